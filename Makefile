@@ -1,0 +1,61 @@
+PYTHON ?= python3
+PRODUCT := {{cookiecutter.project_slug}}
+KINDS := $(patsubst templates/%/function/main.py,%,$(wildcard templates/*/function/main.py))
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+# The functions' own packages, which must not mix with the template's.
+FUNCTIONS := .venv-functions
+FUNCTIONS_READY := $(FUNCTIONS)/ready
+
+# Byte code in the product's folder would be copied into every product.
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint format lock bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json: keep the findings)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
+	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" $(if $(REPORT),--report "$(REPORT)")
+
+test: $(READY) ## every test: all combinations, the rehearsals, the products on every Python found
+	$(BIN)/python -m pytest
+
+test-fast: $(READY) ## the tests that end within a minute
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(foreach kind,$(KINDS),$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini templates/$(kind) &&) true
+	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py
+
+format: $(READY) ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
+	$(BIN)/python templates/renew_locks.py $(if $(UPGRADE),--upgrade)
+
+bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
+	$(BIN)/python -m bench
+
+clean: ## remove what these commands made
+	rm -rf $(VENV) $(FUNCTIONS) .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $(READY)
+
+$(FUNCTIONS_READY): templates/alert-to-snmp/function/requirements.lock $(PRODUCT)/tests/requirements.txt
+	$(PYTHON) -m venv $(FUNCTIONS)
+	$(FUNCTIONS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement templates/alert-to-snmp/function/requirements.lock
+	$(FUNCTIONS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$(PRODUCT)/tests/requirements.txt"
+	touch $(FUNCTIONS_READY)

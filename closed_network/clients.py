@@ -1,0 +1,148 @@
+"""The real clients, each started from an empty environment, and the virtual environment of the build.
+
+A developer's machine sets variables (another index, another certificate, a folder of wheels) that
+would make a rehearsal pass where the build fails.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import findpython
+
+from .repository import Repository
+
+# Word for word what the buildpack runs (buildpacks, pkg/python/python.go).
+BUILD_INSTALL = (
+    "-m pip install --requirement requirements.txt --upgrade --upgrade-strategy only-if-needed "
+    "--no-warn-script-location --no-warn-conflicts --force-reinstall --no-compile "
+    "--disable-pip-version-check --no-cache-dir --user"
+).split()
+BUILD_CHECK = "-m pip check".split()
+
+# glibc of the runtimes' base image is 2.35; pip wants each tag that it accepts.
+RUNTIME_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(35, 16, -1)]
+RUNTIME_PLATFORMS += ["manylinux2014_x86_64", "linux_x86_64"]
+
+# What differs from the real build, apart from the network.
+DIFFERENCES = (
+    "pip runs in a virtual environment that sees the user's site and hides the machine's packages",
+    "pip trusts the certificate authority that the gate made for this run (PIP_CERT)",
+    "pip's access token is one that only this run's stand-in accepts (.netrc)",
+    "a pip configuration file on this machine is ignored (PIP_CONFIG_FILE)",
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The folder of one rehearsal and the gate that its clients go through."""
+
+    folder: Path
+    gate: str
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "authority" / "mitmproxy-ca-cert.pem"
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "token").read_text(encoding="utf-8")
+
+    @property
+    def source(self) -> Path:
+        """The copy of the function's source that is built, so that nothing is written beside it."""
+        return self.folder / "source"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that every client gets: an empty home and the gate as the proxy."""
+        return {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "HTTP_PROXY": self.gate,
+            "HTTPS_PROXY": self.gate,
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def pip_environment(self) -> dict[str, str]:
+        return {
+            **self.environment(),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_CERT": str(self.authority),
+            "PYTHONUSERBASE": str(self.folder / "packages"),
+        }
+
+    def gcloud_environment(self, gcloud: str) -> dict[str, str]:
+        host, _, port = self.gate.removeprefix("http://").partition(":")
+        return {
+            **self.environment(),
+            "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
+            "CLOUDSDK_CONFIG": str(self.folder / "gcloud"),
+            "CLOUDSDK_PROXY_TYPE": "http",
+            "CLOUDSDK_PROXY_ADDRESS": host,
+            "CLOUDSDK_PROXY_PORT": port,
+            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(self.authority),
+            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(self.folder / "token"),
+            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+            "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "true",
+        }
+
+    def prepare(self, repository: Repository) -> None:
+        """Make the folders, the copy of the source and pip's credentials, as the build does."""
+        for name in ("home", "tmp", "packages", "gcloud"):
+            (self.folder / name).mkdir()
+        ignored = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.copytree(repository.source, self.source, ignore=ignored)
+        shutil.copyfile(repository.requirements, self.source / "requirements.txt")
+        netrc = self.folder / "home" / ".netrc"
+        netrc.touch(mode=0o600)
+        login = f"login oauth2accesstoken password {self.token}"
+        netrc.write_text(f"machine {repository.index_host} {login}\n", encoding="utf-8")
+
+    def make_python(self, interpreter: Path) -> list[str]:
+        """The command that makes the build's environment with `interpreter` as `self.python`."""
+        return [str(interpreter), "-m", "venv", "--system-site-packages", str(self.folder / "venv")]
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "venv" / "bin" / "python3")
+
+    def hide_the_machines_packages(self) -> None:
+        """Make the environment see the user's site, which --user needs, but not the machine's.
+
+        A .pth file of the environment is read before the interpreter adds the machine's folder.
+        """
+        (site_packages,) = (self.folder / "venv" / "lib").glob("python*/site-packages")
+        line = "import site; site.PREFIXES.clear()\n"
+        (site_packages / "closed_network.pth").write_text(line, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that runs the build's commands."""
+
+    path: Path
+    version: str
+
+    def is_the_runtime(self, runtime: str) -> bool:
+        """Whether wheels for this interpreter are the runtime's: same version, Linux on x86_64."""
+        here = (platform.system(), platform.machine())
+        return self.version == runtime and here == ("Linux", "x86_64")
+
+
+def find_interpreter(runtime: str) -> Interpreter:
+    """The runtime's version when this machine has it, else the one that runs this program."""
+    major, minor = (int(part) for part in runtime.split("."))
+    for found in findpython.find_all(major, minor, pre=False):
+        if found.is_valid():
+            return Interpreter(Path(found.executable), runtime)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Interpreter(Path(sys.executable), version)

@@ -1,0 +1,147 @@
+"""The gate: a proxy that lets nothing through but Artifact Registry and records every request.
+
+It runs as a process of its own, outside the closed network, and ends when its standard input does.
+mitmproxy ends the clients' TLS with an authority made for this run; nothing it receives is ever
+sent on to the host that was asked for: the stand-in answers, or the gate refuses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import cast
+
+from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.options import Options
+from mitmproxy.tools.dump import DumpMaster
+
+from .journal import Journal, Request
+from .stand_in import Answer, ArtifactRegistry
+
+REFUSAL = Answer(403, b"the closed network refuses this host\n", {"content-type": "text/plain"})
+
+
+class Gate:
+    """The mitmproxy addon: refuse, or let the stand-in answer, and record either."""
+
+    def __init__(self, registry: ArtifactRegistry, journal: Journal) -> None:
+        self.registry, self.journal = registry, journal
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        if not self.registry.serves(flow.request.host):
+            self.reply(flow, REFUSAL, refused=True)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        request = flow.request
+        if not self.registry.serves(request.host) or request.scheme != "https":
+            self.reply(flow, REFUSAL, refused=True)
+            return
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        path = request.path.partition("?")[0]
+        answer = await asyncio.to_thread(
+            self.registry.answer, request.method, request.host, path, headers, request.content or b""
+        )
+        self.reply(flow, answer, refused=False)
+
+    def reply(self, flow: http.HTTPFlow, answer: Answer, *, refused: bool) -> None:
+        flow.response = http.Response.make(answer.status, answer.body, answer.headers)
+        self.journal.write(
+            Request(
+                host=flow.request.host,
+                method=flow.request.method,
+                path=flow.request.path.partition("?")[0],
+                status=answer.status,
+                size=len(answer.body),
+                refused=refused,
+                agent=flow.request.headers.get("user-agent", ""),
+            )
+        )
+
+
+async def relay(listener: socket.socket, port: int) -> asyncio.Server:
+    """Carry every connection that `listener` accepts to 127.0.0.1:`port`.
+
+    The listener was made inside the closed network and handed out of it; a socket belongs to the
+    network in which it was made, so this is the one way through.
+    """
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gate_reader, gate_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(carry(reader, gate_writer), carry(gate_reader, writer))
+
+    return await asyncio.start_server(accept, sock=listener)
+
+
+def receive_listener(door: socket.socket) -> socket.socket:
+    """Wait for the closed network to hand over its listening socket through `door`."""
+    connection, _ = door.accept()
+    with connection:
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+        return socket.socket(fileno=descriptors[0])
+
+
+async def serve(folder: Path, registry: ArtifactRegistry) -> None:
+    """Serve until standard input ends. `folder` gets the journal, the authority and the door."""
+    master = DumpMaster(
+        Options(
+            listen_host="127.0.0.1",
+            listen_port=0,
+            confdir=str(folder / "authority"),
+        ),
+        with_termlog=False,
+        with_dumper=False,
+    )
+    # Never open a connection to the host that a client names, not even to copy its certificate.
+    master.options.update(connection_strategy="lazy", upstream_cert=False)
+    master.addons.add(Gate(registry, Journal(folder / "journal")))  # type: ignore[no-untyped-call]
+    running = asyncio.create_task(master.run())
+    proxy = cast(Proxyserver, master.addons.get("proxyserver"))  # type: ignore[no-untyped-call]
+    while not (addresses := proxy.listen_addrs()):
+        if running.done():
+            await running
+        await asyncio.sleep(0.01)
+    port = int(addresses[0][1])
+    print(json.dumps({"port": port}), flush=True)
+
+    end = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / "door"))
+        door.listen(1)
+        handed = asyncio.create_task(asyncio.to_thread(receive_listener, door))
+        await asyncio.wait({end, handed}, return_when=asyncio.FIRST_COMPLETED)
+        if handed.done():
+            async with await relay(handed.result(), port):
+                await end
+    # Nothing is worth an orderly end: the folder goes with the run, and threads may still wait.
+    os._exit(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="closed_network.gate")
+    parser.add_argument("folder", type=Path)
+    for name in ("location", "project", "repository"):
+        parser.add_argument(name)
+    options = parser.parse_args()
+    token = (options.folder / "token").read_text(encoding="utf-8")
+    registry = ArtifactRegistry(options.location, options.project, options.repository, token)
+    asyncio.run(serve(options.folder, registry))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Start programs in process groups of their own and leave nothing of them behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended (`status` None: it was ended after its time), and all that it printed."""
+
+    status: int | None
+    output: str
+
+    @property
+    def last_line(self) -> str:
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else "(it printed nothing)"
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
+) -> Outcome:
+    """Run `command` in `folder` with exactly `environment`, for at most `timeout` seconds."""
+    with started(command, environment, folder, subprocess.PIPE) as process:
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return Outcome(None, "")
+        return Outcome(process.returncode, output)
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, output: int
+) -> Iterator[subprocess.Popen[str]]:
+    """A running `command`, standard output and error together in `output`; ended on leaving."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        end_group(process)
+
+
+def end_group(process: subprocess.Popen[str], patience: float = 5) -> None:
+    """Ask the group of `process` to end, and end what is left after `patience` seconds."""
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, request)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience)
+        if not group_exists(process.pid):
+            break
+        time.sleep(0.05)
+    if process.stdout:
+        process.stdout.close()
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,122 @@
+"""Set up one rehearsal: its folder, the gate outside, the stages inside; and clear it all away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from . import namespace
+from .processes import end_group
+from .report import Report
+from .repository import Repository
+
+PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+
+
+class RehearsalError(Exception):
+    """The rehearsal itself could not run; the text says why."""
+
+
+def rehearse(repository: Repository, *, without_namespace: bool = False) -> Report:
+    """Rehearse the build of `repository` and return what was found.
+
+    RehearsalError when the rehearsal itself breaks; nothing of it is left behind either way.
+    """
+    prefix, reason = ([], "switched off") if without_namespace else namespace.entrance()
+    isolation = f"not enforced: {reason}" if not prefix else (
+        "enforced: the clients run in a network namespace whose only way out is the gate"
+    )
+    # Under its real path, for pip and gcloud print and compare it, and short, for a Unix socket
+    # (the gate's door) has a path of at most about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
+        folder = Path(name).resolve()
+        token = folder / "token"
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        with gate(folder, repository) as port:
+            plan = {
+                "port": port,
+                "enclosed": bool(prefix),
+                "repository": asdict(repository),
+                "report": Report(str(repository.root), isolation=isolation).as_dict(),
+            }
+            (folder / "plan").write_text(json.dumps(plan, default=str), encoding="utf-8")
+            run_stages(prefix, folder)
+        try:
+            return Report.from_dict(json.loads((folder / "report").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            raise RehearsalError("the stages ended without a report") from None
+
+
+def run_stages(prefix: list[str], folder: Path) -> None:
+    command = [*prefix, sys.executable, "-m", "closed_network.stages", str(folder)]
+    process = subprocess.Popen(
+        command, cwd=PACKAGE_PARENT, stdin=subprocess.DEVNULL, start_new_session=True, text=True
+    )
+    try:
+        process.wait()
+    finally:
+        end_group(process, patience=20)
+
+
+@contextlib.contextmanager
+def gate(folder: Path, repository: Repository) -> Iterator[int]:
+    """The gate as a process of its own; yields its port of 127.0.0.1."""
+    command = [sys.executable, "-m", "closed_network.gate", str(folder)]
+    command += [repository.location, repository.project, repository.name]
+    with (folder / "gate.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=PACKAGE_PARENT,
+            env=gate_environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdin and process.stdout
+            line = process.stdout.readline()
+            if not line:
+                raise RehearsalError(f"the gate did not start:\n{(folder / 'gate.log').read_text()}")
+            yield int(json.loads(line)["port"])
+            process.stdin.close()
+        finally:
+            end_group(process)
+
+
+def gate_environment(folder: Path) -> dict[str, str]:
+    """The user's own environment, in which the stand-in reaches the index that pip is told about."""
+    environment = {
+        **os.environ,
+        "PROXPI_CACHE_DIR": str(folder / "cache"),
+        "PROXPI_DOWNLOAD_TIMEOUT": "600",  # after it proxpi would send the client to the index
+        "PROXPI_LOGGING_LEVEL": "WARNING",
+    }
+    for variable, setting in (("PROXPI_INDEX_URL", "index-url"), ("REQUESTS_CA_BUNDLE", "cert")):
+        if value := pip_setting(setting):
+            environment[variable] = value
+    return environment
+
+
+def pip_setting(name: str) -> str | None:
+    """What the user's pip is told about `name`, or None."""
+    variable = "PIP_" + name.upper().replace("-", "_")
+    command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return os.environ.get(variable) or asked.stdout.strip() or None
+
+
+def leftovers() -> list[str]:
+    """Folders of rehearsals that still exist (none, when each was cleared away)."""
+    return [str(path) for path in Path(tempfile.gettempdir()).glob("rehearsal-*")]

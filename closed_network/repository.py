@@ -1,0 +1,138 @@
+"""What the rehearsal needs to know of a function repository, read from its files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+INDEX_URL = re.compile(
+    r"https://(?P<location>[a-z0-9-]+)-python\.pkg\.dev"
+    r"/(?P<project>[a-z0-9][a-z0-9.:-]*)/(?P<repository>[a-z0-9-]+)/simple/?"
+)
+INDEX_OPTION = re.compile(r"^\s*(?:--index-url|-i)[\s=]+(\S+)", re.MULTILINE)
+FRAMEWORK = re.compile(r"^functions-framework\b", re.MULTILINE)
+
+
+class RepositoryError(Exception):
+    """The folder is not a repository that can be rehearsed; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A function repository.
+
+    `source` is the folder that the build uploads, `requirements` its lock, `runtime` the Python
+    version such as "3.13", `target` the entry point, `events` the files to deliver.
+    """
+
+    root: Path
+    source: Path
+    requirements: Path
+    location: str
+    project: str
+    name: str
+    runtime: str
+    target: str
+    events: tuple[Path, ...]
+
+    @property
+    def index_host(self) -> str:
+        return f"{self.location}-python.pkg.dev"
+
+    @property
+    def switch_tool(self) -> Path | None:
+        """The repository's own tool for the switch, when it has one."""
+        tool = self.root / "tools" / "upstreams.py"
+        return tool if tool.is_file() else None
+
+    @property
+    def names_the_framework(self) -> bool:
+        return FRAMEWORK.search(self.requirements.read_text(encoding="utf-8")) is not None
+
+    @property
+    def sends_traps(self) -> bool:
+        """Whether the function says where it sends SNMP notifications, as alert-to-snmp does."""
+        return "SNMP_RECEIVERS" in self.main.read_text(encoding="utf-8")
+
+    @property
+    def main(self) -> Path:
+        return self.source / "main.py"
+
+
+def read_repository(
+    root: Path, requirements: Path | None, runtime: str | None, target: str | None
+) -> Repository:
+    """Read the repository at `root`; each of the others, when given, is not looked for.
+
+    Raises RepositoryError when something is missing or cannot be told.
+    """
+    requirements = requirements or root / "function" / "requirements.txt"
+    text = read_text(requirements)
+    option = INDEX_OPTION.search(text)
+    if not option:
+        raise RepositoryError(
+            f"{requirements}: no --index-url line, so the build would ask the public index, which a "
+            "closed network does not reach; make its first line --index-url "
+            "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"
+        )
+    index = INDEX_URL.fullmatch(option[1])
+    if not index:
+        raise RepositoryError(
+            f"{requirements}: the index is not a Python repository of Artifact Registry "
+            "(https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/)"
+        )
+    source = requirements.parent
+    return Repository(
+        root=root,
+        source=source,
+        requirements=requirements,
+        location=index["location"],
+        project=index["project"],
+        name=index["repository"],
+        runtime=runtime or declared_runtime(root / "pyproject.toml"),
+        target=target or entry_point(source / "main.py"),
+        events=tuple(sorted((root / "events").glob("*.json"))),
+    )
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RepositoryError(f"{path}: cannot be read ({error})") from None
+
+
+def declared_runtime(pyproject: Path) -> str:
+    """The Python version that `requires-python` of `pyproject` pins, such as "3.13"."""
+    try:
+        declared = tomllib.loads(read_text(pyproject))["project"]["requires-python"]
+        found = re.search(r"\d+\.\d+", declared)
+    except (RepositoryError, tomllib.TOMLDecodeError, KeyError, TypeError):
+        found = None
+    if not found:
+        raise RepositoryError(
+            f"{pyproject}: no project.requires-python that names the runtime; pass --python 3.13"
+        )
+    return found[0]
+
+
+def entry_point(main: Path) -> str:
+    """The one function of `main` that a decorator of functions_framework marks."""
+    try:
+        module = ast.parse(read_text(main))
+    except SyntaxError as error:
+        raise RepositoryError(f"{main}: line {error.lineno}: {error.msg}") from None
+    marked = [
+        node.name
+        for node in module.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any("functions_framework" in ast.unparse(mark) for mark in node.decorator_list)
+    ]
+    if len(marked) != 1:
+        raise RepositoryError(
+            f"{main}: {len(marked)} functions are marked with functions_framework; pass --target NAME"
+        )
+    return marked[0]

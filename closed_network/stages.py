@@ -1,0 +1,451 @@
+"""The stages of a rehearsal, each with the positive control that keeps it from passing by accident.
+
+This program runs inside the closed network where there is one; the gate runs outside of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+
+import requests
+from pip._internal.models.index import PyPI
+
+from . import namespace
+from .clients import (
+    BUILD_CHECK,
+    BUILD_INSTALL,
+    DIFFERENCES,
+    RUNTIME_PLATFORMS,
+    Interpreter,
+    Machine,
+    find_interpreter,
+)
+from .journal import Journal, Request, hosts
+from .processes import Outcome, run, started
+from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
+from .report import Report, StageFailedError
+from .repository import Repository
+from .stand_in import API_HOST
+
+# pip's own words for a refused, missing or unreachable index: always these two lines.
+DOCUMENTED_LINES = (
+    re.compile(r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE),
+    re.compile(r"^ERROR: No matching distribution found for .+$", re.MULTILINE),
+)
+PIP_TIMEOUT, TOOL_TIMEOUT, START_TIMEOUT = 900, 120, 60
+COMMUNITY = "rehearsal"
+
+
+class Rehearsal:
+    """One run of all stages over one repository; what they find goes into `report`."""
+
+    def __init__(
+        self, repository: Repository, machine: Machine, report: Report, *, enclosed: bool
+    ) -> None:
+        self.repository, self.machine, self.report = repository, machine, report
+        self.enclosed = enclosed
+        self.journal = Journal(machine.folder / "journal")
+        self.mark = 0
+        self.interpreter: Interpreter = find_interpreter(repository.runtime)
+
+    def run(self) -> None:
+        """Run every stage. StageFailedError when one deviates; the report then says which."""
+        stages = (
+            ("1 gate", self.show_the_gate),
+            ("2 denied", self.show_the_denial),
+            ("3 allow", self.throw_the_switch),
+            ("4 build", self.show_the_build),
+            ("5 serve", self.show_the_function),
+        )
+        self.machine.prepare(self.repository)
+        self.report.differences = list(DIFFERENCES)
+        self.report.interpreter = f"Python {self.interpreter.version}"
+        for name, stage in stages:
+            with self.report.stage(name):
+                self.mark = len(self.journal.read())
+                try:
+                    stage()
+                finally:
+                    self.count_requests(first=name == stages[0][0])
+
+    def seen(self) -> list[Request]:
+        """The requests of this stage."""
+        return self.journal.read(self.mark)
+
+    def count_requests(self, *, first: bool) -> None:
+        if first:  # its refusals are the control, not a finding
+            return
+        for request in self.seen():
+            counts = self.report.refused if request.refused else self.report.requests
+            counts[request.host] = counts.get(request.host, 0) + 1
+
+    # Stage 1
+
+    def show_the_gate(self) -> None:
+        """The gate refuses what it must, counts it, and lets Artifact Registry through."""
+        with requests.Session() as session:
+            session.trust_env = False
+            session.proxies = {"http": self.machine.gate, "https": self.machine.gate}
+            session.verify = str(self.machine.authority)
+            for name, url in (
+                ("the public index", PyPI.simple_url),
+                ("any other host", "https://example.com/"),
+                ("a host without TLS", "http://example.com/"),
+            ):
+                self.show_a_refusal(session, name, url)
+            url = f"https://{API_HOST}/{self.switch_path}"
+            headers = {"Authorization": f"Bearer {self.machine.token}"}
+            answer = session.get(url, headers=headers, timeout=TOOL_TIMEOUT)
+            policy = answer.json().get("vpcscPolicy") if answer.ok else None
+            if policy != "DENY":
+                raise StageFailedError(f"the stand-in answered {answer.status_code}, not DENY")
+        self.report.proven("Artifact Registry is let through", "the switch is answered: DENY")
+        if self.enclosed:
+            if not namespace.has_no_way_out():
+                raise StageFailedError("the clients' network has a way around the gate")
+            self.report.proven(
+                "there is no way around the gate", "the clients' network has no route but the gate"
+            )
+        else:
+            self.report.not_proven("there is no way around the gate", self.report.isolation)
+
+    @property
+    def switch_path(self) -> str:
+        repository = self.repository
+        return f"v1/projects/{repository.project}/locations/{repository.location}/vpcscConfig"
+
+    def show_a_refusal(self, session: requests.Session, name: str, url: str) -> None:
+        before = len(self.journal.read())
+        try:
+            status = str(session.get(url, timeout=TOOL_TIMEOUT).status_code)
+        except requests.exceptions.ProxyError:
+            status = "no tunnel"
+        counted = [request for request in self.journal.read(before) if request.refused]
+        if status not in ("403", "no tunnel") or len(counted) != 1:
+            raise StageFailedError(f"{name} was not refused ({status}, {len(counted)} counted)")
+        self.report.proven(f"{name} is refused", f"{len(counted)} request refused and counted")
+
+    # Stage 2
+
+    def show_the_denial(self) -> None:
+        """With the switch at DENY the build's pip fails, and it is the stand-in that refused it."""
+        self.make_the_environment()
+        outcome = self.install()
+        self.refuse_other_hosts()
+        if outcome.status == 0:
+            raise StageFailedError("pip succeeded although the upstream is denied")
+        lines = [match[0] for line in DOCUMENTED_LINES if (match := line.search(outcome.output))]
+        if len(lines) != len(DOCUMENTED_LINES):
+            raise StageFailedError(f"pip failed for another reason: {outcome.last_line}")
+        answers = self.seen()
+        denied = [request for request in answers if request.status == 403]
+        if not denied or len(denied) != len(answers):
+            others = sorted({request.status for request in answers} - {403})
+            raise StageFailedError(
+                f"pip failed, but not because the upstream is denied: Artifact Registry answered "
+                f"{', '.join(map(str, others)) or 'nothing'}"
+            )
+        self.report.proven("the build's pip command fails", "\n".join(lines))
+        self.report.proven(
+            "because Artifact Registry refused it", f"{len(denied)} answered 403 by the stand-in"
+        )
+
+    def make_the_environment(self) -> None:
+        interpreter = self.interpreter
+        command = self.machine.make_python(interpreter.path)
+        made = run(command, self.machine.environment(), self.machine.folder, TOOL_TIMEOUT)
+        if made.status != 0:
+            raise StageFailedError(f"no virtual environment could be made: {made.last_line}")
+        self.machine.hide_the_machines_packages()
+        pip = self.python(["-m", "pip", "--version"])
+        version = " ".join(pip.output.split()[:2])
+        self.report.interpreter = f"Python {interpreter.version}, {version}"
+        runtime = self.repository.runtime
+        if interpreter.version != runtime:
+            self.report.interpreter += f" (the runtime's {runtime} is not on this machine)"
+
+    def python(self, arguments: list[str], timeout: float = TOOL_TIMEOUT) -> Outcome:
+        """Run the build's python3 in the copy of the source, as the build does."""
+        command = [self.machine.python, *arguments]
+        return run(command, self.machine.pip_environment(), self.machine.source, timeout)
+
+    def install(self) -> Outcome:
+        outcome = self.python(BUILD_INSTALL, PIP_TIMEOUT)
+        if outcome.status is None:
+            raise StageFailedError(f"pip was still running after {PIP_TIMEOUT} s")
+        return outcome
+
+    def refuse_other_hosts(self) -> None:
+        """Fail the stage when a client asked for anything but Artifact Registry."""
+        refused = hosts(request for request in self.seen() if request.refused)
+        if refused:
+            asked = ", ".join(f"{host} ({count} times)" for host, count in refused.items())
+            raise StageFailedError(
+                f"pip asked {asked}, which a closed build cannot reach; keep one --index-url line "
+                "and no --extra-index-url or other location in requirements.txt"
+            )
+
+    # Stage 3
+
+    def throw_the_switch(self) -> None:
+        """The repository's own tool, or gcloud itself, sets the policy to ALLOW."""
+        gcloud = shutil.which("gcloud")
+        if gcloud:
+            self.allow_with_gcloud(gcloud)
+        else:
+            self.allow_directly()
+        patched = [r for r in self.seen() if r.method == "PATCH" and r.path == f"/{self.switch_path}"]
+        if [request.status for request in patched] != [200]:
+            raise StageFailedError("the switch of the repository's project and location was not set")
+        if not gcloud:
+            why = "gcloud is not installed here: the same request was sent without it"
+            self.report.not_proven("the real gcloud sets the switch to ALLOW", why)
+            return
+        if "command/gcloud.artifacts.vpcsc-config.allow" not in patched[0].agent:
+            raise StageFailedError("the switch was set, but not by gcloud's own command")
+        version = re.search(r"gcloud/([\d.]+)", patched[0].agent)
+        self.report.proven(
+            "the real gcloud sets the switch to ALLOW",
+            f"gcloud {version[1] if version else ''}: PATCH {patched[0].path} answered 200",
+        )
+
+    def allow_with_gcloud(self, gcloud: str) -> None:
+        repository = self.repository
+        command = [gcloud, "artifacts", "vpcsc-config", "allow"]
+        command += [f"--project={repository.project}", f"--location={repository.location}"]
+        if repository.switch_tool:
+            command = [sys.executable, str(repository.switch_tool), "allow"]
+        environment = self.machine.gcloud_environment(gcloud)
+        outcome = run(command, environment, repository.root, TOOL_TIMEOUT)
+        if outcome.status != 0:
+            raise StageFailedError(f"the switch was refused: {outcome.output.strip()[-600:]}")
+
+    def allow_directly(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            name = self.switch_path.removeprefix("v1/")
+            session.patch(
+                f"https://{API_HOST}/{self.switch_path}",
+                json={"name": name, "vpcscPolicy": "ALLOW"},
+                headers={"Authorization": f"Bearer {self.machine.token}"},
+                proxies={"https": self.machine.gate},
+                verify=str(self.machine.authority),
+                timeout=TOOL_TIMEOUT,
+            )
+
+    # Stage 4
+
+    def show_the_build(self) -> None:
+        """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
+        outcome = self.install()
+        self.refuse_other_hosts()
+        self.refuse_source_distributions()
+        if outcome.status != 0:
+            raise StageFailedError(self.why_pip_failed(outcome))
+        answered = self.seen()
+        files = {r.path for r in answered if r.path.endswith(".whl") and r.status in (200, 206)}
+        self.report.packages = len(files)
+        self.report.bytes = sum(request.size for request in answered)
+        if set(hosts(answered)) != {self.repository.index_host} or not files:
+            raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
+        self.report.proven(
+            "the same pip command succeeds",
+            f"{len(files)} packages in {len(answered)} requests, "
+            f"all to {self.repository.index_host}, none elsewhere",
+        )
+        self.install_the_framework()
+        checked = self.python(BUILD_CHECK)
+        if checked.status != 0:
+            raise StageFailedError(f"pip check: {checked.last_line}")
+        self.report.proven("pip check finds no conflict", checked.last_line)
+        compiled = self.python(["-m", "compileall", "-f", "-q", "."])
+        if compiled.status != 0:
+            raise StageFailedError(f"the source does not compile: {compiled.last_line}")
+        self.report.proven("the source compiles", "python3 -m compileall")
+        if not self.interpreter.is_the_runtime(self.repository.runtime):
+            self.resolve_for_the_runtime()
+
+    def refuse_source_distributions(self) -> None:
+        """Fail the stage when pip had to fetch a package that is not a wheel."""
+        files = [request.path.rpartition("/")[2] for request in self.seen()]
+        sources = sorted({name for name in files if name and not name.endswith((".whl", ".metadata"))})
+        if sources:
+            raise StageFailedError(
+                f"{', '.join(sources)} is a source distribution, which the build would have to "
+                "compile, with build tools from an index; lock a version that has wheels"
+            )
+
+    def why_pip_failed(self, outcome: Outcome) -> str:
+        if "DO NOT MATCH THE HASHES" in outcome.output:
+            (package, *_) = re.findall(r"^\s+(\S+==\S+|\S+) from https", outcome.output, re.M) or ["?"]
+            return (
+                f"the file that the index serves for {package} has another hash than the lock; "
+                "renew it with `make lock`, and find out why if it was right before"
+            )
+        missing = [r.path.rstrip("/").rpartition("/")[2] for r in self.seen() if r.status == 404]
+        if missing:
+            return f"the index has no package {', '.join(missing)}; check its name and the lock"
+        line = DOCUMENTED_LINES[1].search(outcome.output)
+        if line:
+            package = line[0].rpartition(" for ")[2]
+            version = self.interpreter.version
+            return f"the index has {package.split('=')[0]}, but no file of {package} for Python {version}"
+        errors = [line for line in outcome.output.splitlines() if line.startswith("ERROR")]
+        return f"pip failed: {errors[-1] if errors else outcome.last_line}"
+
+    def install_the_framework(self) -> None:
+        """Do as the build does when requirements.txt does not name functions-framework."""
+        if self.repository.names_the_framework:
+            return
+        self.python(["-m", "pip", "install", "--user", "functions-framework"], PIP_TIMEOUT)
+        asked = hosts(request for request in self.seen() if request.refused)
+        raise StageFailedError(
+            "functions-framework is not in requirements.txt, so the build runs a second pip that "
+            f"does not see its index line and asks {', '.join(asked) or 'another index'}; add "
+            "functions-framework to requirements.in and run `make lock`"
+        )
+
+    def resolve_for_the_runtime(self) -> None:
+        """Let pip resolve the lock for the real runtime when this machine is not like it."""
+        runtime = self.repository.runtime
+        command = ["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-cache-dir"]
+        command += ["--disable-pip-version-check", "--only-binary", ":all:", "--target", "unused"]
+        command += ["--implementation", "cp", "--python-version", runtime]
+        command += [word for tag in RUNTIME_PLATFORMS for word in ("--platform", tag)]
+        resolved = self.python([*command, "--requirement", "requirements.txt"], PIP_TIMEOUT)
+        if resolved.status != 0:
+            raise StageFailedError(
+                f"the lock has no files for Python {runtime} on Linux x86_64: {resolved.last_line}"
+            )
+        self.report.proven(
+            "the lock has files for the runtime", f"resolved for Python {runtime}, manylinux x86_64"
+        )
+
+    # Stage 5
+
+    def show_the_function(self) -> None:
+        """What was installed serves the function, which answers every event."""
+        if not self.repository.events:
+            self.report.not_proven("the function answers events", "there is no events/*.json")
+        snmptrapd = find_snmptrapd() if self.repository.sends_traps else None
+        folder = self.machine.folder / "snmp"
+        with receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps:
+            with self.serving(traps.address if traps else "127.0.0.1:162") as address:
+                for number, event in enumerate(self.repository.events, start=1):
+                    self.deliver(event, address)
+                    if traps:
+                        self.show_the_trap(event, number, traps)
+        self.refuse_other_hosts()
+        if self.repository.sends_traps and not traps:
+            why = "snmptrapd is not installed here (Debian package snmptrapd)"
+            self.report.not_proven("the trap says what the event says", why)
+
+    @contextmanager
+    def serving(self, receivers: str) -> Iterator[str]:
+        """functions-framework serving the function from what was installed; yields its URL."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        framework = self.machine.folder / "packages" / "bin" / "functions-framework"
+        command = [str(framework), "--target", self.repository.target, "--host", "127.0.0.1"]
+        command += ["--port", str(port)]
+        environment = {
+            **self.machine.pip_environment(),
+            "LOG_EXECUTION_ID": "true",
+            "SNMP_RECEIVERS": receivers,
+            "SNMP_COMMUNITY": COMMUNITY,
+        }
+        log = self.machine.folder / "function.log"
+        with log.open("wb") as output:
+            with started(command, environment, self.machine.source, output.fileno()) as process:
+                wait_for_port(process, port, log)
+                yield f"http://127.0.0.1:{port}/"
+
+    def deliver(self, event: Path, url: str) -> None:
+        """Post one event file as `make send` does; the function must answer with 2xx."""
+        body = event.read_bytes()
+        cloud_event = "specversion" in json.loads(body)
+        kind = "application/cloudevents+json" if cloud_event else "application/json"
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.post(url, data=body, headers={"Content-Type": kind}, timeout=60)
+            except requests.exceptions.RequestException as error:
+                raise StageFailedError(f"{event.name}: the function gave no answer ({error})") from None
+        if not answer.ok:
+            log = (self.machine.folder / "function.log").read_text(encoding="utf-8")
+            raise StageFailedError(
+                f"{event.name}: the function answered {answer.status_code}: {Outcome(1, log).last_line}"
+            )
+        self.report.proven(f"{event.name} is answered", f"{answer.status_code} {answer.text[:80]}")
+
+    def show_the_trap(self, event: Path, number: int, traps: Receiver) -> None:
+        received = traps.wait_for(number)
+        if len(received) != number:
+            raise StageFailedError(f"{event.name}: {len(received) - number + 1} traps received, not 1")
+        expected = expected_varbinds(event)
+        if differing := differences(received[-1], expected):
+            raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
+        self.report.proven(
+            "the trap says what the event says",
+            f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
+        )
+
+
+def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
+    """Return when 127.0.0.1:`port` is open. StageFailedError when the process ends first."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    reason = Outcome(None, log.read_text(encoding="utf-8", errors="replace"))
+    errors = [line for line in reason.output.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    raise StageFailedError(
+        f"functions-framework could not serve the function: {errors[-1] if errors else reason.last_line}"
+    )
+
+
+def main() -> int:
+    """Run inside the closed network: `stages FOLDER`, whose `plan` says what to do."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    folder = Path(sys.argv[1])
+    plan = json.loads((folder / "plan").read_text(encoding="utf-8"))
+    port, enclosed = plan["port"], plan["enclosed"]
+    if enclosed:
+        namespace.switch_loopback_on()
+        port = namespace.hand_over_listener(folder / "door")
+    paths = {name: Path(plan["repository"][name]) for name in ("root", "source", "requirements")}
+    events = tuple(Path(event) for event in plan["repository"]["events"])
+    repository = Repository(**{**plan["repository"], **paths, "events": events})
+    report = Report.from_dict(plan["report"])
+    machine = Machine(folder, f"http://127.0.0.1:{port}")
+    try:
+        Rehearsal(repository, machine, report, enclosed=enclosed).run()
+    except StageFailedError:
+        return 1
+    finally:
+        (folder / "report").write_text(json.dumps(report.as_dict()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""A stand-in for Artifact Registry: its switch, its credentials and one remote repository.
+
+The refusals follow what is documented: without credentials 401, without the switch 403, an unknown
+repository 404. Packages come through proxpi from the index that the user's pip is configured for,
+page by page and file by file as the clients ask, like a remote repository does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+
+from werkzeug.test import Client
+
+API_HOST = "artifactregistry.googleapis.com"
+INDEX_HOST = re.compile(r"(?P<location>[a-z0-9-]+)-python\.pkg\.dev")
+CONFIG_PATH = re.compile(r"/v1/(projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/vpcscConfig)")
+INDEX_PATH = re.compile(r"/(?P<project>[^/]+)/(?P<repository>[^/]+)/simple/(?P<rest>.*)")
+
+# What a client may say about the representation it wants; nothing else concerns the index.
+FORWARDED = ("accept", "range", "if-none-match")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def json_answer(status: int, content: object) -> Answer:
+    return Answer(status, json.dumps(content).encode(), {"content-type": "application/json"})
+
+
+def error(status: int, reason: str, message: str) -> Answer:
+    """An error in the form of Google's JSON APIs."""
+    return json_answer(
+        status, {"error": {"code": status, "status": reason, "message": message}}
+    )
+
+
+class ArtifactRegistry:
+    """One project's remote repository and its switch, which starts at DENY.
+
+    `token` is the only access token it accepts.
+    """
+
+    def __init__(self, location: str, project: str, repository: str, token: str) -> None:
+        self.location, self.project, self.repository = location, project, repository
+        self.bearer = f"Bearer {token}"
+        basic = base64.b64encode(f"oauth2accesstoken:{token}".encode()).decode()
+        self.basic = f"Basic {basic}"
+        self.policies: dict[tuple[str, str], str] = {}
+
+    @staticmethod
+    def serves(host: str) -> bool:
+        return host == API_HOST or INDEX_HOST.fullmatch(host) is not None
+
+    def answer(self, method: str, host: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Answer one request; `path` without its query, header names in lower case."""
+        if host == API_HOST:
+            return self.answer_api(method, path, headers, body)
+        return self.answer_index(method, host, path, headers)
+
+    def answer_api(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if not secrets.compare_digest(headers.get("authorization", ""), self.bearer):
+            return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+        config = CONFIG_PATH.fullmatch(path)
+        if not config or method not in ("GET", "PATCH"):
+            return error(404, "NOT_FOUND", f"{method} {path} is not part of the stand-in.")
+        switch = (config["project"], config["location"])
+        if method == "PATCH":
+            try:
+                wanted = json.loads(body)["vpcscPolicy"]
+            except (ValueError, KeyError, TypeError):
+                wanted = None
+            if wanted not in ("ALLOW", "DENY"):
+                return error(400, "INVALID_ARGUMENT", "vpcscPolicy must be ALLOW or DENY.")
+            self.policies[switch] = wanted
+        policy = self.policies.get(switch, "DENY")
+        return json_answer(200, {"name": config[1], "vpcscPolicy": policy})
+
+    def answer_index(self, method: str, host: str, path: str, headers: dict[str, str]) -> Answer:
+        if not secrets.compare_digest(headers.get("authorization", ""), self.basic):
+            return Answer(401, b"", {"www-authenticate": 'Basic realm="Artifact Registry"'})
+        location = INDEX_HOST.fullmatch(host)
+        place = INDEX_PATH.fullmatch(path)
+        asked = location and place and (location["location"], place["project"], place["repository"])
+        if not place or asked != (self.location, self.project, self.repository):
+            return Answer(404, b"no such repository")
+        if self.policies.get((self.project, self.location), "DENY") != "ALLOW":
+            return Answer(403, b"access to the upstream is denied")
+
+        # Imported here because proxpi reads its settings when it is imported.
+        from proxpi.server import app
+
+        client = Client(app, use_cookies=False)
+        wanted = {name: headers[name] for name in FORWARDED if name in headers}
+        response = client.open(f"/index/{place['rest']}", method=method, headers=wanted)
+        kept = {"content-type", "content-length", "content-range", "accept-ranges", "etag", "vary"}
+        return Answer(
+            response.status_code,
+            response.get_data(),
+            {name.lower(): value for name, value in response.headers if name.lower() in kept},
+        )

@@ -1,0 +1,158 @@
+"""Check every answer and report every problem at once, before a file is written.
+
+Exit status 0: all answers are good. 1: at least one is not; each problem is one line
+on standard error: the field, the value, the rule and an example.
+"""
+
+import json
+import os
+import re
+import sys
+import unicodedata
+
+# For a slug such as a/../b the engine takes an existing folder for its own and would delete it when
+# this hook refuses. An error of another kind stops the engine without that:
+# {% if "/.." in cookiecutter.project_slug.replace("\\", "/").lstrip("./") %}
+# {{ {}.pop("project_slug: " ~ cookiecutter.project_slug ~ " is refused: it must not contain ..") }}
+# {% endif %} (end of the guard)
+
+# Read as data: no answer is ever part of this program's text.
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+
+# The locations for which the build writes pip's credentials (buildpacks, pkg/ar/ar.go): in any
+# other one the build's pip is anonymous and finds nothing.
+REGIONS = """
+    africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1
+    asia-south2 asia-southeast1 asia-southeast2 asia-southeast3 australia-southeast1
+    australia-southeast2 europe-central2 europe-north1 europe-north2 europe-southwest1 europe-west1
+    europe-west10 europe-west12 europe-west2 europe-west3 europe-west4 europe-west5 europe-west6
+    europe-west8 europe-west9 me-central1 me-central2 me-west1 northamerica-northeast1
+    northamerica-northeast2 northamerica-south1 southamerica-east1 southamerica-west1 us-central1
+    us-east1 us-east4 us-east5 us-south1 us-west1 us-west2 us-west3 us-west4 us-west8
+""".split()
+MULTI_REGIONS = ("asia", "europe", "us")
+
+# Marks that TOML, Terraform, the shell or the template engine would interpret.
+FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
+FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+BIDIRECTIONAL_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+PATTERNS = {
+    "project_slug": (
+        r"(?!.*--)[a-z](?:[a-z0-9-]{0,20}[a-z0-9])?",
+        "1-22 of a-z, 0-9 and single hyphens, starting with a letter, not ending with a hyphen",
+        "alert-to-snmp",
+    ),
+    "gcp_project_id": (
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "6-30 of a-z, 0-9 and hyphens, starting with a letter, not ending with a hyphen",
+        "my-project-id",
+    ),
+    "python_repository": (
+        r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?",
+        "1-63 of a-z, 0-9 and hyphens, starting with a letter, not ending with a hyphen",
+        "ar-buildpython",
+    ),
+    "access_policy_id": (
+        r"[0-9]{0,20}",
+        "the digits of the policy's number alone, or empty",
+        "123456789012",
+    ),
+}
+PATTERNS["platform_project_id"] = PATTERNS["gcp_project_id"]
+
+
+def problem(field, rule, example):
+    """One line that says what is wrong with the answer to `field` and what would be right."""
+    value = repr(ANSWERS[field])
+    shown = value if len(value) <= 80 else value[:76] + "...'"
+    return f"{field}: {shown} is refused: {rule}; for example {example}"
+
+
+def free_text_problems(field, characters, octets, example):
+    text = ANSWERS[field]
+    mark = next((mark for mark in FORBIDDEN_MARKS if mark in text), None)
+    if not text.strip() or len(text) > characters:
+        yield problem(field, f"1 to {characters} characters, not only spaces", example)
+    elif len(text.encode("utf-8", "surrogatepass")) > octets:
+        yield problem(field, f"at most {octets} bytes of UTF-8", example)
+    if mark:
+        yield problem(field, f"it must not contain {mark}", example)
+    if any(
+        unicodedata.category(char) in FORBIDDEN_CATEGORIES or char in BIDIRECTIONAL_CONTROLS
+        for char in text
+    ):
+        rule = "no control character, line break, invalid UTF-8 or change of writing direction"
+        yield problem(field, rule, example)
+
+
+def pattern_problems(field):
+    pattern, rule, example = PATTERNS[field]
+    if not re.fullmatch(pattern, ANSWERS[field]):
+        yield problem(field, rule, example)
+
+
+def region_problems():
+    region = ANSWERS["region"]
+    if region in MULTI_REGIONS:
+        inside = next(name for name in REGIONS if name.startswith(region + "-"))
+        yield problem("region", "a worker pool needs one region, not a multi-region", inside)
+    elif region not in REGIONS:
+        from difflib import get_close_matches  # only a refused answer pays for it
+
+        near = get_close_matches(region, REGIONS, n=1)
+        rule = "not a region whose builds can sign in to Artifact Registry"
+        if near:
+            rule += f" (did you mean {near[0]}?)"
+        yield problem("region", rule, near[0] if near else "asia-northeast1")
+
+
+def problems():
+    yield from free_text_problems("project_name", 60, 100, "Alert to SNMP")
+    yield from pattern_problems("project_slug")
+    yield from free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps.")
+    yield from pattern_problems("gcp_project_id")
+    yield from pattern_problems("platform_project_id")
+    yield from region_problems()
+    yield from pattern_problems("python_repository")
+    yield from pattern_problems("access_policy_id")
+
+
+def remove_folders_of(slug):
+    """Remove the empty folders that the engine has just made for a slug with separators.
+
+    The engine itself only removes the last one. Nothing that holds anything is touched, nor the
+    output directory or what lies above it.
+    """
+    if not re.search(r"[/\\]", slug):
+        return
+    output_directory = os.path.realpath(ANSWERS.get("_output_dir", os.getcwd()))
+    folder = os.path.realpath(os.getcwd())
+    os.chdir(output_directory)
+    try:
+        while os.path.commonpath([folder, output_directory]) != folder:
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)
+    except (OSError, ValueError):  # not empty, or on another drive
+        return
+
+
+def main():
+    # A terminal that cannot show a character must not turn the report into a traceback.
+    sys.stderr.reconfigure(errors="backslashreplace")
+    found = list(problems())
+    if not found:
+        return 0
+    print(*found, sep="\n", file=sys.stderr)
+    print("Nothing was generated. Correct these answers and run it again.", file=sys.stderr)
+    replay = os.path.join("~", ".cookiecutter_replay", "NAME.json").replace(
+        "NAME", os.path.basename(ANSWERS.get("_repo_dir", ""))
+    )
+    if os.path.isfile(os.path.expanduser(replay)):
+        print(f"To keep the others, correct {replay} and pass --replay-file.", file=sys.stderr)
+    remove_folders_of(ANSWERS["project_slug"])
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

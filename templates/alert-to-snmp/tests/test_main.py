@@ -1,0 +1,680 @@
+"""Events enter through the functions framework; what leaves is read from local UDP sockets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from unittest import mock
+
+import functions_framework
+import pytest
+from google.cloud import error_reporting  # type: ignore[import-untyped]
+from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
+from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.test import Client, TestResponse
+
+ROOT = Path(__file__).parents[1]
+ENTERPRISE = "1.3.6.1.4.1.32473.1"
+SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
+SNMP_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+class Notification(NamedTuple):
+    """A decoded SNMPv2c notification; `texts` maps the N of ENTERPRISE.1.N.0 to the text."""
+
+    kind: type
+    community: str
+    oid: str
+    texts: dict[int, str]
+
+
+class Receiver:
+    """An SNMP receiver on 127.0.0.1; it answers informs only when told."""
+
+    def __init__(self, family: socket.AddressFamily, host: str) -> None:
+        self.udp = socket.socket(family, socket.SOCK_DGRAM)
+        self.udp.bind((host, 0))
+        self.udp.settimeout(10)
+        self.port = self.udp.getsockname()[1]
+        self.name = f"127.0.0.1:{self.port}"
+
+    def receive(self) -> Notification:
+        return read(self.udp.recv(65_535))
+
+    def acknowledge(
+        self, *, ignored: int = 0, error_status: int = 0, id_offset: int = 0
+    ) -> Notification:
+        """Answer one inform, after ignoring the first `ignored`, and return it."""
+        for _ in range(ignored + 1):
+            packet, sender = self.udp.recvfrom(65_535)
+        request, _ = decoder.decode(packet, asn1Spec=v2c.Message())
+        response = v2c.apiMessage.get_response(request)
+        pdu = v2c.apiMessage.get_pdu(response)
+        v2c.apiPDU.set_error_status(pdu, error_status)
+        v2c.apiPDU.set_request_id(pdu, v2c.apiPDU.get_request_id(pdu) + id_offset)
+        self.udp.sendto(encoder.encode(response), sender)
+        return read(packet)
+
+
+def read(packet: bytes) -> Notification:
+    message, rest = decoder.decode(packet, asn1Spec=v2c.Message())
+    assert not rest
+    assert int(v2c.apiMessage.get_version(message)) == 1
+    pdu = v2c.apiMessage.get_pdu(message)
+    pairs = [(str(oid), value) for oid, value in v2c.apiTrapPDU.get_varbinds(pdu)]
+    (up_time, _), (trap_oid, notification_oid), *objects = pairs
+    assert (up_time, trap_oid) == (SYS_UP_TIME, SNMP_TRAP_OID)
+    assert [oid for oid, _ in objects] == [f"{ENTERPRISE}.1.{n}.0" for n in range(1, 12)]
+    assert all(value.tagSet == v2c.OctetString.tagSet for _, value in objects)
+    texts = {n: value.asOctets().decode() for n, (_, value) in enumerate(objects, start=1)}
+    community = v2c.apiMessage.get_community(message).asOctets().decode()
+    return Notification(type(pdu), community, str(notification_oid), texts)
+
+
+class CreateClient(Protocol):
+    """Create a client of a freshly loaded function with exactly these SNMP_* settings."""
+
+    def __call__(self, **settings: str) -> Client: ...
+
+
+@pytest.fixture(autouse=True)
+def _off_cloud_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("K_SERVICE", raising=False)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver(socket.AF_INET, "127.0.0.1")
+    with receiver.udp:
+        yield receiver
+
+
+@pytest.fixture
+def silent() -> Iterator[Receiver]:
+    receiver = Receiver(socket.AF_INET, "127.0.0.1")
+    with receiver.udp:
+        yield receiver
+
+
+@pytest.fixture
+def create_client(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> CreateClient:
+    def create(**settings: str) -> Client:
+        for name in [name for name in os.environ if name.startswith("SNMP_")]:
+            monkeypatch.delenv(name)
+        for name, value in {"SNMP_RECEIVERS": receiver.name, **settings}.items():
+            monkeypatch.setenv(name, value)
+        client: Client = functions_framework.create_app(  # type: ignore[no-untyped-call]
+            target="send_event", source=str(ROOT / "function/main.py")
+        ).test_client()
+        return client
+
+    return create
+
+
+def post(client: Client, event: dict[str, Any], **headers: str) -> TestResponse:
+    return client.post(
+        "/",
+        data=json.dumps(event),
+        content_type="application/cloudevents+json",
+        headers=headers,
+    )
+
+
+def load(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / "events" / name).read_text(encoding="utf-8"))
+    return event
+
+
+def event_of(content: object) -> dict[str, Any]:
+    """Return incident-open.json with other content: bytes as they are, all else as JSON."""
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    event = load("incident-open.json")
+    event["data"]["message"]["data"] = base64.b64encode(raw).decode()
+    return event
+
+
+def incident(**changes: object) -> dict[str, Any]:
+    content = json.loads(base64.b64decode(load("incident-open.json")["data"]["message"]["data"]))
+    return event_of(content | {"incident": content["incident"] | changes})
+
+
+def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def failure(response: TestResponse, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was logged of a delivery that Pub/Sub will repeat."""
+    assert response.status_code == 500
+    line, *_ = log_lines(capsys)
+    assert line["severity"] == "ERROR"
+    return str(line["message"])
+
+
+# The events
+
+
+def test_an_open_incident_becomes_notification_1_with_all_its_objects(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert post(create_client(), load("incident-open.json")).status_code == 200
+    assert receiver.receive() == (
+        v2c.SNMPv2TrapPDU,
+        "public",
+        f"{ENTERPRISE}.0.1",
+        {
+            1: "0.opqiw61fsv7p",
+            2: "open",
+            3: "CPU of the web servers",
+            4: "VM Instance - CPU utilization",
+            5: "Critical",
+            6: "CPU utilization for my-project-id web-1 with metric labels {instance_name=web-1} "
+            "is above the threshold of 0.900 with a value of 0.967.",
+            7: "web-1",
+            8: "2026-11-23T09:00:00Z",
+            9: "",
+            10: "https://console.cloud.google.com/monitoring/alerting/incidents/0.opqiw61fsv7p"
+            "?project=my-project-id",
+            11: "13284501712345678",
+        },
+    )
+
+
+def test_a_closed_incident_becomes_notification_2_with_its_japanese_summary(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert post(create_client(), load("incident-closed.json")).status_code == 200
+    notification = receiver.receive()
+    assert notification.oid == f"{ENTERPRISE}.0.2"
+    assert notification.texts[1] == "0.opqiw61fsv7p"
+    assert notification.texts[2] == "closed"
+    assert notification.texts[6].startswith("my-project-id の web-1 の CPU 使用率")
+    assert notification.texts[9] == "2026-11-23T09:30:00Z"
+
+
+def test_the_console_s_test_notification_is_sent_as_an_open_incident_without_times(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert post(create_client(), load("test-notification.json")).status_code == 200
+    notification = receiver.receive()
+    assert notification.oid == f"{ENTERPRISE}.0.1"
+    assert notification.texts[1] == "12345"
+    assert notification.texts[2] == "open"
+    assert notification.texts[3] == "projects/my-project-id/alertPolicies/12345"
+    assert (notification.texts[8], notification.texts[9]) == ("", "")
+
+
+def test_an_event_in_binary_mode_is_the_same_event(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    event = load("incident-open.json")
+    headers = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
+    assert create_client().post("/", json=event["data"], headers=headers).status_code == 200
+    assert receiver.receive().texts[11] == "13284501712345678"
+
+
+# What incidents lack or have too much of
+
+
+@pytest.mark.parametrize(
+    ("changes", "number", "text"),
+    [
+        pytest.param({"policy_name": None}, 3, "", id="null policy"),
+        pytest.param({"severity": None}, 5, "No Severity", id="null severity"),
+        pytest.param({"severity": "Warning"}, 5, "Warning", id="severity"),
+        pytest.param({"resource_display_name": ""}, 7, "my-project-id web-1", id="resource name"),
+        pytest.param(
+            {"resource_display_name": None, "resource_name": None}, 7, "", id="no resource"
+        ),
+        pytest.param({"started_at": None}, 8, "", id="null time"),
+        pytest.param({"started_at": 0}, 8, "", id="time 0"),
+        pytest.param({"started_at": "1795424400"}, 8, "2026-11-23T09:00:00Z", id="time as text"),
+        pytest.param({"started_at": "yesterday"}, 8, "", id="no time at all"),
+        pytest.param({"started_at": 1e300}, 8, "", id="time beyond the calendar"),
+        pytest.param({"incident_id": 12345}, 1, "12345", id="a number for a text"),
+        pytest.param({"summary": "a\tb\r\nc\x00d\x7fe\x85f"}, 6, "a b  c d e f", id="controls"),
+        pytest.param({"summary": "x" * 10_000}, 6, "x" * 1_000, id="10,000 characters"),
+        pytest.param({"summary": "障" * 10_000}, 6, "障" * 333, id="cut between characters"),
+        pytest.param({"summary": "\ud800"}, 6, "?", id="half a character"),
+        pytest.param({"state": "CLOSED"}, 2, "closed", id="capitals"),
+    ],
+)
+def test_an_imperfect_incident_is_sent_all_the_same(
+    create_client: CreateClient,
+    receiver: Receiver,
+    changes: dict[str, object],
+    number: int,
+    text: str,
+) -> None:
+    assert post(create_client(), incident(**changes)).status_code == 200
+    assert receiver.receive().texts[number] == text
+
+
+def test_a_state_is_all_that_an_incident_needs(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert post(create_client(), event_of({"incident": {"state": "open"}})).status_code == 200
+    empty = dict.fromkeys(range(1, 12), "")
+    assert receiver.receive().texts == empty | {
+        2: "open",
+        5: "No Severity",
+        11: "13284501712345678",
+    }
+
+
+# Poison messages
+
+
+def without_data() -> dict[str, Any]:
+    event = load("incident-open.json")
+    del event["data"]["message"]["data"]
+    return event
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        pytest.param(without_data(), "no Pub/Sub message data", id="no data"),
+        pytest.param(load("incident-open.json") | {"data": None}, "no Pub/Sub", id="null event"),
+        pytest.param(
+            load("incident-open.json") | {"data": {"message": {"data": "%%%"}}},
+            "not base64",
+            id="not base64",
+        ),
+        pytest.param(
+            load("incident-open.json") | {"data": {"message": {"data": 5}}},
+            "not base64",
+            id="a number for base64",
+        ),
+        pytest.param(event_of(b"incident"), "not JSON", id="not JSON"),
+        pytest.param(event_of(b'{"incident": "\xff"}'), "not JSON", id="invalid UTF-8"),
+        pytest.param(event_of(b"[" * 100_000), "not JSON", id="too deep"),
+        pytest.param(event_of([]), "no incident object", id="a list"),
+        pytest.param(event_of({"version": "1.2"}), "no incident object", id="no incident"),
+        pytest.param(event_of({"incident": None}), "no incident object", id="null incident"),
+        pytest.param(incident(state="acknowledged"), "'acknowledged', neither", id="state"),
+        pytest.param(incident(state=None), "'', neither", id="null state"),
+    ],
+)
+def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
+    create_client: CreateClient,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
+    event: dict[str, Any],
+    reason: str,
+) -> None:
+    client = create_client()
+    assert post(client, event).status_code == 200
+    (line,) = log_lines(capsys)
+    assert line["severity"] == "ERROR"
+    assert reason in line["message"]
+    assert line["event_id"] == "13284501712345678"
+    assert post(client, incident(summary="the first to arrive")).status_code == 200
+    assert receiver.receive().texts[6] == "the first to arrive"
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("SNMP_RECEIVERS", "", "SNMP_RECEIVERS is empty"),
+        ("SNMP_RECEIVERS", " , ", "SNMP_RECEIVERS is empty"),
+        ("SNMP_RECEIVERS", "manager", "'manager' is not host:port"),
+        ("SNMP_RECEIVERS", "manager:", "'manager:' is not host:port"),
+        ("SNMP_RECEIVERS", "manager:snmp", "'manager:snmp' is not host:port"),
+        ("SNMP_RECEIVERS", "manager:0", "'manager:0' is not host:port"),
+        ("SNMP_RECEIVERS", "manager:65536", "'manager:65536' is not host:port"),
+        ("SNMP_RECEIVERS", "::1:162", "'::1:162' is not host:port"),
+        ("SNMP_RECEIVERS", "127.0.0.1:162,two words:162", "'two words:162' is not host:port"),
+        ("SNMP_COMMUNITY", "", "SNMP_COMMUNITY is empty"),
+        ("SNMP_COMMUNITY", "public\n", "white space around it"),
+        ("SNMP_NOTIFICATION", "Trap", "SNMP_NOTIFICATION is 'Trap'; give trap or inform"),
+        ("SNMP_ENTERPRISE_OID", "", "SNMP_ENTERPRISE_OID is ''"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1", "SNMP_ENTERPRISE_OID is '1.3.6.1.4.1'"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1.x", "SNMP_ENTERPRISE_OID is '1.3.6.1.4.1.x'"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1.4294967296", "SNMP_ENTERPRISE_OID is"),
+        ("SNMP_TIMEOUT", "soon", "SNMP_TIMEOUT is 'soon'"),
+        ("SNMP_TIMEOUT", "0", "SNMP_TIMEOUT is '0'"),
+        ("SNMP_TIMEOUT", "nan", "SNMP_TIMEOUT is 'nan'"),
+        ("SNMP_TIMEOUT", "61", "SNMP_TIMEOUT is '61'; give seconds, at most 60"),
+    ],
+)
+def test_a_bad_setting_is_named_and_the_event_is_left_to_redelivery(
+    create_client: CreateClient,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    problem: str,
+) -> None:
+    response = post(create_client(**{name: value}), load("incident-open.json"))
+    assert problem in failure(response, capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SNMP_RECEIVERS", "127.0.0.1:1"),
+        ("SNMP_RECEIVERS", " 127.0.0.1:65535 , localhost:162,"),
+        ("SNMP_COMMUNITY", "監視"),
+        ("SNMP_NOTIFICATION", "trap"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1.4294967295"),
+        ("SNMP_TIMEOUT", "0.5"),
+        ("SNMP_TIMEOUT", "60"),
+    ],
+)
+def test_a_good_setting_is_accepted(create_client: CreateClient, name: str, value: str) -> None:
+    assert post(create_client(**{name: value}), load("incident-open.json")).status_code == 200
+
+
+def test_all_bad_settings_are_named_at_once(
+    create_client: CreateClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = ["RECEIVERS", "COMMUNITY", "NOTIFICATION", "ENTERPRISE_OID", "TIMEOUT"]
+    client = create_client(**{f"SNMP_{name}": " " for name in bad})
+    message = failure(post(client, load("incident-open.json")), capsys)
+    assert [name for name in bad if f"SNMP_{name}" not in message] == []
+
+
+def test_settings_are_read_once(
+    create_client: CreateClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = create_client()
+    post(client, load("incident-open.json"))
+    monkeypatch.setenv("SNMP_COMMUNITY", "changed")
+    post(client, load("incident-open.json"))
+    assert [receiver.receive().community for _ in range(2)] == ["public", "public"]
+
+
+def test_the_enterprise_oid_is_the_root_of_every_oid(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    post(create_client(SNMP_ENTERPRISE_OID="1.3.6.1.4.1.99999"), load("incident-open.json"))
+    message, _ = decoder.decode(receiver.udp.recv(65_535), asn1Spec=v2c.Message())
+    pairs = v2c.apiTrapPDU.get_varbinds(v2c.apiMessage.get_pdu(message))
+    assert str(pairs[1][1]) == "1.3.6.1.4.1.99999.0.1"
+    assert str(pairs[2][0]) == "1.3.6.1.4.1.99999.1.1.0"
+
+
+def test_an_ipv6_receiver_is_written_in_brackets(create_client: CreateClient) -> None:
+    try:
+        receiver = Receiver(socket.AF_INET6, "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with receiver.udp:
+        client = create_client(SNMP_RECEIVERS=f"[::1]:{receiver.port}")
+        assert post(client, load("incident-open.json")).status_code == 200
+        assert receiver.receive().texts[2] == "open"
+
+
+def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+    """Stand for a resolver that knows one name."""
+    if host != "manager.example":
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("127.0.0.1", port))]
+
+
+def test_a_receiver_may_have_a_name(
+    create_client: CreateClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = create_client(SNMP_RECEIVERS=f"manager.example:{receiver.port}")
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert post(client, load("incident-open.json")).status_code == 200
+    assert receiver.receive().texts[2] == "open"
+
+
+# Delivery
+
+
+def test_an_inform_succeeds_when_it_is_acknowledged(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    client = create_client(SNMP_NOTIFICATION="inform")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(receiver.acknowledge)
+        assert post(client, load("incident-open.json")).status_code == 200
+    notification = answer.result()
+    assert notification.kind is v2c.InformRequestPDU
+    assert notification.oid == f"{ENTERPRISE}.0.1"
+    assert notification.texts[1] == "0.opqiw61fsv7p"
+
+
+def test_an_inform_is_sent_again_once(create_client: CreateClient, receiver: Receiver) -> None:
+    client = create_client(SNMP_NOTIFICATION="inform", SNMP_TIMEOUT="0.3")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(receiver.acknowledge, ignored=1)
+        assert post(client, load("incident-open.json")).status_code == 200
+
+
+def test_an_inform_without_an_answer_fails_and_names_the_receiver(
+    create_client: CreateClient, silent: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_client(
+        SNMP_RECEIVERS=silent.name, SNMP_NOTIFICATION="inform", SNMP_TIMEOUT="0.1"
+    )
+    message = failure(post(client, load("incident-open.json")), capsys)
+    assert f"1 of 1 receivers failed: {silent.name} (no answer to 2 informs)" in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param({"error_status": 16}, "it answered authorizationError", id="an error"),
+        pytest.param({"id_offset": 1}, "does not belong to the inform", id="another request id"),
+    ],
+)
+def test_an_inform_with_a_bad_answer_fails(
+    create_client: CreateClient,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
+    answer: dict[str, int],
+    reason: str,
+) -> None:
+    client = create_client(SNMP_NOTIFICATION="inform")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(receiver.acknowledge, **answer)
+        response = post(client, load("incident-open.json"))
+    assert reason in failure(response, capsys)
+
+
+def test_an_echo_of_the_inform_does_not_acknowledge_it(
+    create_client: CreateClient, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_client(SNMP_NOTIFICATION="inform")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lambda: receiver.udp.sendto(*receiver.udp.recvfrom(65_535)))
+        response = post(client, load("incident-open.json"))
+    assert "does not belong to the inform" in failure(response, capsys)
+
+
+def test_a_receiver_that_fails_does_not_stop_the_others(
+    create_client: CreateClient,
+    receiver: Receiver,
+    silent: Receiver,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = create_client(
+        SNMP_RECEIVERS=f"{silent.name},{receiver.name}",
+        SNMP_NOTIFICATION="inform",
+        SNMP_TIMEOUT="0.3",
+    )
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(receiver.acknowledge)
+        response = post(client, load("incident-open.json"))
+    assert answer.result().texts[1] == "0.opqiw61fsv7p"
+    message = failure(response, capsys)
+    assert f"1 of 2 receivers failed: {silent.name} " in message
+    assert receiver.name not in message
+
+
+def test_a_name_that_does_not_resolve_fails_and_the_others_get_the_trap(
+    create_client: CreateClient,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = create_client(SNMP_RECEIVERS=f"gone.example:162,manager.example:{receiver.port}")
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    response = post(client, load("incident-open.json"))
+    assert "1 of 2 receivers failed: gone.example:162 " in failure(response, capsys)
+    assert receiver.receive().texts[2] == "open"
+
+
+def test_silent_receivers_are_waited_for_at_the_same_time(
+    create_client: CreateClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receivers = [Receiver(socket.AF_INET, "127.0.0.1") for _ in range(5)]
+    client = create_client(
+        SNMP_RECEIVERS=",".join(receiver.name for receiver in receivers),
+        SNMP_NOTIFICATION="inform",
+        SNMP_TIMEOUT="0.3",
+    )
+    start = time.monotonic()
+    response = post(client, load("incident-open.json"))
+    elapsed = time.monotonic() - start
+    for receiver in receivers:
+        receiver.udp.close()
+    assert "5 of 5 receivers failed" in failure(response, capsys)
+    assert 0.6 <= elapsed < 2.0  # One after the other would take 3.0 s.
+
+
+# Logs and reports
+
+
+@pytest.mark.parametrize("receivers", ["127.0.0.1:162", "nowhere"], ids=["sent", "refused"])
+def test_the_community_is_sent_but_never_shown(
+    create_client: CreateClient,
+    receiver: Receiver,
+    capfd: pytest.CaptureFixture[str],
+    receivers: str,
+) -> None:
+    client = create_client(
+        SNMP_RECEIVERS=f"{receiver.name},{receivers}", SNMP_COMMUNITY="correct-horse"
+    )
+    response = post(client, load("incident-open.json"))
+    if response.status_code == 200:
+        assert receiver.receive().community == "correct-horse"
+    captured = capfd.readouterr()
+    assert "severity" in captured.out
+    assert "correct-horse" not in captured.out + captured.err + response.text
+
+
+def test_every_log_line_belongs_to_the_trace_of_its_request(
+    create_client: CreateClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project-id")
+    client = create_client()
+    header = f"00-{TRACE}-b7ad6b7169203331-01"
+    post(client, load("incident-open.json"), traceparent=header)
+    post(client, event_of([]), traceparent=header)
+    lines = log_lines(capsys)
+    assert [line["severity"] for line in lines] == ["INFO", "ERROR"]
+    assert {line["logging.googleapis.com/trace"] for line in lines} == {
+        f"projects/my-project-id/traces/{TRACE}"
+    }
+
+
+@pytest.fixture
+def reporter(monkeypatch: pytest.MonkeyPatch) -> mock.MagicMock:
+    """Put the function on Cloud Run, with a fake of the real client's shape."""
+    client_class: mock.MagicMock = mock.create_autospec(error_reporting.Client)
+    monkeypatch.setattr(error_reporting, "Client", client_class)
+    monkeypatch.setenv("K_SERVICE", "my-function")
+    return client_class
+
+
+@pytest.fixture
+def failing_client(create_client: CreateClient, silent: Receiver) -> Client:
+    return create_client(
+        SNMP_RECEIVERS=silent.name, SNMP_NOTIFICATION="inform", SNMP_TIMEOUT="0.05"
+    )
+
+
+def test_a_failure_on_cloud_run_is_reported_with_its_stack(
+    failing_client: Client, reporter: mock.MagicMock
+) -> None:
+    assert post(failing_client, load("incident-open.json")).status_code == 500
+    reporter.assert_called_once_with(service="my-function")
+    (stack,) = reporter.return_value.report.call_args.args
+    assert stack.startswith("Traceback (most recent call last):")
+    assert "DeliveryError: 1 of 1 receivers failed" in stack
+
+
+def test_a_failure_elsewhere_is_not_reported(
+    failing_client: Client, reporter: mock.MagicMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("K_SERVICE")
+    assert post(failing_client, load("incident-open.json")).status_code == 500
+    reporter.assert_not_called()
+
+
+def test_neither_a_success_nor_a_poison_message_is_reported(
+    create_client: CreateClient, reporter: mock.MagicMock
+) -> None:
+    client = create_client()
+    assert post(client, load("incident-open.json")).status_code == 200
+    assert post(client, event_of([])).status_code == 200
+    reporter.assert_not_called()
+
+
+def test_a_report_without_credentials_does_not_hide_the_failure(
+    failing_client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("K_SERVICE", "my-function")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(ROOT / "absent.json"))
+    assert post(failing_client, load("incident-open.json")).status_code == 500
+    error, warning = log_lines(capsys)
+    assert error["severity"] == "ERROR"
+    assert "1 of 1 receivers failed" in error["message"]
+    assert warning["severity"] == "WARNING"
+    assert "DefaultCredentialsError" in warning["message"]
+
+
+def test_a_report_that_hangs_does_not_hold_the_failure_up(
+    failing_client: Client,
+    reporter: mock.MagicMock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    release = threading.Event()
+    reporter.return_value.report.side_effect = lambda _: release.wait(30)
+    monkeypatch.setattr(sys.modules["main"], "REPORT_SECONDS", 0.1)
+    start = time.monotonic()
+    response = post(failing_client, load("incident-open.json"))
+    elapsed = time.monotonic() - start
+    release.set()
+    assert response.status_code == 500
+    assert elapsed < 5
+    assert "no answer in 0.1 s" in log_lines(capsys)[-1]["message"]
+
+
+def test_the_slow_libraries_wait_for_their_first_use() -> None:
+    code = "import main, sys; print(*sys.modules)"
+    path = os.pathsep.join([str(ROOT / "function"), *sys.path])
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = result.stdout.split()
+    assert "functions_framework" in loaded
+    slow = ("asyncio", "pyasn1", "pysnmp", "google.cloud.error_reporting", "grpc")
+    assert [name for name in loaded if name.startswith(slow)] == []

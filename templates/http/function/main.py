@@ -1,0 +1,59 @@
+"""Answer HTTP requests: a JSON object in, a JSON object out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import functions_framework
+
+from structured_log import log, log_exception
+
+if TYPE_CHECKING:
+    import flask
+    from flask.typing import ResponseReturnValue
+
+
+class RequestError(ValueError):
+    """A request that cannot be answered as it is; the text tells its sender what is wrong."""
+
+
+def process(body: dict[str, Any]) -> dict[str, Any]:
+    """Do the work of one request: this is the place for your code; now it returns the keys.
+
+    `body` is the JSON object of the request, the result that of the answer. Raise RequestError for
+    a body that you cannot accept (400); any other exception becomes a 500 that tells the sender
+    nothing and the log everything.
+    """
+    log("INFO", "Request received")
+    return {"keys": sorted(body)}
+
+
+@functions_framework.http
+def handle_request(request: flask.Request) -> ResponseReturnValue:
+    """Answer a POST of a JSON object; refuse all else with a JSON object that holds the error."""
+    if request.method != "POST":
+        return {"error": f"use POST, not {request.method}"}, 405, {"Allow": "POST"}
+    if request.mimetype != "application/json":
+        sent = request.mimetype or "missing"
+        return {"error": f"the content type is {sent}; send application/json"}, 415
+    try:
+        return process(decode(request.get_data()))
+    except RequestError as error:
+        return {"error": str(error)}, 400
+    except Exception as error:
+        log_exception(f"Request not answered: {error}")
+        raise
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """Return the JSON object that the bytes hold, or raise RequestError."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        reason = f"the body is not JSON: {error}"
+        raise RequestError(reason) from error
+    if not isinstance(body, dict):
+        reason = "the body is JSON, but no object"
+        raise RequestError(reason)
+    return body

@@ -1,0 +1,50 @@
+"""Renew the template's locks: one for each kind of function, one for their tests, one of its own.
+
+The work is done by the product's own tools/lock.py, so that template and product lock alike.
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
+
+
+def product_tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("lock", PRODUCT / "tools" / "lock.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Renew the locks of the template.")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    upgrade = parser.parse_args().upgrade
+    tool = product_tool()
+    locks = []
+    for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
+        target = requirements.with_suffix(".lock")
+        text = tool.compile_lock(requirements, tool.current_lock(target), locks, upgrade=upgrade)
+        tool.replace(target, text)
+        locks.append(target)
+        print(f"Renewed {target.relative_to(ROOT)}")
+
+    tests = PRODUCT / "tests" / "requirements.in"
+    target = tests.with_suffix(".txt")
+    tool.replace(target, tool.compile_lock(tests, tool.current_lock(target), locks, upgrade=upgrade))
+    print(f"Renewed {target.relative_to(ROOT)}")
+
+    own = ROOT / "requirements-dev.in"
+    target = own.with_suffix(".txt")
+    text = tool.compile_lock(own, tool.current_lock(target), upgrade=upgrade, wheels_only=False)
+    tool.replace(target, text)
+    print(f"Renewed {target.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

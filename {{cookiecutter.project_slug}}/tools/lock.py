@@ -1,0 +1,141 @@
+"""Write the hash-locked requirements of the function and of its tests.
+
+function/requirements.in -> function/requirements.txt, whose first line is the index URL that the
+platform hands over; tests/requirements.in -> tests/requirements.txt, with the function's versions.
+The locks are good for every supported Python and for any index that serves the same files; they are
+made through the index that the user's pip is configured for. A file is replaced only when its lock
+is complete.
+
+Exit status: 0 done; 1 no lock could be made, for the reason uv gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLATFORM = ROOT / "terraform" / "function" / "platform.auto.tfvars.json"
+OLDEST_PYTHON = "3.11"
+
+
+class LockError(Exception):
+    """No lock could be made; the text says why."""
+
+
+def pip_setting(name: str) -> str | None:
+    """What the user's pip is told about `name` (such as index-url), or None."""
+    from_environment = os.environ.get("PIP_" + name.upper().replace("-", "_"))
+    if from_environment:
+        return from_environment
+    command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None
+
+
+def uv_environment() -> dict[str, str]:
+    """The environment in which uv uses pip's index and certificate (never its arguments, which
+    others can read: an index URL may carry credentials)."""
+    environment = dict(os.environ)
+    for variable, setting in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
+        value = pip_setting(setting)
+        if value:
+            environment.setdefault(variable, value)
+    return environment
+
+
+def compile_lock(
+    requirements_in: Path,
+    current: str = "",
+    constraints: Iterable[Path] = (),
+    *,
+    upgrade: bool = False,
+    wheels_only: bool = True,
+) -> str:
+    """Return the lock of `requirements_in`: every package, `==`, with hashes.
+
+    With `wheels_only` a version without wheels is not taken: a build in a closed network has
+    nothing to compile with. Versions in `current`, the lock that is to be replaced, are kept where they still fit, unless
+    `upgrade`. Raises LockError with uv's own words.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "lock.txt")
+        output.write_text(current, encoding="utf-8", newline="\n")
+        command = [sys.executable, "-m", "uv", "pip", "compile", str(requirements_in)]
+        command += ["--quiet", "--universal", "--python-version", OLDEST_PYTHON]
+        command += ["--generate-hashes", "--no-emit-index-url"]
+        command += ["--no-annotate", "--custom-compile-command", "make lock"]
+        command += ["--output-file", str(output), *(["--upgrade"] if upgrade else [])]
+        command += ["--only-binary", ":all:"] if wheels_only else []
+        for constraint in constraints:
+            command += ["--constraint", str(constraint)]
+        made = subprocess.run(
+            command, env=uv_environment(), capture_output=True, text=True, check=False
+        )
+        if made.returncode != 0:
+            raise LockError(f"{requirements_in}: no lock\n{made.stderr.strip()}")
+        return output.read_text(encoding="utf-8")
+
+
+def without_options(requirements: str) -> str:
+    """`requirements` without its option lines, such as the index line."""
+    lines = requirements.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("-"))
+
+
+def index_line() -> str:
+    """The first line of function/requirements.txt, from what the platform hands over."""
+    try:
+        url = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]["python_index_url"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LockError(f"{PLATFORM}: no platform.python_index_url in it ({error!r})") from None
+    return f"--index-url {url}\n"
+
+
+def current_lock(path: Path) -> str:
+    return without_options(path.read_text(encoding="utf-8")) if path.is_file() else ""
+
+
+def replace(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step, so that a failure leaves what was there."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def lock(*, upgrade: bool) -> None:
+    """Renew both locks of this repository. LockError when one cannot be made."""
+    function, tests = ROOT / "function" / "requirements.in", ROOT / "tests" / "requirements.in"
+    function_lock, tests_lock = function.with_suffix(".txt"), tests.with_suffix(".txt")
+
+    first = index_line()
+    locked = compile_lock(function, current_lock(function_lock), upgrade=upgrade)
+    with tempfile.TemporaryDirectory() as folder:
+        constraint = Path(folder, "function.txt")
+        constraint.write_text(locked, encoding="utf-8")
+        tested = compile_lock(tests, current_lock(tests_lock), [constraint], upgrade=upgrade)
+    replace(function_lock, first + locked)
+    replace(tests_lock, tested)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Renew the hash-locked requirements.")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    options = parser.parse_args(argv)
+    try:
+        lock(upgrade=options.upgrade)
+    except LockError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("Renewed function/requirements.txt and tests/requirements.txt.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

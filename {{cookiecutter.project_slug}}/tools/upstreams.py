@@ -1,0 +1,264 @@
+"""Allow, deny or show the access of remote repositories to their upstreams in a service perimeter.
+
+Inside a VPC Service Controls perimeter an Artifact Registry remote repository may not ask its
+upstream until `gcloud artifacts vpcsc-config allow` says so, once for each project and location. No
+perimeter rule replaces this switch. Project and location are read from the index line of
+function/requirements.txt, which is what the build uses.
+
+Exit status: 0 done; 1 the service refused; 2 usage, or an index line that cannot be read; 3 gcloud
+is missing, not signed in, hung or crashed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "function" / "requirements.txt"
+EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+ACTIONS = {"allow": "allow", "deny": "deny", "status": "describe"}
+
+DONE, REFUSED, USAGE, NO_GCLOUD = 0, 1, 2, 3
+GCLOUD_USAGE = 2
+NOT_SIGNED_IN = re.compile(
+    r"gcloud auth (?:application-default )?login|active account|refreshing your current auth tokens"
+    r"|Reauthentication|UNAUTHENTICATED",
+    re.IGNORECASE,
+)
+CREDENTIAL = re.compile(r"ya29\.[\w.-]+|(?i:bearer)\s+[\w.~+/=-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+SHOWN_CHARACTERS = 2000
+
+CAUSES = """\
+The three known causes, and the command that checks each:
+  1. You lack accesscontextmanager.policies.{verb} on the access policy or the organisation
+     (roles/accesscontextmanager.policyEditor has it; a grant on the project has no effect):
+       gcloud access-context-manager policies get-iam-policy POLICY_NUMBER
+  2. The project is not (yet) inside an enforced perimeter:
+       gcloud projects describe {project} --format='value(projectNumber)'
+       gcloud access-context-manager perimeters list --policy=POLICY_NUMBER \
+--format='yaml(name,status.resources)'
+  3. You lack artifactregistry.vpcscconfigs.{verb} in the project
+     (roles/artifactregistry.admin has it):
+       gcloud projects get-iam-policy {project} --flatten='bindings[].members' \
+--filter='bindings.role:artifactregistry' --format='table(bindings.role,bindings.members)'"""
+
+
+class RequirementsError(Exception):
+    """The index line of a requirements file is missing or wrong; the text says how to mend it."""
+
+
+class Index(NamedTuple):
+    """Where an index URL of Artifact Registry points."""
+
+    location: str
+    project: str
+    repository: str
+
+
+class Outcome(NamedTuple):
+    """How a command ended: its exit status (None: it never did) and what it printed."""
+
+    status: int | None
+    output: str
+    errors: str
+
+
+def read_index(requirements: Path) -> Index:
+    """Return what the one index line of `requirements` names.
+
+    Raises RequirementsError when the file is missing, has no such line or more than one, names
+    another host, adds a second index, or carries credentials (which are not repeated).
+    """
+    try:
+        lines = requirements.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequirementsError(f"{requirements}: cannot be read ({error})") from None
+    options = [line.split("#")[0].strip() for line in lines if line.lstrip().startswith("-")]
+    if any(option.startswith("--extra-index-url") for option in options):
+        raise RequirementsError(
+            f"{requirements}: --extra-index-url makes pip ask a second index, which a closed build "
+            f"cannot reach; keep one line such as {EXAMPLE}"
+        )
+    matches = [re.fullmatch(r"(?:--index-url|-i)[ =]\s*(\S+)", option) for option in options]
+    urls = [match[1] for match in matches if match]
+    if len(urls) != 1:
+        raise RequirementsError(
+            f"{requirements}: {len(urls) or 'no'} index lines; exactly one is needed, such as "
+            f"{EXAMPLE}"
+        )
+    return parse_index(urls[0], str(requirements))
+
+
+def parse_index(url: str, where: str) -> Index:
+    """Return what `url` names; `where` says in an error which file it stands in."""
+    try:
+        parts = urlsplit(url)
+        secret = parts.username is not None or parts.password is not None
+        host = parts.hostname or ""
+    except ValueError:
+        raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
+    if secret:
+        raise RequirementsError(
+            f"{where}: the index carries credentials; pip gets them from the build, so write "
+            f"{EXAMPLE}"
+        )
+    location = re.fullmatch(r"([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev", host)
+    path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
+    if not location or not path or parts.scheme != "https" or parts.query or parts.fragment:
+        raise RequirementsError(
+            f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact Registry; write {EXAMPLE}"
+        )
+    return Index(location[1], path[1], path[2])
+
+
+def run_bounded(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> Outcome:
+    """Run `command` for at most `timeout` seconds and leave nothing of it behind.
+
+    gcloud is a shell script that starts Python, so it gets a process group of its own: ending the
+    script alone would leave a grandchild that keeps the pipes and the terminal. OSError when the
+    command cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=dict(environment),
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return Outcome(None, "", "")
+    finally:
+        end_group(process)
+    return Outcome(process.returncode, output, errors)
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """End the process group of `process`, whether or not its leader has ended."""
+    if os.name == "nt":
+        if process.poll() is None:
+            subprocess.run(
+                ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
+            )
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def presentable(text: str) -> str:
+    """What may be shown of a command's output: no credential, and not more than a screen."""
+    text = CREDENTIAL.sub("[hidden]", text).strip()
+    if len(text) > SHOWN_CHARACTERS:
+        text = text[:SHOWN_CHARACTERS] + f"\n[... {len(text) - SHOWN_CHARACTERS} characters more]"
+    return text
+
+
+def no_gcloud(reason: str, advice: str) -> int:
+    print(f"{reason}\n{advice}", file=sys.stderr)
+    return NO_GCLOUD
+
+
+def switch(action: str, project: str, location: str, timeout: float) -> int:
+    """Run the one gcloud command of `action` and return this program's exit status."""
+    verb = ACTIONS[action]
+    command = ["gcloud", "artifacts", "vpcsc-config", verb]
+    command += [f"--project={project}", f"--location={location}"]
+    shown = shlex.join(command)
+    print(f"$ {shown}", flush=True)
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        return no_gcloud(
+            "gcloud is not installed, or not on PATH as an executable file.",
+            f"Install the Google Cloud CLI, or run this where it is: {shown}",
+        )
+    environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    try:
+        outcome = run_bounded([gcloud, *command[1:]], environment, timeout)
+    except OSError as error:
+        return no_gcloud(f"gcloud cannot be started: {error}", f"Then run: {shown}")
+
+    words = presentable(outcome.errors or outcome.output)
+    if outcome.status is None:
+        return no_gcloud(
+            f"gcloud gave no answer within {timeout:g} s and was ended.",
+            f"Check the network and the proxy (gcloud info --run-diagnostics), then run: {shown}",
+        )
+    if outcome.status == 0:
+        policy = re.search(r"^vpcscPolicy:\s*(ALLOW|DENY)\s*$", outcome.output, re.MULTILINE)
+        # A switch that was never set is answered without a policy and works as DENY.
+        answer = policy[1] if policy else "DENY" if action == "status" and "name:" in words else ""
+        if answer and (action == "status" or answer == verb.upper()):
+            print(f"Upstream access of {project} in {location}: {answer}")
+            return DONE
+        return no_gcloud(
+            f"gcloud did not confirm the policy; it printed: {words or '(nothing)'}",
+            f"See what it is now: {shlex.join([*command[:3], 'describe', *command[4:]])}",
+        )
+    if outcome.status == GCLOUD_USAGE:
+        return no_gcloud(
+            f"This gcloud does not know the command:\n{words}",
+            "Update it (gcloud components update), then run: " + shown,
+        )
+    if NOT_SIGNED_IN.search(outcome.errors):
+        return no_gcloud(f"gcloud is not signed in:\n{words}", "Run: gcloud auth login")
+    if not 0 < outcome.status < 128 or "gcloud crashed" in outcome.errors or not words:
+        return no_gcloud(
+            f"gcloud crashed (exit status {outcome.status}):\n{words or '(it printed nothing)'}",
+            f"Then run: {shown}",
+        )
+    permission = "get" if action == "status" else "update"
+    print(f"The service refused:\n{words}", file=sys.stderr)
+    print(CAUSES.format(project=project, verb=permission), file=sys.stderr)
+    return REFUSED
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="upstreams.py",
+        description="Allow, deny or show the access of remote repositories to their upstreams.",
+    )
+    parser.add_argument("action", choices=ACTIONS)
+    parser.add_argument("--project", help="project of the repository (default: the index line's)")
+    parser.add_argument("--location", help="location of the repository (default: likewise)")
+    parser.add_argument("--timeout", type=float, default=90, help="seconds for gcloud (90)")
+    parser.add_argument("--requirements", type=Path, default=REQUIREMENTS, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if not 0 < options.timeout <= 3600:
+        parser.error("argument --timeout: more than 0 and at most 3600 seconds, for example 90")
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments(argv)
+    project, location = options.project, options.location
+    if not (project and location):
+        try:
+            index = read_index(options.requirements)
+        except RequirementsError as error:
+            print(error, file=sys.stderr)
+            return USAGE
+        project, location = project or index.project, location or index.location
+    return switch(options.action, project, location, options.timeout)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
