@@ -30,15 +30,15 @@ test-fast: $(READY) ## the tests that end within a minute
 	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product included
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --config pyproject.toml .
+	$(BIN)/ruff format --config pyproject.toml --check .
 	$(BIN)/mypy
 	$(foreach kind,$(KINDS),$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini templates/$(kind) &&) true
 	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py
 
 format: $(READY) ## rewrite the code in the project's style
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/ruff check --config pyproject.toml --fix .
+	$(BIN)/ruff format --config pyproject.toml .
 
 lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
 	$(BIN)/python templates/renew_locks.py $(if $(UPGRADE),--upgrade)

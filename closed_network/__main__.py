@@ -22,16 +22,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "rehearse",
         help="rehearse the build of a function repository",
         description="Rehearse the build of a function repository in a closed network. Exit status: "
-        "0 passed; 1 a stage failed (with CI=true also: a claim was not proven); 2 the folder is no "
-        "repository that can be rehearsed; 3 the rehearsal itself broke.",
+        "0 passed; 1 a stage failed (with CI=true also: a claim was not proven); 2 the folder is "
+        "no repository that can be rehearsed; 3 the rehearsal itself broke.",
     )
     command.add_argument("path", type=Path, help="the repository")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="write the findings here")
-    command.add_argument("--requirements", type=Path, help="default: PATH/function/requirements.txt")
+    command.add_argument(
+        "--requirements", type=Path, help="default: PATH/function/requirements.txt"
+    )
     command.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
     command.add_argument("--target", help="entry point (default: the decorated function)")
     command.add_argument(
-        "--no-namespace", action="store_true", help="do not enclose the clients in a network namespace"
+        "--no-namespace",
+        action="store_true",
+        help="do not enclose the clients in a network namespace",
     )
     return parser.parse_args(argv)
 

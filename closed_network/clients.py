@@ -1,4 +1,4 @@
-"""The real clients, each started from an empty environment, and the virtual environment of the build.
+"""The real clients, each started from an empty environment, and the build's own Python.
 
 A developer's machine sets variables (another index, another certificate, a folder of wheels) that
 would make a rehearsal pass where the build fails.

@@ -42,10 +42,15 @@ class Gate:
         if not self.registry.serves(request.host) or request.scheme != "https":
             self.reply(flow, REFUSAL, refused=True)
             return
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = {name.lower(): request.headers[name] for name in request.headers}
         path = request.path.partition("?")[0]
         answer = await asyncio.to_thread(
-            self.registry.answer, request.method, request.host, path, headers, request.content or b""
+            self.registry.answer,
+            request.method,
+            request.host,
+            path,
+            headers,
+            request.content or b"",
         )
         self.reply(flow, answer, refused=False)
 
@@ -108,7 +113,9 @@ async def serve(folder: Path, registry: ArtifactRegistry) -> None:
         with_dumper=False,
     )
     # Never open a connection to the host that a client names, not even to copy its certificate.
-    master.options.update(connection_strategy="lazy", upstream_cert=False)
+    master.options.update(  # type: ignore[no-untyped-call]
+        connection_strategy="lazy", upstream_cert=False
+    )
     master.addons.add(Gate(registry, Journal(folder / "journal")))  # type: ignore[no-untyped-call]
     running = asyncio.create_task(master.run())
     proxy = cast(Proxyserver, master.addons.get("proxyserver"))  # type: ignore[no-untyped-call]

@@ -69,8 +69,9 @@ def end_group(process: subprocess.Popen[str], patience: float = 5) -> None:
         if not group_exists(process.pid):
             break
         time.sleep(0.05)
-    if process.stdout:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
 
 
 def group_exists(group: int) -> bool:

@@ -31,7 +31,9 @@ Varbinds = dict[str, str]
 
 def find_snmptrapd() -> str | None:
     """The path of snmptrapd, which Debian installs where an ordinary user's PATH does not look."""
-    return shutil.which("snmptrapd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+    return shutil.which(
+        "snmptrapd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    )
 
 
 class Receiver:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,9 +31,9 @@ def rehearse(repository: Repository, *, without_namespace: bool = False) -> Repo
     RehearsalError when the rehearsal itself breaks; nothing of it is left behind either way.
     """
     prefix, reason = ([], "switched off") if without_namespace else namespace.entrance()
-    isolation = f"not enforced: {reason}" if not prefix else (
-        "enforced: the clients run in a network namespace whose only way out is the gate"
-    )
+    isolation = "enforced: the clients run in a network namespace whose only way out is the gate"
+    if not prefix:
+        isolation = f"not enforced: {reason}"
     # Under its real path, for pip and gcloud print and compare it, and short, for a Unix socket
     # (the gate's door) has a path of at most about 100 characters.
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
@@ -43,11 +42,12 @@ def rehearse(repository: Repository, *, without_namespace: bool = False) -> Repo
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
         with gate(folder, repository) as port:
+            empty = Report(str(repository.root), isolation=isolation)
             plan = {
                 "port": port,
                 "enclosed": bool(prefix),
                 "repository": asdict(repository),
-                "report": Report(str(repository.root), isolation=isolation).as_dict(),
+                "report": empty.as_dict(),
             }
             (folder / "plan").write_text(json.dumps(plan, default=str), encoding="utf-8")
             run_stages(prefix, folder)
@@ -85,18 +85,17 @@ def gate(folder: Path, repository: Repository) -> Iterator[int]:
             start_new_session=True,
         )
         try:
-            assert process.stdin and process.stdout
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise RehearsalError(f"the gate did not start:\n{(folder / 'gate.log').read_text()}")
+                words = (folder / "gate.log").read_text(encoding="utf-8", errors="replace")
+                raise RehearsalError(f"the gate did not start:\n{words}")
             yield int(json.loads(line)["port"])
-            process.stdin.close()
         finally:
             end_group(process)
 
 
 def gate_environment(folder: Path) -> dict[str, str]:
-    """The user's own environment, in which the stand-in reaches the index that pip is told about."""
+    """The user's own environment, in which the stand-in reaches the index of the user's pip."""
     environment = {
         **os.environ,
         "PROXPI_CACHE_DIR": str(folder / "cache"),
@@ -115,8 +114,3 @@ def pip_setting(name: str) -> str | None:
     command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     return os.environ.get(variable) or asked.stdout.strip() or None
-
-
-def leftovers() -> list[str]:
-    """Folders of rehearsals that still exist (none, when each was cleared away)."""
-    return [str(path) for path in Path(tempfile.gettempdir()).glob("rehearsal-*")]

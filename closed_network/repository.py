@@ -74,8 +74,8 @@ def read_repository(
     option = INDEX_OPTION.search(text)
     if not option:
         raise RepositoryError(
-            f"{requirements}: no --index-url line, so the build would ask the public index, which a "
-            "closed network does not reach; make its first line --index-url "
+            f"{requirements}: no --index-url line, so the build would ask the public index, which "
+            "a closed network does not reach; make its first line --index-url "
             "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"
         )
     index = INDEX_URL.fullmatch(option[1])
@@ -133,6 +133,7 @@ def entry_point(main: Path) -> str:
     ]
     if len(marked) != 1:
         raise RepositoryError(
-            f"{main}: {len(marked)} functions are marked with functions_framework; pass --target NAME"
+            f"{main}: {len(marked)} functions are marked with functions_framework; "
+            "pass --target NAME"
         )
     return marked[0]

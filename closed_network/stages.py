@@ -6,7 +6,6 @@ This program runs inside the closed network where there is one; the gate runs ou
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -41,7 +40,9 @@ from .stand_in import API_HOST
 
 # pip's own words for a refused, missing or unreachable index: always these two lines.
 DOCUMENTED_LINES = (
-    re.compile(r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE),
+    re.compile(
+        r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE
+    ),
     re.compile(r"^ERROR: No matching distribution found for .+$", re.MULTILINE),
 )
 PIP_TIMEOUT, TOOL_TIMEOUT, START_TIMEOUT = 900, 120, 60
@@ -206,9 +207,13 @@ class Rehearsal:
             self.allow_with_gcloud(gcloud)
         else:
             self.allow_directly()
-        patched = [r for r in self.seen() if r.method == "PATCH" and r.path == f"/{self.switch_path}"]
+        patched = [
+            r for r in self.seen() if r.method == "PATCH" and r.path == f"/{self.switch_path}"
+        ]
         if [request.status for request in patched] != [200]:
-            raise StageFailedError("the switch of the repository's project and location was not set")
+            raise StageFailedError(
+                "the switch of the repository's project and location was not set"
+            )
         if not gcloud:
             why = "gcloud is not installed here: the same request was sent without it"
             self.report.not_proven("the real gcloud sets the switch to ALLOW", why)
@@ -280,7 +285,9 @@ class Rehearsal:
     def refuse_source_distributions(self) -> None:
         """Fail the stage when pip had to fetch a package that is not a wheel."""
         files = [request.path.rpartition("/")[2] for request in self.seen()]
-        sources = sorted({name for name in files if name and not name.endswith((".whl", ".metadata"))})
+        sources = sorted(
+            {name for name in files if name and not name.endswith((".whl", ".metadata"))}
+        )
         if sources:
             raise StageFailedError(
                 f"{', '.join(sources)} is a source distribution, which the build would have to "
@@ -289,7 +296,9 @@ class Rehearsal:
 
     def why_pip_failed(self, outcome: Outcome) -> str:
         if "DO NOT MATCH THE HASHES" in outcome.output:
-            (package, *_) = re.findall(r"^\s+(\S+==\S+|\S+) from https", outcome.output, re.M) or ["?"]
+            (package, *_) = re.findall(
+                r"^\s+(\S+==\S+|\S+) from https", outcome.output, re.MULTILINE
+            ) or ["?"]
             return (
                 f"the file that the index serves for {package} has another hash than the lock; "
                 "renew it with `make lock`, and find out why if it was right before"
@@ -301,7 +310,8 @@ class Rehearsal:
         if line:
             package = line[0].rpartition(" for ")[2]
             version = self.interpreter.version
-            return f"the index has {package.split('=')[0]}, but no file of {package} for Python {version}"
+            name = package.split("=")[0]
+            return f"the index has {name}, but no file of {package} for Python {version}"
         errors = [line for line in outcome.output.splitlines() if line.startswith("ERROR")]
         return f"pip failed: {errors[-1] if errors else outcome.last_line}"
 
@@ -341,12 +351,14 @@ class Rehearsal:
             self.report.not_proven("the function answers events", "there is no events/*.json")
         snmptrapd = find_snmptrapd() if self.repository.sends_traps else None
         folder = self.machine.folder / "snmp"
-        with receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps:
-            with self.serving(traps.address if traps else "127.0.0.1:162") as address:
-                for number, event in enumerate(self.repository.events, start=1):
-                    self.deliver(event, address)
-                    if traps:
-                        self.show_the_trap(event, number, traps)
+        with (
+            receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps,
+            self.serving(traps.address if traps else "127.0.0.1:162") as address,
+        ):
+            for number, event in enumerate(self.repository.events, start=1):
+                self.deliver(event, address)
+                if traps:
+                    self.show_the_trap(event, number, traps)
         self.refuse_other_hosts()
         if self.repository.sends_traps and not traps:
             why = "snmptrapd is not installed here (Debian package snmptrapd)"
@@ -367,10 +379,12 @@ class Rehearsal:
             "SNMP_COMMUNITY": COMMUNITY,
         }
         log = self.machine.folder / "function.log"
-        with log.open("wb") as output:
-            with started(command, environment, self.machine.source, output.fileno()) as process:
-                wait_for_port(process, port, log)
-                yield f"http://127.0.0.1:{port}/"
+        with (
+            log.open("wb") as output,
+            started(command, environment, self.machine.source, output.fileno()) as process,
+        ):
+            wait_for_port(process, port, log)
+            yield f"http://127.0.0.1:{port}/"
 
     def deliver(self, event: Path, url: str) -> None:
         """Post one event file as `make send` does; the function must answer with 2xx."""
@@ -382,18 +396,23 @@ class Rehearsal:
             try:
                 answer = session.post(url, data=body, headers={"Content-Type": kind}, timeout=60)
             except requests.exceptions.RequestException as error:
-                raise StageFailedError(f"{event.name}: the function gave no answer ({error})") from None
+                raise StageFailedError(
+                    f"{event.name}: the function gave no answer ({error})"
+                ) from None
         if not answer.ok:
             log = (self.machine.folder / "function.log").read_text(encoding="utf-8")
+            why = Outcome(1, log).last_line
             raise StageFailedError(
-                f"{event.name}: the function answered {answer.status_code}: {Outcome(1, log).last_line}"
+                f"{event.name}: the function answered {answer.status_code}: {why}"
             )
         self.report.proven(f"{event.name} is answered", f"{answer.status_code} {answer.text[:80]}")
 
     def show_the_trap(self, event: Path, number: int, traps: Receiver) -> None:
         received = traps.wait_for(number)
         if len(received) != number:
-            raise StageFailedError(f"{event.name}: {len(received) - number + 1} traps received, not 1")
+            raise StageFailedError(
+                f"{event.name}: {len(received) - number + 1} traps received, not 1"
+            )
         expected = expected_varbinds(event)
         if differing := differences(received[-1], expected):
             raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
@@ -414,10 +433,11 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
         else:
             return
     reason = Outcome(None, log.read_text(encoding="utf-8", errors="replace"))
-    errors = [line for line in reason.output.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
-    raise StageFailedError(
-        f"functions-framework could not serve the function: {errors[-1] if errors else reason.last_line}"
-    )
+    errors = [
+        line for line in reason.output.splitlines() if re.match(r"\w*(Error|Exception)\b", line)
+    ]
+    why = errors[-1] if errors else reason.last_line
+    raise StageFailedError(f"functions-framework could not serve the function: {why}")
 
 
 def main() -> int:

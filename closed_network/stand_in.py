@@ -17,7 +17,9 @@ from werkzeug.test import Client
 
 API_HOST = "artifactregistry.googleapis.com"
 INDEX_HOST = re.compile(r"(?P<location>[a-z0-9-]+)-python\.pkg\.dev")
-CONFIG_PATH = re.compile(r"/v1/(projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/vpcscConfig)")
+CONFIG_PATH = re.compile(
+    r"/v1/(projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/vpcscConfig)"
+)
 INDEX_PATH = re.compile(r"/(?P<project>[^/]+)/(?P<repository>[^/]+)/simple/(?P<rest>.*)")
 
 # What a client may say about the representation it wants; nothing else concerns the index.
@@ -37,9 +39,7 @@ def json_answer(status: int, content: object) -> Answer:
 
 def error(status: int, reason: str, message: str) -> Answer:
     """An error in the form of Google's JSON APIs."""
-    return json_answer(
-        status, {"error": {"code": status, "status": reason, "message": message}}
-    )
+    return json_answer(status, {"error": {"code": status, "status": reason, "message": message}})
 
 
 class ArtifactRegistry:
@@ -59,7 +59,9 @@ class ArtifactRegistry:
     def serves(host: str) -> bool:
         return host == API_HOST or INDEX_HOST.fullmatch(host) is not None
 
-    def answer(self, method: str, host: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    def answer(
+        self, method: str, host: str, path: str, headers: dict[str, str], body: bytes
+    ) -> Answer:
         """Answer one request; `path` without its query, header names in lower case."""
         if host == API_HOST:
             return self.answer_api(method, path, headers, body)

@@ -14,7 +14,7 @@ PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
 
 
-def why_not_now():
+def why_not_now() -> str | None:
     """The reason to leave the cloud alone, or None when the switch is to be thrown now."""
     if PLACEHOLDER in (ANSWERS["gcp_project_id"], ANSWERS["platform_project_id"]):
         return f"the project id is still {PLACEHOLDER}"
@@ -38,8 +38,8 @@ def why_not_now():
     return None
 
 
-def allow_upstreams():
-    """Throw the switch with the new repository's own tool; return the lines that say how it went."""
+def allow_upstreams() -> list[str]:
+    """Throw the switch with the new repository's own tool; return what to say about it."""
     import subprocess
 
     tool = subprocess.run(
@@ -61,21 +61,27 @@ def allow_upstreams():
     return [*tool.stdout.splitlines(), f"The repository is complete. Later, run: {ALLOW_COMMAND}"]
 
 
-def report():
-    yield f"Generated {ANSWERS['project_slug']}/ ({ANSWERS['function_kind']})."
+def say(line: str) -> None:
+    # A terminal that cannot show a character must not stop the hook.
+    encoding = sys.stdout.encoding or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def report() -> None:
+    slug = ANSWERS["project_slug"]
+    say(f"Generated {slug}/ ({ANSWERS['function_kind']}).")
     reason = why_not_now()
     if reason:
-        yield f"Upstream access was not changed: {reason}. Later, run: {ALLOW_COMMAND}"
+        say(f"Upstream access was not changed: {reason}. Later, run: {ALLOW_COMMAND}")
     else:
-        yield from allow_upstreams()
-    yield f"Next: cd {ANSWERS['project_slug']} && git init && make test"
+        for line in allow_upstreams():
+            say(line)
+    say(f"Next: cd {slug} && git init && make test")
 
 
-def main():
+def main() -> None:
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")
-        for line in report():
-            print(line, flush=True)
+        report()
     except (Exception, KeyboardInterrupt) as error:  # whatever happens, the project stays
         try:
             print(

@@ -62,63 +62,65 @@ PATTERNS = {
 PATTERNS["platform_project_id"] = PATTERNS["gcp_project_id"]
 
 
-def problem(field, rule, example):
+def problem(field: str, rule: str, example: str) -> str:
     """One line that says what is wrong with the answer to `field` and what would be right."""
     value = repr(ANSWERS[field])
     shown = value if len(value) <= 80 else value[:76] + "...'"
     return f"{field}: {shown} is refused: {rule}; for example {example}"
 
 
-def free_text_problems(field, characters, octets, example):
-    text = ANSWERS[field]
-    mark = next((mark for mark in FORBIDDEN_MARKS if mark in text), None)
+def free_text_problems(field: str, characters: int, octets: int, example: str) -> list[str]:
+    text = str(ANSWERS[field])
+    rules = []
     if not text.strip() or len(text) > characters:
-        yield problem(field, f"1 to {characters} characters, not only spaces", example)
+        rules.append(f"1 to {characters} characters, not only spaces")
     elif len(text.encode("utf-8", "surrogatepass")) > octets:
-        yield problem(field, f"at most {octets} bytes of UTF-8", example)
-    if mark:
-        yield problem(field, f"it must not contain {mark}", example)
+        rules.append(f"at most {octets} bytes of UTF-8")
+    rules += [f"it must not contain {mark}" for mark in FORBIDDEN_MARKS if mark in text][:1]
     if any(
         unicodedata.category(char) in FORBIDDEN_CATEGORIES or char in BIDIRECTIONAL_CONTROLS
         for char in text
     ):
-        rule = "no control character, line break, invalid UTF-8 or change of writing direction"
-        yield problem(field, rule, example)
+        rules.append("no control character, line break, invalid UTF-8 or change of direction")
+    return [problem(field, "; ".join(rules), example)] if rules else []
 
 
-def pattern_problems(field):
+def pattern_problems(field: str) -> list[str]:
     pattern, rule, example = PATTERNS[field]
-    if not re.fullmatch(pattern, ANSWERS[field]):
-        yield problem(field, rule, example)
+    return [] if re.fullmatch(pattern, str(ANSWERS[field])) else [problem(field, rule, example)]
 
 
-def region_problems():
+def region_problems() -> list[str]:
     region = ANSWERS["region"]
+    if region in REGIONS:
+        return []
     if region in MULTI_REGIONS:
         inside = next(name for name in REGIONS if name.startswith(region + "-"))
-        yield problem("region", "a worker pool needs one region, not a multi-region", inside)
-    elif region not in REGIONS:
-        from difflib import get_close_matches  # only a refused answer pays for it
+        return [problem("region", "a worker pool needs one region, not a multi-region", inside)]
 
-        near = get_close_matches(region, REGIONS, n=1)
-        rule = "not a region whose builds can sign in to Artifact Registry"
-        if near:
-            rule += f" (did you mean {near[0]}?)"
-        yield problem("region", rule, near[0] if near else "asia-northeast1")
+    from difflib import get_close_matches  # only a refused answer pays for it
 
-
-def problems():
-    yield from free_text_problems("project_name", 60, 100, "Alert to SNMP")
-    yield from pattern_problems("project_slug")
-    yield from free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps.")
-    yield from pattern_problems("gcp_project_id")
-    yield from pattern_problems("platform_project_id")
-    yield from region_problems()
-    yield from pattern_problems("python_repository")
-    yield from pattern_problems("access_policy_id")
+    near = get_close_matches(region, REGIONS, n=1)
+    rule = "not a region whose builds can sign in to Artifact Registry"
+    if near:
+        rule += f" (did you mean {near[0]}?)"
+    return [problem("region", rule, near[0] if near else "asia-northeast1")]
 
 
-def remove_folders_of(slug):
+def problems() -> list[str]:
+    return [
+        *free_text_problems("project_name", 60, 100, "Alert to SNMP"),
+        *pattern_problems("project_slug"),
+        *free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps."),
+        *pattern_problems("gcp_project_id"),
+        *pattern_problems("platform_project_id"),
+        *region_problems(),
+        *pattern_problems("python_repository"),
+        *pattern_problems("access_policy_id"),
+    ]
+
+
+def remove_folders_of(slug: str) -> None:
     """Remove the empty folders that the engine has just made for a slug with separators.
 
     The engine itself only removes the last one. Nothing that holds anything is touched, nor the
@@ -137,10 +139,8 @@ def remove_folders_of(slug):
         return
 
 
-def main():
-    # A terminal that cannot show a character must not turn the report into a traceback.
-    sys.stderr.reconfigure(errors="backslashreplace")
-    found = list(problems())
+def main() -> int:
+    found = problems()
     if not found:
         return 0
     print(*found, sep="\n", file=sys.stderr)

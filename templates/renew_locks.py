@@ -14,7 +14,8 @@ PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
 
 def product_tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location("lock", PRODUCT / "tools" / "lock.py")
-    assert spec and spec.loader
+    if not spec or not spec.loader:
+        raise ImportError("tools/lock.py of the product cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     upgrade = parser.parse_args().upgrade
     tool = product_tool()
-    locks = []
+    locks: list[Path] = []
     for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
         target = requirements.with_suffix(".lock")
         text = tool.compile_lock(requirements, tool.current_lock(target), locks, upgrade=upgrade)
@@ -35,7 +36,9 @@ def main() -> int:
 
     tests = PRODUCT / "tests" / "requirements.in"
     target = tests.with_suffix(".txt")
-    tool.replace(target, tool.compile_lock(tests, tool.current_lock(target), locks, upgrade=upgrade))
+    tool.replace(
+        target, tool.compile_lock(tests, tool.current_lock(target), locks, upgrade=upgrade)
+    )
     print(f"Renewed {target.relative_to(ROOT)}")
 
     own = ROOT / "requirements-dev.in"

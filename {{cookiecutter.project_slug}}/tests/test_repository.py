@@ -55,7 +55,7 @@ def test_the_lock_holds_everything_that_is_asked_for() -> None:
 
 
 def test_the_build_needs_no_second_installation() -> None:
-    # Without it in this file the build fetches functions-framework by itself, from no index of ours.
+    # Without it in this file the build fetches it by itself, and not from this index.
     text = REQUIREMENTS.read_text(encoding="utf-8")
     assert re.search(r"^functions-framework\b", text, re.MULTILINE)
 
@@ -67,7 +67,8 @@ def test_the_build_needs_no_second_installation() -> None:
         pytest.param("functions-framework==3.9.2\n", id="no index line"),
         pytest.param("--index-url https://example.com/simple/\n", id="another host"),
         pytest.param(
-            f"{upstreams.EXAMPLE}\n--extra-index-url https://example.com/simple/\n", id="two indexes"
+            f"{upstreams.EXAMPLE}\n--extra-index-url https://example.com/simple/\n",
+            id="two indexes",
         ),
     ],
 )

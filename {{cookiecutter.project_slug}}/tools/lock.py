@@ -61,8 +61,8 @@ def compile_lock(
     """Return the lock of `requirements_in`: every package, `==`, with hashes.
 
     With `wheels_only` a version without wheels is not taken: a build in a closed network has
-    nothing to compile with. Versions in `current`, the lock that is to be replaced, are kept where they still fit, unless
-    `upgrade`. Raises LockError with uv's own words.
+    nothing to compile with. Versions in `current`, the lock that is to be replaced, are kept where
+    they still fit, unless `upgrade`. Raises LockError with uv's own words.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "lock.txt")

@@ -87,8 +87,8 @@ def read_index(requirements: Path) -> Index:
     options = [line.split("#")[0].strip() for line in lines if line.lstrip().startswith("-")]
     if any(option.startswith("--extra-index-url") for option in options):
         raise RequirementsError(
-            f"{requirements}: --extra-index-url makes pip ask a second index, which a closed build "
-            f"cannot reach; keep one line such as {EXAMPLE}"
+            f"{requirements}: --extra-index-url makes pip ask a second index, which a closed "
+            f"build cannot reach; keep one line such as {EXAMPLE}"
         )
     matches = [re.fullmatch(r"(?:--index-url|-i)[ =]\s*(\S+)", option) for option in options]
     urls = [match[1] for match in matches if match]
@@ -117,7 +117,8 @@ def parse_index(url: str, where: str) -> Index:
     path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
     if not location or not path or parts.scheme != "https" or parts.query or parts.fragment:
         raise RequirementsError(
-            f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact Registry; write {EXAMPLE}"
+            f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact "
+            f"Registry; write {EXAMPLE}"
         )
     return Index(location[1], path[1], path[2])
 
@@ -172,63 +173,69 @@ def presentable(text: str) -> str:
     return text
 
 
-def no_gcloud(reason: str, advice: str) -> int:
-    print(f"{reason}\n{advice}", file=sys.stderr)
-    return NO_GCLOUD
+class Failure(Exception):  # noqa: N818 - not always an error of this program
+    """The switch was not thrown, or could not be read: the exit status, and what to tell people."""
+
+    def __init__(self, status: int, *words: str) -> None:
+        super().__init__("\n".join(words))
+        self.status = status
 
 
-def switch(action: str, project: str, location: str, timeout: float) -> int:
-    """Run the one gcloud command of `action` and return this program's exit status."""
+def gcloud_path() -> str:
+    path = shutil.which("gcloud")
+    if path is None:
+        raise Failure(NO_GCLOUD, "gcloud is not installed, or not on PATH as an executable file.")
+    return path
+
+
+def policy_in(outcome: Outcome, action: str) -> str | None:
+    """ALLOW or DENY as gcloud's successful `outcome` says it; None when it does not."""
+    policy = re.search(r"^vpcscPolicy:\s*(ALLOW|DENY)\s*$", outcome.output, re.MULTILINE)
+    if policy:
+        return policy[1] if action in ("status", policy[1].lower()) else None
+    # A switch that was never set is answered without a policy, and works as DENY.
+    return "DENY" if action == "status" and "vpcscConfig" in outcome.output else None
+
+
+def switch(action: str, project: str, location: str, timeout: float) -> str:
+    """Run the one gcloud command of `action`; return the policy. Failure when there is none."""
     verb = ACTIONS[action]
     command = ["gcloud", "artifacts", "vpcsc-config", verb]
     command += [f"--project={project}", f"--location={location}"]
-    shown = shlex.join(command)
-    print(f"$ {shown}", flush=True)
-    gcloud = shutil.which("gcloud")
-    if gcloud is None:
-        return no_gcloud(
-            "gcloud is not installed, or not on PATH as an executable file.",
-            f"Install the Google Cloud CLI, or run this where it is: {shown}",
-        )
-    environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    print(f"$ {shlex.join(command)}", flush=True)
     try:
-        outcome = run_bounded([gcloud, *command[1:]], environment, timeout)
+        environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+        outcome = run_bounded([gcloud_path(), *command[1:]], environment, timeout)
     except OSError as error:
-        return no_gcloud(f"gcloud cannot be started: {error}", f"Then run: {shown}")
+        raise Failure(NO_GCLOUD, f"gcloud cannot be started: {error}") from None
+    if outcome.status == DONE and (policy := policy_in(outcome, action)):
+        return policy
+    raise failure(outcome, action, project, timeout)
 
-    words = presentable(outcome.errors or outcome.output)
+
+def failure(outcome: Outcome, action: str, project: str, timeout: float) -> Failure:
+    """What an `outcome` without a policy means."""
+    words = presentable(outcome.errors or outcome.output) or "(it printed nothing)"
     if outcome.status is None:
-        return no_gcloud(
+        return Failure(
+            NO_GCLOUD,
             f"gcloud gave no answer within {timeout:g} s and was ended.",
-            f"Check the network and the proxy (gcloud info --run-diagnostics), then run: {shown}",
+            "Check the network and the proxy: gcloud info --run-diagnostics",
         )
-    if outcome.status == 0:
-        policy = re.search(r"^vpcscPolicy:\s*(ALLOW|DENY)\s*$", outcome.output, re.MULTILINE)
-        # A switch that was never set is answered without a policy and works as DENY.
-        answer = policy[1] if policy else "DENY" if action == "status" and "name:" in words else ""
-        if answer and (action == "status" or answer == verb.upper()):
-            print(f"Upstream access of {project} in {location}: {answer}")
-            return DONE
-        return no_gcloud(
-            f"gcloud did not confirm the policy; it printed: {words or '(nothing)'}",
-            f"See what it is now: {shlex.join([*command[:3], 'describe', *command[4:]])}",
-        )
+    if outcome.status == DONE:
+        return Failure(NO_GCLOUD, "gcloud did not confirm the policy; it printed:", words)
     if outcome.status == GCLOUD_USAGE:
-        return no_gcloud(
-            f"This gcloud does not know the command:\n{words}",
-            "Update it (gcloud components update), then run: " + shown,
-        )
+        advice = "Update it: gcloud components update"
+        return Failure(NO_GCLOUD, "This gcloud does not know the command:", words, advice)
     if NOT_SIGNED_IN.search(outcome.errors):
-        return no_gcloud(f"gcloud is not signed in:\n{words}", "Run: gcloud auth login")
-    if not 0 < outcome.status < 128 or "gcloud crashed" in outcome.errors or not words:
-        return no_gcloud(
-            f"gcloud crashed (exit status {outcome.status}):\n{words or '(it printed nothing)'}",
-            f"Then run: {shown}",
-        )
-    permission = "get" if action == "status" else "update"
-    print(f"The service refused:\n{words}", file=sys.stderr)
-    print(CAUSES.format(project=project, verb=permission), file=sys.stderr)
-    return REFUSED
+        return Failure(NO_GCLOUD, "gcloud is not signed in:", words, "Run: gcloud auth login")
+    crashed = "gcloud crashed" in outcome.errors or not outcome.errors.strip()
+    if crashed or not 0 < outcome.status < 128:
+        return Failure(NO_GCLOUD, f"gcloud crashed (exit status {outcome.status}):", words)
+    verb = "get" if action == "status" else "update"
+    return Failure(
+        REFUSED, "The service refused:", words, CAUSES.format(project=project, verb=verb)
+    )
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -257,7 +264,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return USAGE
         project, location = project or index.project, location or index.location
-    return switch(options.action, project, location, options.timeout)
+    try:
+        policy = switch(options.action, project, location, options.timeout)
+    except Failure as error:
+        print(error, file=sys.stderr)
+        return error.status
+    print(f"Upstream access of {project} in {location}: {policy}")
+    return DONE
 
 
 if __name__ == "__main__":
