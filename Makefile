@@ -24,10 +24,10 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" $(if $(REPORT),--report "$(REPORT)")
 
 test: $(READY) ## every test: all combinations, the rehearsals, the products on every Python found
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 test-fast: $(READY) ## the tests that end within a minute
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
 lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product included
 	$(BIN)/ruff check --config pyproject.toml .

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import upstreams
 
 ROOT = Path(__file__).parent.parent

@@ -384,10 +384,16 @@ def test_a_good_setting_is_accepted(create_client: CreateClient, name: str, valu
 def test_all_bad_settings_are_named_at_once(
     create_client: CreateClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = ["RECEIVERS", "COMMUNITY", "NOTIFICATION", "ENTERPRISE_OID", "TIMEOUT"]
-    client = create_client(**{f"SNMP_{name}": " " for name in bad})
+    client = create_client(
+        SNMP_RECEIVERS="one, two",
+        SNMP_COMMUNITY="",
+        SNMP_NOTIFICATION="",
+        SNMP_ENTERPRISE_OID="",
+        SNMP_TIMEOUT="",
+    )
     message = failure(post(client, load("incident-open.json")), capsys)
-    assert [name for name in bad if f"SNMP_{name}" not in message] == []
+    problems = ["'one'", "'two'", "COMMUNITY", "NOTIFICATION", "ENTERPRISE_OID", "TIMEOUT"]
+    assert [problem for problem in problems if problem not in message] == []
 
 
 def test_settings_are_read_once(

@@ -92,7 +92,7 @@ def test_another_content_type_is_refused_and_named(
         pytest.param(b"{'a': 1}", "the body is not JSON: Expecting property", id="not JSON"),
         pytest.param(b'{"a": "\xff"}', "the body is not JSON: 'utf-8'", id="invalid UTF-8"),
         pytest.param(b"[" * 100_000, "the body is not JSON: ", id="too deep"),
-        pytest.param(b"[]", "the body is JSON, but no object", id="a list"),
+        pytest.param(b"[1]", "the body is JSON, but no object", id="a list"),
         pytest.param(b"null", "the body is JSON, but no object", id="null"),
     ],
 )

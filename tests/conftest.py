@@ -1,0 +1,180 @@
+"""What the tests share: the template, a baked product, and which real clients this machine has."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import findpython
+import pytest
+from cookiecutter.main import cookiecutter
+
+from closed_network.receiver import find_snmptrapd
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+PRODUCT = TEMPLATE / "{{cookiecutter.project_slug}}"
+QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+CHOICES = {name: value for name, value in QUESTIONS.items() if isinstance(value, list)}
+CHOICES = {name: value for name, value in CHOICES.items() if not name.startswith("_")}
+KINDS = CHOICES["function_kind"]
+IN_CI = os.environ.get("CI") == "true"
+
+# No byte code beside the product's sources: it would be copied into every bake.
+sys.dont_write_bytecode = True
+
+
+def combinations() -> list[dict[str, str | bool]]:
+    """Every combination of choices that cookiecutter.json offers."""
+    names = [*CHOICES, "allow_upstreams"]
+    values = itertools.product(*CHOICES.values(), (True, False))
+    return [dict(zip(names, chosen, strict=True)) for chosen in values]
+
+
+@dataclass(frozen=True)
+class Baked:
+    """A generated repository."""
+
+    path: Path
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def files(self) -> dict[str, bytes]:
+        """The repository's files by their path in it, in order."""
+        found = sorted(path for path in self.path.rglob("*") if path.is_file())
+        return {path.relative_to(self.path).as_posix(): path.read_bytes() for path in found}
+
+    def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.path, capture_output=True, text=True, check=False, timeout=timeout
+        )
+
+
+def bake(folder: Path, *, hooks: bool = False, **answers: str | bool) -> Baked:
+    """Bake with the engine itself, in this process; any failure raises."""
+    made = cookiecutter(
+        str(TEMPLATE),
+        no_input=True,
+        extra_context=answers,
+        output_dir=str(folder),
+        accept_hooks=hooks,
+        default_config=True,
+    )
+    return Baked(Path(made))
+
+
+def bare_environment(folder: Path, **more: str) -> dict[str, str]:
+    """An environment with nothing of the developer's in it: `folder` is home and, below, TMPDIR."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {
+        "HOME": str(folder),
+        "TMPDIR": str(temporary),
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
+
+
+def cli(
+    folder: Path, *arguments: str | bytes, typed: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the real cookiecutter command in `folder`/out from an empty environment.
+
+    Without `typed`, what a person types at the prompts, no question is asked.
+    """
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    mode = ["--no-input"] if typed is None else []
+    command = [sys.executable, "-m", "cookiecutter", *mode, "--output-dir", str(out), str(TEMPLATE)]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        env=bare_environment(folder, **environment),
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=300,
+    )
+
+
+def need(path: str | None, name: str) -> str:
+    """The path of a real client; without it the test does not run here, and in CI it fails."""
+    if path:
+        return path
+    why = f"{name} is not installed: this check did not run"
+    if IN_CI:
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture
+def gcloud() -> str:
+    return need(shutil.which("gcloud"), "gcloud")
+
+
+@pytest.fixture
+def snmptrapd() -> str:
+    return need(find_snmptrapd(), "snmptrapd")
+
+
+def pythons() -> dict[str, str]:
+    """The interpreters of this machine for the versions that the template offers."""
+    found = {}
+    for version in sorted(CHOICES["python_version"]):
+        major, minor = (int(part) for part in version.split("."))
+        working = [python for python in findpython.find_all(major, minor) if python.is_valid()]
+        if working:
+            found[version] = str(working[0].executable)
+    return found
+
+
+PYTHONS = pythons()
+
+
+def pytest_report_header() -> list[str]:
+    absent = sorted(set(CHOICES["python_version"]) - set(PYTHONS))
+    clients = {"gcloud": shutil.which("gcloud"), "snmptrapd": find_snmptrapd()}
+    missing = [name for name, path in clients.items() if not path]
+    tested = f"products are tested on Python {', '.join(PYTHONS)}"
+    return [
+        f"{tested}; not on this machine: {', '.join(absent) or 'none'}",
+        f"clients that are missing here: {', '.join(missing) or 'none'}",
+    ]
+
+
+@pytest.fixture
+def template_repository(tmp_path: Path) -> Path:
+    """The template as a Git repository of its own, as cruft and a user's clone see it."""
+    folder = tmp_path / "template"
+    listed = git(TEMPLATE, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in filter(None, listed.split("\0")):
+        if (TEMPLATE / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(TEMPLATE / name, target)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    git(folder, *identity, "commit", "--quiet", "--message", "State")

@@ -1,0 +1,204 @@
+"""The hook after the bake: whatever gcloud does, the project stays and the message stands alone."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import TEMPLATE, Baked, bake, bare_environment, cli
+
+ALLOWED = "echo 'name: projects/a-project/locations/asia-northeast1/vpcscConfig'; "
+ALLOWED += "echo 'vpcscPolicy: ALLOW'"
+TOKEN = "ya29.a0AfH6SMBexample-token_value"  # noqa: S105 - shaped like one, and none
+
+# What a gcloud does (shell), and words that the message then has.
+GCLOUDS = {
+    "missing": (None, ["not installed"]),
+    "not executable": ("", ["not installed"]),
+    "refused": (
+        "echo 'ERROR: (gcloud) PERMISSION_DENIED: no rights' >&2; exit 1",
+        ["PERMISSION_DENIED: no rights", "accesscontextmanager.policies.update", "perimeters list"],
+    ),
+    "needs login": (
+        "echo 'ERROR: You do not currently have an active account selected.' >&2; exit 1",
+        ["not signed in", "gcloud auth login"],
+    ),
+    "crashes": (
+        "echo 'ERROR: gcloud crashed (ConnectionError): refused' >&2; exit 1",
+        ["crashed", "ConnectionError"],
+    ),
+    "is killed": ("kill -9 $$", ["crashed"]),
+    "says nothing": ("exit 1", ["crashed", "it printed nothing"]),
+    "too old": ("echo \"ERROR: Invalid choice: 'vpcsc-config'.\" >&2; exit 2", ["Update it"]),
+    "rubbish": ("echo lorem ipsum", ["did not confirm", "lorem ipsum"]),
+    "rubbish bytes": (r"printf '\377\376\000'", ["did not confirm"]),
+    "a megabyte": ("head -c 1000000 /dev/zero | tr '\\0' x", ["did not confirm", "more]"]),
+    "a megabyte of errors": (
+        "head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1",
+        ["refused", "characters more]"],
+    ),
+    "prints a token": (
+        f"echo 'ERROR: PERMISSION_DENIED: {TOKEN} Bearer abc.def' >&2; exit 1",
+        ["PERMISSION_DENIED", "[hidden]"],
+    ),
+}
+
+
+def fake_gcloud(folder: Path, script: str | None, *, executable: bool = True) -> str:
+    """A PATH with a gcloud that notes how it is called, and then does `script`."""
+    programs = folder / "bin"
+    programs.mkdir()
+    if script is not None:
+        program = programs / "gcloud"
+        program.write_text(
+            f'#!/bin/sh\necho "$@" >> "{folder}/called"\n{script}\n', encoding="utf-8"
+        )
+        program.chmod(0o755 if executable else 0o644)
+    # /usr/bin may hold a real gcloud, so only what the scripts need is on the PATH.
+    for tool in ("head", "tr", "sleep"):
+        (programs / tool).symlink_to(str(shutil.which(tool)))
+    return str(programs)
+
+
+def calls(folder: Path) -> list[str]:
+    called = folder / "called"
+    return called.read_text(encoding="utf-8").splitlines() if called.exists() else []
+
+
+def bake_with(
+    folder: Path, script: str | None, *answers: str, executable: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Bake a project that may be called about, outside the temporary folder."""
+    path = fake_gcloud(folder, script, executable=executable)
+    given = ["gcp_project_id=a-project", "platform=join", *answers]
+    return cli(folder, *given, PATH=path, **environment)
+
+
+def assert_complete(folder: Path) -> None:
+    """Every file of the project is there, as a bake without hooks makes it."""
+    product = Baked(folder / "out" / "alert-to-snmp")
+    expected = bake(folder / "expected", gcp_project_id="a-project", platform="join").files()
+    assert set(product.files()) == set(expected)
+
+
+def test_the_switch_is_thrown_in_the_project_of_the_repository(tmp_path: Path) -> None:
+    answers = ("platform_project_id=the-platform", "region=europe-west1")
+    done = bake_with(tmp_path, ALLOWED, *answers)
+    assert done.returncode == 0
+    command = "artifacts vpcsc-config allow --project=the-platform --location=europe-west1"
+    assert calls(tmp_path) == [command]
+    assert f"$ gcloud {command}" in done.stdout
+    assert "Upstream access of the-platform in europe-west1: ALLOW" in done.stdout
+    assert "Later" not in done.stdout
+
+
+@pytest.mark.parametrize("case", GCLOUDS)
+def test_whatever_gcloud_does_the_project_stays(case: str, tmp_path: Path) -> None:
+    script, words = GCLOUDS[case]
+    done = bake_with(tmp_path, script, executable=case != "not executable")
+    assert done.returncode == 0, done.stderr
+    assert_complete(tmp_path)
+    assert "Later, run: make allow" in done.stdout
+    for word in words:
+        assert word in done.stdout
+    assert len(done.stdout) < 10_000
+    assert "Traceback" not in done.stdout + done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    assert "abc.def" not in done.stdout + done.stderr
+    assert bool(calls(tmp_path)) == (case not in ("missing", "not executable"))
+
+
+def test_a_refusal_before_the_perimeter_exists_is_one_calm_line(tmp_path: Path) -> None:
+    done = bake_with(tmp_path, "echo 'PERMISSION_DENIED: x' >&2; exit 1", "platform=create")
+    assert done.returncode == 0
+    assert "as expected while the perimeter does not exist yet" in done.stdout
+    assert "PERMISSION_DENIED" not in done.stdout
+    assert "make allow" in done.stdout
+
+
+NOT_CALLED = {
+    "the placeholder is the project": (["gcp_project_id=my-project-id"], {}, "my-project-id"),
+    "the placeholder is the platform": (
+        ["platform_project_id=my-project-id"],
+        {},
+        "my-project-id",
+    ),
+    "the answer is no": (["allow_upstreams=no"], {}, "allow_upstreams is no"),
+    "the environment says no": ([], {"CLOSED_FUNCTION_ALLOW": "0"}, "CLOSED_FUNCTION_ALLOW=0"),
+    "it is a temporary folder": ([], {"TMPDIR": ".."}, "temporary directory"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_CALLED)
+def test_nothing_is_called_when(case: str, tmp_path: Path) -> None:
+    answers, environment, word = NOT_CALLED[case]
+    if "TMPDIR" in environment:
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path)  # real paths are compared
+        environment = {"TMPDIR": str(link)}
+    done = bake_with(tmp_path, ALLOWED, *answers, **environment)
+    assert done.returncode == 0
+    assert calls(tmp_path) == []
+    assert word in done.stdout
+    assert "make allow" in done.stdout
+
+
+def test_the_environment_can_overrule_the_temporary_folder(tmp_path: Path) -> None:
+    done = bake_with(tmp_path, ALLOWED, TMPDIR=str(tmp_path), CLOSED_FUNCTION_ALLOW="1")
+    assert done.returncode == 0
+    assert len(calls(tmp_path)) == 1
+
+
+@pytest.mark.slow
+def test_a_gcloud_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> None:
+    script = f'sleep 600 & echo $! > "{tmp_path}/grandchild"; wait'
+    done = bake_with(tmp_path, script)
+    assert done.returncode == 0
+    assert "no answer within 90 s" in done.stdout
+    assert "Later, run: make allow" in done.stdout
+    assert_complete(tmp_path)
+    assert_ended(int((tmp_path / "grandchild").read_text(encoding="utf-8")))
+
+
+def assert_ended(process: int) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        state = Path(f"/proc/{process}/stat")
+        if not state.exists() or ") Z " in state.read_text(encoding="utf-8"):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {process} still runs")
+
+
+def test_a_reader_that_has_gone_does_not_cost_the_project(tmp_path: Path) -> None:
+    environment = bare_environment(tmp_path)
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, str(TEMPLATE)], env=environment, stdout=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    assert (tmp_path / "out" / "alert-to-snmp" / "README.md").is_file()
+
+
+def test_words_that_the_terminal_cannot_show_do_not_cost_the_project(tmp_path: Path) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = bake_with(tmp_path, "echo 'PERMISSION_DENIED: 障害' >&2; exit 1", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert "PERMISSION_DENIED: \\u969c" in done.stdout
+    assert_complete(tmp_path)
+
+
+@pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
+def test_a_hook_imports_next_to_nothing_before_it_has_to(hook: str) -> None:
+    tree = ast.parse((TEMPLATE / "hooks" / f"{hook}.py").read_text(encoding="utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports for alias in node.names}
+    assert {"json", "sys"} <= names <= {"json", "os", "re", "sys", "unicodedata"}

@@ -1,0 +1,208 @@
+"""What every combination of answers bakes, file by file."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+from pytest_cookies.plugin import Cookies
+
+from .conftest import KINDS, PRODUCT, TEMPLATE, Baked, bake, combinations, git
+
+COMMON_FILES = {
+    ".gcloudignore",
+    ".gitattributes",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "Makefile",
+    "README.md",
+    "function/main.py",
+    "function/requirements.in",
+    "function/requirements.txt",
+    "function/structured_log.py",
+    "pyproject.toml",
+    "terraform/function/platform.auto.tfvars.json",
+    "tests/requirements.in",
+    "tests/requirements.txt",
+    "tests/test_main.py",
+    "tests/test_repository.py",
+    "tests/test_structured_log.py",
+    "tools/lock.py",
+    "tools/send.py",
+    "tools/upstreams.py",
+}
+FILES_OF_KIND = {
+    "alert-to-snmp": {
+        "events/incident-closed.json",
+        "events/incident-open.json",
+        "events/test-notification.json",
+    },
+    "pubsub": {"events/message.json"},
+    "http": {"events/request.json"},
+    "storage": {"events/object-finalized.json"},
+}
+ENTRY_POINTS = {
+    "alert-to-snmp": "send_event",
+    "pubsub": "handle_message",
+    "http": "handle_request",
+    "storage": "handle_object",
+}
+REFERENCE_PINS = [
+    "functions-framework==3.9.2",
+    "pysnmp==7.1.21",
+    "google-cloud-error-reporting==1.12.0",
+]
+UNRENDERED = re.compile(rb"\{\{|\{%|\{##|cookiecutter\.")
+REFERENCE_INDEX = (
+    "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+)
+
+
+@cache
+def check_content(suffix: str, content: bytes) -> None:
+    """Fail unless `content` is rendered and is what `suffix` promises."""
+    assert not UNRENDERED.search(content)
+    assert b"\r" not in content
+    assert content.endswith(b"\n")
+    assert not content.endswith(b"\n\n")
+    text = content.decode("utf-8")
+    match suffix:
+        case ".py":
+            compile(text, suffix, "exec")
+        case ".json":
+            assert json.loads(text)
+        case ".toml":
+            assert tomllib.loads(text)
+        case ".yaml" | ".yml":
+            assert yaml.safe_load(text)
+
+
+def check(product: Baked, kind: str) -> None:
+    files = product.files()
+    assert set(files) == COMMON_FILES | FILES_OF_KIND[kind]
+    for name, content in files.items():
+        check_content(PurePosixPath(name).suffix, content)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    combinations(),
+    ids=lambda answers: ",".join(str(value) for value in answers.values()),
+)
+def test_a_combination_bakes_exactly_its_files(
+    answers: dict[str, str | bool], tmp_path: Path
+) -> None:
+    product = bake(tmp_path, **answers)
+    kind = str(answers["function_kind"])
+    check(product, kind)
+    runtime = tomllib.loads(product.read("pyproject.toml"))["project"]["requires-python"]
+    assert runtime == f"=={answers['python_version']}.*"
+    assert f"ENTRY_POINT := {ENTRY_POINTS[kind]}\n" in product.read("Makefile")
+    assert f"def {ENTRY_POINTS[kind]}(" in product.read("function/main.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "answers",
+    combinations(),
+    ids=lambda answers: ",".join(str(value) for value in answers.values()),
+)
+def test_a_combination_bakes_the_same_with_hooks(
+    answers: dict[str, str | bool], cookies: Cookies, tmp_path: Path
+) -> None:
+    result = cookies.bake(extra_context=answers)
+    assert result.exception is None
+    with_hooks = Baked(Path(result.project_path))
+    assert with_hooks.files() == bake(tmp_path, **answers).files()
+
+
+def test_an_unknown_combination_would_be_noticed(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    check(product, "alert-to-snmp")
+    (product.path / "stray").write_text("x\n", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        check(product, "alert-to-snmp")
+    for bad in (b"{{ left }}\n", b"a\r\n", b"no newline", b'{"unclosed": \n'):
+        with pytest.raises((AssertionError, ValueError)):
+            check_content(".json", bad)
+
+
+def test_the_default_is_the_reference_deployment(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    assert product.read("function/requirements.txt").splitlines()[0] == REFERENCE_INDEX
+    assert product.read("function/requirements.in").splitlines() == REFERENCE_PINS
+    locked = product.read("function/requirements.txt")
+    for pin in REFERENCE_PINS:
+        assert f"\n{pin} \\\n" in locked
+
+
+def test_the_index_and_the_hand_over_follow_the_answers(tmp_path: Path) -> None:
+    product = bake(
+        tmp_path,
+        gcp_project_id="function-project",
+        platform_project_id="platform-project",
+        region="europe-west1",
+        python_repository="ar-other",
+    )
+    url = "https://europe-west1-python.pkg.dev/platform-project/ar-other/simple/"
+    assert product.read("function/requirements.txt").splitlines()[0] == f"--index-url {url}"
+    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))
+    assert handed == {
+        "platform": {
+            "project_id": "platform-project",
+            "region": "europe-west1",
+            "python_index_url": url,
+        }
+    }
+
+
+def test_pre_commit_needs_no_git_host(tmp_path: Path) -> None:
+    configuration = yaml.safe_load(bake(tmp_path).read(".pre-commit-config.yaml"))
+    hooks = [hook for repo in configuration["repos"] for hook in repo["hooks"]]
+    assert [repo["repo"] for repo in configuration["repos"]] == ["local"]
+    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format"]
+    pins = {pin for hook in hooks for pin in hook["additional_dependencies"]}
+    assert pins <= set((PRODUCT / "tests/requirements.in").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_included_has_no_template_marks(kind: str) -> None:
+    files = [path for path in (TEMPLATE / "templates" / kind).rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert not UNRENDERED.search(path.read_bytes()), path
+
+
+def test_one_lock_serves_every_kind_with_the_same_versions() -> None:
+    pins = re.compile(r"^(\S+?)==(\S+)", re.MULTILINE)
+    versions: dict[str, set[str]] = {}
+    for lock in (TEMPLATE / "templates").glob("*/function/requirements.lock"):
+        for name, version in pins.findall(lock.read_text(encoding="utf-8")):
+            versions.setdefault(name, set()).add(version)
+    assert {name for name, found in versions.items() if len(found) > 1} == set()
+    assert "functions-framework" in versions
+
+
+def test_nothing_but_the_template_lies_in_the_products_folder() -> None:
+    tracked = git(TEMPLATE, "ls-files", "-z", "--cached", "--others", "--", PRODUCT.name)
+    ignored = git(TEMPLATE, "ls-files", "-z", "--ignored", "--others", "--exclude-standard")
+    assert tracked
+    assert [name for name in ignored.split("\0") if name.startswith(PRODUCT.name)] == []
+
+
+def test_every_path_is_short_and_legal_everywhere(tmp_path: Path) -> None:
+    names = git(TEMPLATE, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for kind in KINDS:
+        product = bake(tmp_path, project_slug="x" * 22, function_kind=kind)
+        names += "\0".join(f"{'x' * 22}/{name}" for name in product.files()) + "\0"
+        (tmp_path / ("x" * 22)).rename(tmp_path / kind)
+    for name in filter(None, names.split("\0")):
+        assert len(name) <= 200
+        for part in name.split("/"):
+            assert not re.search(r'[<>:"\\|?*\x00-\x1f]|[. ]$', part), name
+            assert part.split(".")[0].upper() not in {"CON", "PRN", "AUX", "NUL", "COM1", "LPT1"}
