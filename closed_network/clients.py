@@ -7,13 +7,9 @@ would make a rehearsal pass where the build fails.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import findpython
 
 from .repository import Repository
 
@@ -123,26 +119,3 @@ class Machine:
         (site_packages,) = (self.folder / "venv" / "lib").glob("python*/site-packages")
         line = "import site; site.PREFIXES.clear()\n"
         (site_packages / "closed_network.pth").write_text(line, encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """The Python that runs the build's commands."""
-
-    path: Path
-    version: str
-
-    def is_the_runtime(self, runtime: str) -> bool:
-        """Whether wheels for this interpreter are the runtime's: same version, Linux on x86_64."""
-        here = (platform.system(), platform.machine())
-        return self.version == runtime and here == ("Linux", "x86_64")
-
-
-def find_interpreter(runtime: str) -> Interpreter:
-    """The runtime's version when this machine has it, else the one that runs this program."""
-    major, minor = (int(part) for part in runtime.split("."))
-    for found in findpython.find_all(major, minor, pre=False):
-        if found.is_valid():
-            return Interpreter(Path(found.executable), runtime)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Interpreter(Path(sys.executable), version)

@@ -27,10 +27,9 @@ from .clients import (
     BUILD_INSTALL,
     DIFFERENCES,
     RUNTIME_PLATFORMS,
-    Interpreter,
     Machine,
-    find_interpreter,
 )
+from .interpreters import THIS, find_interpreter
 from .journal import Journal, Request, hosts
 from .processes import Outcome, run, started
 from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
@@ -59,7 +58,7 @@ class Rehearsal:
         self.enclosed = enclosed
         self.journal = Journal(machine.folder / "journal")
         self.mark = 0
-        self.interpreter: Interpreter = find_interpreter(repository.runtime)
+        self.interpreter = find_interpreter(repository.runtime) or THIS
 
     def run(self) -> None:
         """Run every stage. StageFailedError when one deviates; the report then says which."""

@@ -11,10 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import findpython
 import pytest
 from cookiecutter.main import cookiecutter
 
+from closed_network.interpreters import find_interpreter
 from closed_network.receiver import find_snmptrapd
 
 TEMPLATE = Path(__file__).resolve().parent.parent
@@ -56,14 +56,14 @@ class Baked:
         )
 
 
-def bake(folder: Path, *, hooks: bool = False, **answers: str | bool) -> Baked:
-    """Bake with the engine itself, in this process; any failure raises."""
+def bake(folder: Path, **answers: str | bool) -> Baked:
+    """Bake with the engine itself, in this process and without hooks; any failure raises."""
     made = cookiecutter(
         str(TEMPLATE),
         no_input=True,
         extra_context=answers,
         output_dir=str(folder),
-        accept_hooks=hooks,
+        accept_hooks=False,
         default_config=True,
     )
     return Baked(Path(made))
@@ -127,18 +127,12 @@ def snmptrapd() -> str:
     return need(find_snmptrapd(), "snmptrapd")
 
 
-def pythons() -> dict[str, str]:
-    """The interpreters of this machine for the versions that the template offers."""
-    found = {}
-    for version in sorted(CHOICES["python_version"]):
-        major, minor = (int(part) for part in version.split("."))
-        working = [python for python in findpython.find_all(major, minor) if python.is_valid()]
-        if working:
-            found[version] = str(working[0].executable)
-    return found
-
-
-PYTHONS = pythons()
+# The interpreters of this machine for the versions that the template offers.
+PYTHONS = {
+    version: str(found.path)
+    for version in sorted(CHOICES["python_version"])
+    if (found := find_interpreter(version))
+}
 
 
 def pytest_report_header() -> list[str]:

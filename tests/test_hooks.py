@@ -72,12 +72,16 @@ def calls(folder: Path) -> list[str]:
 
 
 def bake_with(
-    folder: Path, script: str | None, *answers: str, executable: bool = True, **environment: str
+    folder: Path,
+    script: str | None,
+    *answers: str,
+    executable: bool = True,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Bake a project that may be called about, outside the temporary folder."""
     path = fake_gcloud(folder, script, executable=executable)
     given = ["gcp_project_id=a-project", "platform=join", *answers]
-    return cli(folder, *given, PATH=path, **environment)
+    return cli(folder, *given, **{"PATH": path, **(environment or {})})
 
 
 def assert_complete(folder: Path) -> None:
@@ -142,7 +146,7 @@ def test_nothing_is_called_when(case: str, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(tmp_path)  # real paths are compared
         environment = {"TMPDIR": str(link)}
-    done = bake_with(tmp_path, ALLOWED, *answers, **environment)
+    done = bake_with(tmp_path, ALLOWED, *answers, environment=environment)
     assert done.returncode == 0
     assert calls(tmp_path) == []
     assert word in done.stdout
@@ -150,7 +154,8 @@ def test_nothing_is_called_when(case: str, tmp_path: Path) -> None:
 
 
 def test_the_environment_can_overrule_the_temporary_folder(tmp_path: Path) -> None:
-    done = bake_with(tmp_path, ALLOWED, TMPDIR=str(tmp_path), CLOSED_FUNCTION_ALLOW="1")
+    environment = {"TMPDIR": str(tmp_path), "CLOSED_FUNCTION_ALLOW": "1"}
+    done = bake_with(tmp_path, ALLOWED, environment=environment)
     assert done.returncode == 0
     assert len(calls(tmp_path)) == 1
 
@@ -190,7 +195,7 @@ def test_a_reader_that_has_gone_does_not_cost_the_project(tmp_path: Path) -> Non
 
 def test_words_that_the_terminal_cannot_show_do_not_cost_the_project(tmp_path: Path) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = bake_with(tmp_path, "echo 'PERMISSION_DENIED: 障害' >&2; exit 1", **ascii_only)
+    done = bake_with(tmp_path, "echo 'PERMISSION_DENIED: 障害' >&2; exit 1", environment=ascii_only)
     assert done.returncode == 0, done.stderr
     assert "PERMISSION_DENIED: \\u969c" in done.stdout
     assert_complete(tmp_path)
