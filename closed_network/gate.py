@@ -93,16 +93,15 @@ async def relay(listener: socket.socket, port: int) -> asyncio.Server:
     return await asyncio.start_server(accept, sock=listener)
 
 
-def receive_listener(door: socket.socket) -> socket.socket:
+def receive_listener(door: int) -> socket.socket:
     """Wait for the closed network to hand over its listening socket through `door`."""
-    connection, _ = door.accept()
-    with connection:
-        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
-        return socket.socket(fileno=descriptors[0])
+    with socket.socket(fileno=door) as end:
+        _, descriptors, _, _ = socket.recv_fds(end, 1, 1)
+    return socket.socket(fileno=descriptors[0])
 
 
-async def serve(folder: Path, registry: ArtifactRegistry) -> None:
-    """Serve until standard input ends. `folder` gets the journal, the authority and the door."""
+async def serve(folder: Path, registry: ArtifactRegistry, door: int | None) -> None:
+    """Serve until standard input ends. `folder` gets the journal and the authority."""
     master = DumpMaster(
         Options(
             listen_host="127.0.0.1",
@@ -127,14 +126,13 @@ async def serve(folder: Path, registry: ArtifactRegistry) -> None:
     print(json.dumps({"port": port}), flush=True)
 
     end = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(folder / "door"))
-        door.listen(1)
+    servers = []
+    if door is not None:
         handed = asyncio.create_task(asyncio.to_thread(receive_listener, door))
         await asyncio.wait({end, handed}, return_when=asyncio.FIRST_COMPLETED)
         if handed.done():
-            async with await relay(handed.result(), port):
-                await end
+            servers.append(await relay(handed.result(), port))
+    await end
     # Nothing is worth an orderly end: the folder goes with the run, and threads may still wait.
     os._exit(0)
 
@@ -144,10 +142,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     for name in ("location", "project", "repository"):
         parser.add_argument(name)
+    parser.add_argument("--door", type=int, help="descriptor that brings the network's listener")
     options = parser.parse_args()
     token = (options.folder / "token").read_text(encoding="utf-8")
     registry = ArtifactRegistry(options.location, options.project, options.repository, token)
-    asyncio.run(serve(options.folder, registry))
+    asyncio.run(serve(options.folder, registry, options.door))
 
 
 if __name__ == "__main__":

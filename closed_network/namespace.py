@@ -62,10 +62,9 @@ def has_no_way_out() -> bool:
     return False
 
 
-def hand_over_listener(door: Path) -> int:
+def hand_over_listener(door: int) -> int:
     """Listen on a port of this network, give the socket to the gate, and return the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as gate:
-        gate.connect(str(door))
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(fileno=door) as gate:
         socket.send_fds(gate, [b"."], [listener.fileno()])
         return int(listener.getsockname()[1])
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,33 +35,39 @@ def rehearse(repository: Repository, *, without_namespace: bool = False) -> Repo
     isolation = "enforced: the clients run in a network namespace whose only way out is the gate"
     if not prefix:
         isolation = f"not enforced: {reason}"
-    # Under its real path, for pip and gcloud print and compare it, and short, for a Unix socket
-    # (the gate's door) has a path of at most about 100 characters.
+    # Under its real path, for pip and gcloud compare and print it.
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         folder = Path(name).resolve()
         token = folder / "token"
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        with gate(folder, repository) as port:
+        # Two ends of one socket: through it the closed network hands its listener to the gate.
+        gate_end, network_end = socket.socketpair()
+        with gate_end, network_end, gate(folder, repository, gate_end if prefix else None) as port:
             empty = Report(str(repository.root), isolation=isolation)
             plan = {
                 "port": port,
-                "enclosed": bool(prefix),
+                "door": network_end.fileno() if prefix else None,
                 "repository": asdict(repository),
                 "report": empty.as_dict(),
             }
             (folder / "plan").write_text(json.dumps(plan, default=str), encoding="utf-8")
-            run_stages(prefix, folder)
+            run_stages(prefix, folder, network_end)
         try:
             return Report.from_dict(json.loads((folder / "report").read_text(encoding="utf-8")))
         except (OSError, ValueError):
             raise RehearsalError("the stages ended without a report") from None
 
 
-def run_stages(prefix: list[str], folder: Path) -> None:
+def run_stages(prefix: list[str], folder: Path, door: socket.socket) -> None:
     command = [*prefix, sys.executable, "-m", "closed_network.stages", str(folder)]
     process = subprocess.Popen(
-        command, cwd=PACKAGE_PARENT, stdin=subprocess.DEVNULL, start_new_session=True, text=True
+        command,
+        cwd=PACKAGE_PARENT,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+        pass_fds=[door.fileno()],
     )
     try:
         process.wait()
@@ -69,10 +76,11 @@ def run_stages(prefix: list[str], folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def gate(folder: Path, repository: Repository) -> Iterator[int]:
+def gate(folder: Path, repository: Repository, door: socket.socket | None) -> Iterator[int]:
     """The gate as a process of its own; yields its port of 127.0.0.1."""
     command = [sys.executable, "-m", "closed_network.gate", str(folder)]
     command += [repository.location, repository.project, repository.name]
+    command += ["--door", str(door.fileno())] if door else []
     with (folder / "gate.log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -83,6 +91,7 @@ def gate(folder: Path, repository: Repository) -> Iterator[int]:
             stderr=log,
             text=True,
             start_new_session=True,
+            pass_fds=[door.fileno()] if door else [],
         )
         try:
             line = process.stdout.readline() if process.stdout else ""

@@ -448,17 +448,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     folder = Path(sys.argv[1])
     plan = json.loads((folder / "plan").read_text(encoding="utf-8"))
-    port, enclosed = plan["port"], plan["enclosed"]
-    if enclosed:
+    port, door = plan["port"], plan["door"]
+    if door is not None:
         namespace.switch_loopback_on()
-        port = namespace.hand_over_listener(folder / "door")
+        port = namespace.hand_over_listener(door)
     paths = {name: Path(plan["repository"][name]) for name in ("root", "source", "requirements")}
     events = tuple(Path(event) for event in plan["repository"]["events"])
     repository = Repository(**{**plan["repository"], **paths, "events": events})
     report = Report.from_dict(plan["report"])
     machine = Machine(folder, f"http://127.0.0.1:{port}")
     try:
-        Rehearsal(repository, machine, report, enclosed=enclosed).run()
+        Rehearsal(repository, machine, report, enclosed=door is not None).run()
     except StageFailedError:
         return 1
     finally:
