@@ -302,6 +302,8 @@ class Rehearsal:
                 f"the file that the index serves for {package} has another hash than the lock; "
                 "renew it with `make lock`, and find out why if it was right before"
             )
+        if any(request.status >= 500 for request in self.seen()):
+            return "the index that this machine's pip is configured for could not be reached"
         missing = [r.path.rstrip("/").rpartition("/")[2] for r in self.seen() if r.status == 404]
         if missing:
             return f"the index has no package {', '.join(missing)}; check its name and the lock"

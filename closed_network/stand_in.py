@@ -12,6 +12,8 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import cache
+from wsgiref.types import WSGIApplication
 
 from werkzeug.test import Client
 
@@ -40,6 +42,20 @@ def json_answer(status: int, content: object) -> Answer:
 def error(status: int, reason: str, message: str) -> Answer:
     """An error in the form of Google's JSON APIs."""
     return json_answer(status, {"error": {"code": status, "status": reason, "message": message}})
+
+
+@cache
+def upstream() -> WSGIApplication:
+    """proxpi, which serves /index/PACKAGE/ from the index that its environment names.
+
+    Not before the first use: it reads its settings when it is imported.
+    """
+    from proxpi import server
+
+    # The page of a package tells whether it exists; the list of all packages takes a minute.
+    server.cache.root_cache.list_projects = frozenset
+    app: WSGIApplication = server.app
+    return app
 
 
 class ArtifactRegistry:
@@ -96,10 +112,7 @@ class ArtifactRegistry:
         if self.policies.get((self.project, self.location), "DENY") != "ALLOW":
             return Answer(403, b"access to the upstream is denied")
 
-        # Imported here because proxpi reads its settings when it is imported.
-        from proxpi.server import app
-
-        client = Client(app, use_cookies=False)
+        client = Client(upstream(), use_cookies=False)
         wanted = {name: headers[name] for name in FORWARDED if name in headers}
         response = client.open(f"/index/{place['rest']}", method=method, headers=wanted)
         kept = {"content-type", "content-length", "content-range", "accept-ranges", "etag", "vary"}

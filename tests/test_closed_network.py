@@ -1,0 +1,440 @@
+"""The rehearsal passes what builds in a closed network, and fails the rest at the right stage."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from closed_network.interpreters import THIS
+from closed_network.journal import Journal, Request, hosts
+from closed_network.receiver import TRAP_OID, UPTIME_OID, decode, differences, expected_varbinds
+from closed_network.repository import RepositoryError, entry_point, read_repository
+from closed_network.stand_in import API_HOST, ArtifactRegistry
+
+from .conftest import TEMPLATE, Baked, bake
+
+INDEX_HOST = "asia-northeast1-python.pkg.dev"
+INDEX_LINE = f"--index-url https://{INDEX_HOST}/my-project-id/ar-buildpython/simple/\n"
+TOKEN = "a-token"  # noqa: S105 - the stand-in's own
+BASIC = "Basic " + base64.b64encode(f"oauth2accesstoken:{TOKEN}".encode()).decode()
+SWITCH = "/v1/projects/my-project-id/locations/asia-northeast1/vpcscConfig"
+
+
+# The stand-in
+
+
+@pytest.fixture
+def registry() -> ArtifactRegistry:
+    return ArtifactRegistry("asia-northeast1", "my-project-id", "ar-buildpython", TOKEN)
+
+
+def api(registry: ArtifactRegistry, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    answer = registry.answer(method, API_HOST, path, headers, json.dumps(body).encode())
+    return answer.status, json.loads(answer.body)
+
+
+def page(
+    registry: ArtifactRegistry,
+    path: str = "/my-project-id/ar-buildpython/simple/x/",
+    host: str = INDEX_HOST,
+    credentials: str = BASIC,
+) -> int:
+    return registry.answer("GET", host, path, {"authorization": credentials}, b"").status
+
+
+def test_the_switch_starts_at_deny_and_keeps_what_it_is_told(registry: ArtifactRegistry) -> None:
+    assert api(registry, "GET", SWITCH)[1]["vpcscPolicy"] == "DENY"
+    assert api(registry, "PATCH", SWITCH, {"vpcscPolicy": "ALLOW"})[1]["vpcscPolicy"] == "ALLOW"
+    assert api(registry, "GET", SWITCH)[1]["vpcscPolicy"] == "ALLOW"
+    assert api(registry, "PATCH", SWITCH, {"vpcscPolicy": "DENY"})[1]["vpcscPolicy"] == "DENY"
+
+
+@pytest.mark.parametrize("body", [{}, None, [], {"vpcscPolicy": "allow"}, {"vpcscPolicy": 1}])
+def test_the_switch_refuses_what_is_no_policy(registry: ArtifactRegistry, body: object) -> None:
+    status, answer = api(registry, "PATCH", SWITCH, body)
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert api(registry, "GET", SWITCH)[1]["vpcscPolicy"] == "DENY"
+
+
+def test_the_index_is_denied_until_its_own_switch_is_thrown(registry: ArtifactRegistry) -> None:
+    assert page(registry) == 403
+    for other in (SWITCH.replace("my-project-id", "other"), SWITCH.replace("asia", "europe")):
+        assert api(registry, "PATCH", other, {"vpcscPolicy": "ALLOW"})[0] == 200
+    assert page(registry) == 403
+    assert "403" not in str(api(registry, "PATCH", SWITCH, {"vpcscPolicy": "ALLOW"}))
+    # Let through now: an empty package name is refused by the index itself.
+    assert page(registry, "/my-project-id/ar-buildpython/simple/x/y/z/") == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        pytest.param({"credentials": ""}, 401, id="no credentials"),
+        pytest.param({"credentials": "Basic eDp5"}, 401, id="other credentials"),
+        pytest.param({"path": "/my-project-id/other/simple/x/"}, 404, id="another repository"),
+        pytest.param({"path": "/other/ar-buildpython/simple/x/"}, 404, id="another project"),
+        pytest.param({"path": "/my-project-id/ar-buildpython/x/"}, 404, id="no simple in the path"),
+        pytest.param({"host": "us-central1-python.pkg.dev"}, 404, id="another location"),
+        pytest.param({}, 403, id="denied"),
+    ],
+)
+def test_the_index_refuses_as_documented(
+    registry: ArtifactRegistry, change: dict[str, str], status: int
+) -> None:
+    assert page(registry, **change) == status
+
+
+def test_only_artifact_registry_is_served() -> None:
+    assert ArtifactRegistry.serves(INDEX_HOST)
+    assert ArtifactRegistry.serves(API_HOST)
+    for host in ("example.com", f"{INDEX_HOST}.example.com", "python.pkg.dev", "x.googleapis.com"):
+        assert not ArtifactRegistry.serves(host)
+
+
+# What the stages read
+
+
+def test_the_journal_counts_by_host(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    assert journal.read() == []
+    request = Request("a", "GET", "/", 200, 1, refused=False, agent="pip")
+    for host in ("a", "b", "b"):
+        journal.write(Request(host, "GET", "/", 200, 1, refused=False, agent="pip"))
+    assert journal.read()[0] == request
+    assert hosts(journal.read(1)) == {"b": 2}
+
+
+def test_a_trap_is_read_byte_by_byte(tmp_path: Path) -> None:
+    record = (
+        f"{UPTIME_OID} = Timeticks: (0) 0:00:00.00\t{TRAP_OID} = OID: .1.3.6.1.4.1.32473.1.0.1\t"
+        '.1.1 = Hex-STRING: E9 9A 9C \nE5 AE B3 \t.1.2 = ""\t.1.3 = Hex-STRING: 22 3D 20 09 '
+    )
+    decoded = decode(record)
+    assert decoded[".1.1"] == "障害"
+    assert decoded[".1.2"] == ""
+    assert decoded[".1.3"] == '"= \t'
+    assert differences(decoded, {**decoded, UPTIME_OID: "whatever"}) == []
+    assert len(differences(decoded, {**decoded, ".1.1": "x", ".1.9": "y"})) == 2
+
+    event = tmp_path / "event.json"
+    incident = {"incident_id": "0.1", "state": "OPEN", "started_at": 1_700_000_000, "ended_at": 0}
+    data = base64.b64encode(json.dumps({"incident": incident}).encode()).decode()
+    message = {"data": {"message": {"data": data, "messageId": "7"}}}
+    event.write_text(json.dumps(message), encoding="utf-8")
+    expected = expected_varbinds(event)
+    assert expected[TRAP_OID] == ".1.3.6.1.4.1.32473.1.0.1"
+    texts = [expected[f".1.3.6.1.4.1.32473.1.1.{number}.0"] for number in (1, 2, 5, 8, 9, 11)]
+    assert texts == ["0.1", "open", "No Severity", "2023-11-14T22:13:20Z", "", "7"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("import functions_framework\n@functions_framework.http\ndef f(r): ...\n", "f"),
+        ("from functions_framework import http\n@http\ndef f(r): ...\n", None),
+        ("def f(r): ...\n", None),
+        ("@functions_framework.http\ndef f(r): ...\n" * 2, None),
+        ("def f(:\n", None),
+    ],
+)
+def test_the_entry_point_is_found_or_asked_for(
+    source: str, target: str | None, tmp_path: Path
+) -> None:
+    main = tmp_path / "main.py"
+    main.write_text(source, encoding="utf-8")
+    if target:
+        assert entry_point(main) == target
+    else:
+        with pytest.raises(RepositoryError, match=re.escape(str(main))):
+            entry_point(main)
+
+
+def test_a_folder_that_is_no_function_repository_is_refused(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    assert read_repository(product.path, None, None, None).target == "handle_request"
+    done = rehearse(tmp_path, tmp_path)
+    assert done.status == 2
+    assert "requirements.txt: cannot be read" in done.errors
+    (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
+    done = rehearse(product.path, tmp_path)
+    assert done.status == 2
+    assert "no --index-url line" in done.errors
+
+
+# Whole rehearsals
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    status: int
+    output: str
+    errors: str
+    report: dict[str, Any]
+
+    def results(self) -> dict[str, str]:
+        return {check["claim"]: check["result"] for check in self.report["checks"]}
+
+    @property
+    def sentence(self) -> str:
+        """What the failed stage says."""
+        (failed,) = [c for c in self.report["checks"] if c["result"] == "FAILED"]
+        return str(failed["evidence"])
+
+
+def rehearse(path: Path, folder: Path, *options: str, **environment: str) -> Rehearsed:
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "closed_network", "rehearse", str(path), *options]
+    done = subprocess.run(
+        [*command, "--report", str(report)],
+        cwd=TEMPLATE,
+        env={**os.environ, "CI": "", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    content = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    return Rehearsed(done.returncode, done.stdout, done.stderr, content)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gcloud", "snmptrapd")
+def test_the_default_repository_is_denied_then_allowed_then_built_and_answers(
+    tmp_path: Path,
+) -> None:
+    product = bake(tmp_path)
+    before = product.files()
+    done = rehearse(product.path, tmp_path, TMPDIR=str(temporary(tmp_path)), CI="true")
+    assert done.status == 0, done.output + done.errors
+    assert product.files() == before
+    assert list(temporary(tmp_path).iterdir()) == []
+
+    assert set(done.results().values()) == {"ok"}
+    evidence = [check["evidence"] for check in done.report["checks"]]
+    (denied,) = [text for text in evidence if text.startswith("ERROR: Could not find a version")]
+    assert denied.splitlines()[1].startswith("ERROR: No matching distribution found for ")
+    assert "1 answered 403 by the stand-in" in evidence
+    assert any(re.match(rf"gcloud [\d.]+: PATCH {SWITCH} answered 200", text) for text in evidence)
+    traps = [text for text in evidence if text.startswith("snmptrapd received 12 varbinds equal")]
+    assert len(traps) == 3
+
+    lock = product.read("function/requirements.txt")
+    locked = len(re.findall(r"^\S+==", lock, re.MULTILINE))
+    assert done.report["packages"] == locked
+    # Exactly a page and a file for each package, after the one page that was denied.
+    assert done.report["requests"] == {INDEX_HOST: 2 * locked + 1, API_HOST: 1}
+    assert done.report["refused"] == {}
+    assert done.report["result"] == "passed"
+    for claim in done.results():
+        assert claim[:20] in done.output
+    assert "PASSED" in done.output
+
+
+def temporary(folder: Path) -> Path:
+    """A TMPDIR of its own below `folder`."""
+    path = folder / "tmp"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+@pytest.mark.slow
+def test_without_the_clients_the_claims_are_not_proven(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    # Only what the rehearsal itself needs is left: no gcloud, no snmptrapd, no unshare.
+    hidden = "import shutil; which = shutil.which\n"
+    hidden += "shutil.which = lambda name, *a, **k: "
+    hidden += "None if name in ('gcloud', 'snmptrapd', 'unshare') else which(name, *a, **k)\n"
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(hidden, encoding="utf-8")
+    done = rehearse(product.path, tmp_path, PYTHONPATH=str(site))
+    assert done.status == 0, done.output + done.errors
+    not_proven = {claim for claim, result in done.results().items() if result == "NOT PROVEN"}
+    assert not_proven == {
+        "there is no way around the gate",
+        "the real gcloud sets the switch to ALLOW",
+        "the trap says what the event says",
+    }
+    assert "Passed, but 3 claims are NOT PROVEN" in done.output
+    assert "PASSED" not in done.output
+    assert done.report["isolation"].startswith("not enforced")
+
+
+@pytest.mark.slow
+def test_in_ci_a_claim_that_is_not_proven_fails(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    done = rehearse(product.path, tmp_path, "--no-namespace", CI="true")
+    assert done.status == 1
+    assert "With CI=true every claim must be proven." in done.errors
+    assert done.results()["there is no way around the gate"] == "NOT PROVEN"
+    done = rehearse(product.path, tmp_path, CI="true")
+    assert done.status == 0, done.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [v for v in ("3.12", "3.14") if v != THIS.version])
+def test_the_lock_is_resolved_for_a_runtime_that_is_not_here(version: str, tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http", python_version=version)
+    done = rehearse(product.path, tmp_path, HOME=str(tmp_path), PYENV_ROOT=str(tmp_path))
+    assert done.status == 0, done.output
+    assert done.results()["the lock has files for the runtime"] == "ok"
+    assert f"the runtime's {version} is not on this machine" in done.report["interpreter"]
+
+
+def rewrite(product: Baked, name: str, change: Callable[[str], str]) -> None:
+    (product.path / name).write_text(change(product.read(name)), encoding="utf-8")
+
+
+def without_the_framework(lock: str) -> str:
+    (entry,) = re.findall(r"^idna==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)
+    return INDEX_LINE + str(entry)
+
+
+def with_another_hash(lock: str) -> str:
+    (entry,) = re.findall(r"^idna==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)
+    return lock.replace(entry, re.sub(r"sha256:\w{64}", "sha256:" + "0" * 64, entry))
+
+
+NOWHERE = "this-package-is-nowhere-to-be-found==1.0 --hash=sha256:" + "0" * 64 + "\n"
+
+# What is done to a good repository, the stage that must fail, and words of its sentence.
+BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
+    "no functions-framework": (
+        "function/requirements.txt",
+        without_the_framework,
+        "4 build",
+        ["functions-framework is not in requirements.txt", "second pip", "asks "],
+    ),
+    "a second index": (
+        "function/requirements.txt",
+        lambda text: text.replace("\n", "\n--extra-index-url https://example.com/simple/\n", 1),
+        "2 denied",
+        ["example.com", "a closed build cannot reach", "--extra-index-url"],
+    ),
+    "a package that does not exist": (
+        "function/requirements.txt",
+        lambda text: text + NOWHERE,
+        "4 build",
+        ["the index has no package this-package-is-nowhere-to-be-found"],
+    ),
+    "a wrong hash": (
+        "function/requirements.txt",
+        with_another_hash,
+        "4 build",
+        ["idna", "another hash than the lock", "make lock"],
+    ),
+    "a source distribution": (
+        "function/requirements.txt",
+        lambda _: INDEX_LINE + "docopt==0.6.2\nfunctions-framework==3.9.2\n",
+        "4 build",
+        ["docopt-0.6.2.tar.gz is a source distribution", "wheels"],
+    ),
+    "a requirement that pip cannot read": (
+        "function/requirements.txt",
+        lambda text: text + "== nonsense\n",
+        "2 denied",
+        ["pip failed for another reason"],
+    ),
+    "a module that is missing": (
+        "function/main.py",
+        lambda text: text.replace("\nimport ", "\nimport a_module_that_is_missing\nimport ", 1),
+        "5 serve",
+        ["could not serve the function", "No module named 'a_module_that_is_missing'"],
+    ),
+    "an answer that is no success": (
+        "events/request.json",
+        lambda _: "[]\n",
+        "5 serve",
+        ["request.json", "400"],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_repository_fails_at_its_stage(case: str, tmp_path: Path) -> None:
+    name, change, stage, words = BROKEN[case]
+    product = bake(tmp_path, function_kind="http")
+    rewrite(product, name, change)
+    done = rehearse(product.path, tmp_path)
+    assert done.status == 1, done.output
+    assert done.report["failed_stage"] == stage, done.output
+    assert f"FAILED at stage {stage}." in done.output
+    for word in words:
+        assert word in done.sentence
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("snmptrapd")
+def test_a_trap_with_another_value_fails(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    rewrite(product, "function/main.py", lambda text: text.replace('"summary": 6', '"summary": 12'))
+    done = rehearse(product.path, tmp_path)
+    assert (done.status, done.report["failed_stage"]) == (1, "5 serve")
+    assert "the trap differs: .1.3.6.1.4.1.32473.1.1.12.0: received" in done.sentence
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gcloud")
+def test_a_tool_that_only_claims_to_throw_the_switch_fails(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    (product.path / "tools/upstreams.py").write_text("print('ALLOW')\n", encoding="utf-8")
+    done = rehearse(product.path, tmp_path)
+    assert (done.status, done.report["failed_stage"]) == (1, "3 allow")
+    assert "was not set" in done.sentence
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_rehearsal_leaves_nothing(
+    request_to_end: signal.Signals, tmp_path: Path, short_folder: Path
+) -> None:
+    product = bake(tmp_path, function_kind="http")
+    with subprocess.Popen(
+        [sys.executable, "-m", "closed_network", "rehearse", str(product.path)],
+        cwd=TEMPLATE,
+        env={**os.environ, "TMPDIR": str(short_folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(short_folder.glob("rehearsal-*/venv")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert processes_of(short_folder)
+        process.send_signal(request_to_end)
+        assert process.wait(timeout=60) != 0
+    assert list(short_folder.iterdir()) == []
+    assert processes_of(short_folder) == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of running processes that name `folder`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(folder) in command:
+            found.append(command)
+    return found
