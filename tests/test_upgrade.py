@@ -1,4 +1,4 @@
-"""A repository's later life: baked again, updated and compared, and nothing of its owner is lost."""
+"""A repository's later life: baked again, updated, compared, and nothing of its owner is lost."""
 
 from __future__ import annotations
 
@@ -93,11 +93,10 @@ class Life:
         assert "has been updated" in updated.stdout, updated.stdout + updated.stderr
         assert not list(self.product.path.rglob("*.rej"))
 
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the user's and commit it."""
-        path = self.product.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+    def write(self, files: dict[str, str]) -> None:
+        """Write files of the user's and commit those that Git does not ignore."""
+        for name, text in files.items():
+            (self.product.path / name).write_text(text, encoding="utf-8", newline="\n")
         commit(self.product.path)
 
     def renew(self, name: str, old: str, new: str) -> None:
@@ -122,8 +121,7 @@ def test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user(
         "function/helpers.py": "# beside it\n",
         "terraform/function/terraform.tfstate": '{"serial": 7}\n',
     }
-    for name, text in own.items():
-        life.write(name, text)
+    life.write(own)
     assert life.cruft("check").returncode == 0
 
     life.renew(f"{PRODUCT.name}/.gitignore", ".venv/\n", ".venv/\nnews/\n")
@@ -147,15 +145,15 @@ def test_an_update_joins_the_users_edit_of_a_file_with_the_templates(
 ) -> None:
     life = Life(tmp_path, template_repository)
     makefile = life.product.read("Makefile")
-    life.write("Makefile", makefile + "\ndeploy: ## ours\n\techo deploy\n")
+    ours = "\ndeploy: ## ours\n\techo deploy\n"
+    life.write({"Makefile": makefile + ours})
     compared = life.cruft("diff", "--exit-code")
     assert compared.returncode == 1
     assert "echo deploy" in compared.stdout
 
     life.renew(f"{PRODUCT.name}/Makefile", "PORT ?= 8080", "PORT ?= 8181")
     life.update()
-    joined = life.product.read("Makefile")
-    assert joined == makefile.replace("8080", "8181", 1) + "\ndeploy: ## ours\n\techo deploy\n"
+    assert life.product.read("Makefile") == makefile.replace("8080", "8181", 1) + ours
 
 
 @pytest.mark.slow
@@ -267,7 +265,7 @@ def test_baking_again_renews_the_templates_files_and_no_other(kind: str, tmp_pat
 
     refused = cli(tmp_path, *answers)
     assert refused.returncode != 0
-    assert "already exists" in refused.stderr
+    assert "already exists" in refused.stdout
     assert product.files() == lived_in
 
     baked_by(tmp_path, "-f", *answers)
