@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from .processes import interrupt_on_signals
 from .rehearsal import RehearsalError, rehearse
 from .repository import RepositoryError, read_repository
 
@@ -41,16 +40,15 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)  # so that everything is cleared away then, too
+    interrupt_on_signals()
     options = arguments(argv)
     requirements = options.requirements and options.requirements.resolve()
     try:
         root = options.path.resolve()
         repository = read_repository(root, requirements, options.python, options.target)
-    except RepositoryError as error:
+        if options.report:
+            options.report.touch()
+    except (RepositoryError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     try:
@@ -58,14 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RehearsalError as error:
         print(error, file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        print("Interrupted; nothing is left behind.", file=sys.stderr)
+        return 130
+    report.print()
     if options.report:
         text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)
         options.report.write_text(text + "\n", encoding="utf-8")
-    report.print()
     if report.unproven and os.environ.get("CI") == "true":
         print("With CI=true every claim must be proven.", file=sys.stderr)
         return 1
-    return 1 if report.failed_stage else 0
+    return 0 if report.passed else 1
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ BUILD_INSTALL = (
 ).split()
 BUILD_CHECK = "-m pip check".split()
 
-# glibc of the runtimes' base image is 2.35; pip wants each tag that it accepts.
-RUNTIME_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(35, 16, -1)]
-RUNTIME_PLATFORMS += ["manylinux2014_x86_64", "linux_x86_64"]
+# glibc of the runtimes' base image is 2.35.
+RUNTIME_PLATFORM = "x86_64-manylinux_2_35"
 
 # What differs from the real build, apart from the network.
 DIFFERENCES = (
+    "the build is taken to use pip, as GOOGLE_PYTHON_PACKAGE_MANAGER=pip makes it",
     "pip runs in a virtual environment that sees the user's site and hides the machine's packages",
     "pip trusts the certificate authority that the gate made for this run (PIP_CERT)",
     "pip's access token is one that only this run's stand-in accepts (.netrc)",
@@ -74,6 +74,9 @@ class Machine:
             "PYTHONUSERBASE": str(self.folder / "packages"),
         }
 
+    def uv_environment(self) -> dict[str, str]:
+        return {**self.environment(), "SSL_CERT_FILE": str(self.authority)}
+
     def gcloud_environment(self, gcloud: str) -> dict[str, str]:
         host, _, port = self.gate.removeprefix("http://").partition(":")
         return {
@@ -89,13 +92,14 @@ class Machine:
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
             "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def prepare(self, repository: Repository) -> None:
         """Make the folders, the copy of the source and pip's credentials, as the build does."""
         for name in ("home", "tmp", "packages", "gcloud"):
             (self.folder / name).mkdir()
-        ignored = shutil.ignore_patterns("__pycache__", ".*")
+        ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
         shutil.copytree(repository.source, self.source, ignore=ignored)
         shutil.copyfile(repository.requirements, self.source / "requirements.txt")
         netrc = self.folder / "home" / ".netrc"

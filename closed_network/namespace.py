@@ -1,7 +1,8 @@
 """A network namespace whose only way out is one listening socket, handed to the gate.
 
 A program in it that ignores the proxy variables reaches nothing at all: there is a loopback device
-and no route. Linux only; where the system does not let us make one, `entrance` says why.
+and no route. It is a process namespace, too, so that whatever was started in it ends with it.
+Linux only; where the system does not let us make one, `entrance` says why.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 # Root may make one as it is; anybody else needs a user namespace around it.
-WAYS_IN = (["--net"], ["--user", "--map-root-user", "--net"])
+ENCLOSE = ["--net", "--pid", "--fork", "--kill-child"]
+WAYS_IN = (ENCLOSE, ["--user", "--map-root-user", *ENCLOSE])
 
 
 def entrance() -> tuple[list[str], str]:

@@ -12,6 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def interrupt_on_signals() -> None:
+    """Let a request to end this process interrupt it, so that it clears everything away first."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a program ended (`status` None: it was ended after its time), and all that it printed."""

@@ -52,14 +52,18 @@ def rehearse(repository: Repository, *, without_namespace: bool = False) -> Repo
                 "report": empty.as_dict(),
             }
             (folder / "plan").write_text(json.dumps(plan, default=str), encoding="utf-8")
-            run_stages(prefix, folder, network_end)
+            status = run_stages(prefix, folder, network_end)
         try:
-            return Report.from_dict(json.loads((folder / "report").read_text(encoding="utf-8")))
+            report = Report.from_dict(json.loads((folder / "report").read_text(encoding="utf-8")))
         except (OSError, ValueError):
-            raise RehearsalError("the stages ended without a report") from None
+            raise RehearsalError(f"the stages ended without a report ({status})") from None
+        if status != (0 if report.passed else 1):
+            raise RehearsalError(f"the stages ended with status {status}, against their report")
+        return report
 
 
-def run_stages(prefix: list[str], folder: Path, door: socket.socket) -> None:
+def run_stages(prefix: list[str], folder: Path, door: socket.socket) -> int:
+    """Run the stages in the closed network and return their exit status."""
     command = [*prefix, sys.executable, "-m", "closed_network.stages", str(folder)]
     process = subprocess.Popen(
         command,
@@ -70,7 +74,7 @@ def run_stages(prefix: list[str], folder: Path, door: socket.socket) -> None:
         pass_fds=[door.fileno()],
     )
     try:
-        process.wait()
+        return process.wait()
     finally:
         end_group(process, patience=20)
 

@@ -32,13 +32,14 @@ class Check:
 class Report:
     """The checks of one rehearsal in order, and its figures.
 
-    `seconds` of each stage; `requests` and `refused` count requests by host after stage 1;
-    `packages` and `bytes` are what the build's pip fetched.
+    `complete` once the last stage has ended; `seconds` of each stage; `requests` and `refused`
+    count requests by host after stage 1; `packages` and `bytes` are what the build's pip fetched.
     """
 
     repository: str
     checks: list[Check] = field(default_factory=list)
     failed_stage: str | None = None
+    complete: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     isolation: str = ""
     interpreter: str = ""
@@ -51,14 +52,15 @@ class Report:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time the stage `name`; a StageFailedError in it becomes a failed check and goes on."""
+        """Time the stage `name`; any error in it becomes a failed check, and goes on."""
         self.stage_name = name
         start = time.monotonic()
         try:
             yield
-        except StageFailedError as error:
+        except BaseException as error:
             self.failed_stage = name
-            self.add("the stage shows what it must", FAILED, str(error))
+            words = str(error) if isinstance(error, StageFailedError) else f"it broke: {error!r}"
+            self.add("the stage shows what it must", FAILED, words)
             raise
         finally:
             self.seconds[name] = round(time.monotonic() - start, 1)
@@ -73,13 +75,18 @@ class Report:
         self.add(claim, NOT_PROVEN, why)
 
     @property
+    def passed(self) -> bool:
+        """Whether every stage ran and none failed; claims may still be unproven."""
+        return self.complete and not self.failed_stage
+
+    @property
     def unproven(self) -> list[Check]:
         return [check for check in self.checks if check.result == NOT_PROVEN]
 
     def as_dict(self) -> dict[str, Any]:
         content = asdict(self)
         del content["stage_name"]
-        return {"result": "failed" if self.failed_stage else "passed", **content}
+        return {"result": "passed" if self.passed else "failed", **content}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Report:
@@ -119,8 +126,8 @@ class Report:
             )
         yield f"Fetched by the build: {self.packages} packages, {self.bytes / 1e6:.1f} MB"
         yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
-        if self.failed_stage:
-            yield f"FAILED at stage {self.failed_stage}."
+        if not self.passed:
+            yield f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
         elif self.unproven:
             yield f"Passed, but {len(self.unproven)} claims are NOT PROVEN on this machine."
         else:

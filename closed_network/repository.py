@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ INDEX_URL = re.compile(
 )
 INDEX_OPTION = re.compile(r"^\s*(?:--index-url|-i)[\s=]+(\S+)", re.MULTILINE)
 FRAMEWORK = re.compile(r"^functions-framework\b", re.MULTILINE)
+
+
+# Where the build writes credentials for pip: the regions that can be answered, and the
+# multi-regions, in which a repository but no function can be.
+QUESTIONS = json.loads(
+    (Path(__file__).resolve().parent.parent / "cookiecutter.json").read_text(encoding="utf-8")
+)
+SIGN_IN_LOCATIONS = frozenset(QUESTIONS["_regions"] + QUESTIONS["_multi_regions"])
 
 
 class RepositoryError(Exception):
@@ -54,12 +63,9 @@ class Repository:
 
     @property
     def sends_traps(self) -> bool:
-        """Whether the function says where it sends SNMP notifications, as alert-to-snmp does."""
-        return "SNMP_RECEIVERS" in self.main.read_text(encoding="utf-8")
-
-    @property
-    def main(self) -> Path:
-        return self.source / "main.py"
+        """Whether the function asks where to send SNMP notifications, as alert-to-snmp does."""
+        modules = (path.read_text("utf-8", "replace") for path in self.source.rglob("*.py"))
+        return any("SNMP_RECEIVERS" in module for module in modules)
 
 
 def read_repository(
@@ -84,7 +90,13 @@ def read_repository(
             f"{requirements}: the index is not a Python repository of Artifact Registry "
             "(https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/)"
         )
+    if index["location"] not in SIGN_IN_LOCATIONS:
+        raise RepositoryError(
+            f"{requirements}: {index['location']} is not a location for which the build writes "
+            "pip's credentials, so pip would be answered 401; name a region of Artifact Registry"
+        )
     source = requirements.parent
+    read_text(source / "main.py")
     return Repository(
         root=root,
         source=source,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType
 
 import requests
 from pip._internal.models.index import PyPI
@@ -26,12 +24,12 @@ from .clients import (
     BUILD_CHECK,
     BUILD_INSTALL,
     DIFFERENCES,
-    RUNTIME_PLATFORMS,
+    RUNTIME_PLATFORM,
     Machine,
 )
 from .interpreters import THIS, find_interpreter
 from .journal import Journal, Request, hosts
-from .processes import Outcome, run, started
+from .processes import Outcome, interrupt_on_signals, run, started
 from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
 from .report import Report, StageFailedError
 from .repository import Repository
@@ -43,6 +41,14 @@ DOCUMENTED_LINES = (
         r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE
     ),
     re.compile(r"^ERROR: No matching distribution found for .+$", re.MULTILINE),
+)
+ONE_INDEX = (
+    "a closed build cannot reach; keep one --index-url line and no --extra-index-url or other "
+    "location in requirements.txt"
+)
+# The options of a requirements file that name other files.
+LOCAL_PATH = re.compile(
+    r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
 )
 PIP_TIMEOUT, TOOL_TIMEOUT, START_TIMEOUT = 900, 120, 60
 COMMUNITY = "rehearsal"
@@ -69,7 +75,8 @@ class Rehearsal:
             ("4 build", self.show_the_build),
             ("5 serve", self.show_the_function),
         )
-        self.machine.prepare(self.repository)
+        with self.report.stage("0 copy"):
+            self.copy_the_source()
         self.report.differences = list(DIFFERENCES)
         self.report.interpreter = f"Python {self.interpreter.version}"
         for name, stage in stages:
@@ -79,6 +86,7 @@ class Rehearsal:
                     stage()
                 finally:
                     self.count_requests(first=name == stages[0][0])
+        self.report.complete = True
 
     def seen(self) -> list[Request]:
         """The requests of this stage."""
@@ -90,6 +98,23 @@ class Rehearsal:
         for request in self.seen():
             counts = self.report.refused if request.refused else self.report.requests
             counts[request.host] = counts.get(request.host, 0) + 1
+
+    # Before the stages
+
+    def copy_the_source(self) -> None:
+        """Copy what the build uploads; it must not need anything else of this machine."""
+        try:
+            self.machine.prepare(self.repository)
+        except OSError as error:
+            raise StageFailedError(f"the source cannot be copied: {error}") from None
+        source = self.machine.source.resolve()
+        text = (source / "requirements.txt").read_text(encoding="utf-8")
+        for path in LOCAL_PATH.findall(text):
+            if "://" not in path and not (source / path).resolve().is_relative_to(source):
+                raise StageFailedError(
+                    f"requirements.txt names {path}, which is on this machine but not in the "
+                    "function's folder, so the build does not have it"
+                )
 
     # Stage 1
 
@@ -143,7 +168,7 @@ class Rehearsal:
         """With the switch at DENY the build's pip fails, and it is the stand-in that refused it."""
         self.make_the_environment()
         outcome = self.install()
-        self.refuse_other_hosts()
+        self.refuse_other_hosts("pip", ONE_INDEX)
         if outcome.status == 0:
             raise StageFailedError("pip succeeded although the upstream is denied")
         lines = [match[0] for line in DOCUMENTED_LINES if (match := line.search(outcome.output))]
@@ -187,15 +212,12 @@ class Rehearsal:
             raise StageFailedError(f"pip was still running after {PIP_TIMEOUT} s")
         return outcome
 
-    def refuse_other_hosts(self) -> None:
-        """Fail the stage when a client asked for anything but Artifact Registry."""
+    def refuse_other_hosts(self, asker: str, advice: str) -> None:
+        """Fail the stage when `asker` asked for anything but Artifact Registry."""
         refused = hosts(request for request in self.seen() if request.refused)
         if refused:
             asked = ", ".join(f"{host} ({count} times)" for host, count in refused.items())
-            raise StageFailedError(
-                f"pip asked {asked}, which a closed build cannot reach; keep one --index-url line "
-                "and no --extra-index-url or other location in requirements.txt"
-            )
+            raise StageFailedError(f"{asker} asked {asked}, which {advice}")
 
     # Stage 3
 
@@ -254,7 +276,7 @@ class Rehearsal:
     def show_the_build(self) -> None:
         """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
         outcome = self.install()
-        self.refuse_other_hosts()
+        self.refuse_other_hosts("pip", ONE_INDEX)
         self.refuse_source_distributions()
         if outcome.status != 0:
             raise StageFailedError(self.why_pip_failed(outcome))
@@ -269,6 +291,7 @@ class Rehearsal:
             f"{len(files)} packages in {len(answered)} requests, "
             f"all to {self.repository.index_host}, none elsewhere",
         )
+        self.refuse_packages_from_elsewhere(files)
         self.install_the_framework()
         checked = self.python(BUILD_CHECK)
         if checked.status != 0:
@@ -280,6 +303,17 @@ class Rehearsal:
         self.report.proven("the source compiles", "python3 -m compileall")
         if not self.interpreter.is_the_runtime(self.repository.runtime):
             self.resolve_for_the_runtime()
+
+    def refuse_packages_from_elsewhere(self, files: set[str]) -> None:
+        """Fail the stage when a package was installed that Artifact Registry did not serve."""
+        served = {normalised(Path(file).name.split("-")[0]) for file in files}
+        folders = (self.machine.folder / "packages").glob("lib/python*/site-packages/*.dist-info")
+        installed = {normalised(folder.name.split("-")[0]) for folder in folders}
+        if elsewhere := sorted(installed - served):
+            raise StageFailedError(
+                f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
+                "the build will not find it; remove paths and --find-links from requirements.txt"
+            )
 
     def refuse_source_distributions(self) -> None:
         """Fail the stage when pip had to fetch a package that is not a wheel."""
@@ -329,19 +363,27 @@ class Rehearsal:
         )
 
     def resolve_for_the_runtime(self) -> None:
-        """Let pip resolve the lock for the real runtime when this machine is not like it."""
+        """Resolve the lock for the real runtime when this machine is not like it.
+
+        By uv, which evaluates markers for the runtime; pip does for the Python that runs it.
+        """
         runtime = self.repository.runtime
-        command = ["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-cache-dir"]
-        command += ["--disable-pip-version-check", "--only-binary", ":all:", "--target", "unused"]
-        command += ["--implementation", "cp", "--python-version", runtime]
-        command += [word for tag in RUNTIME_PLATFORMS for word in ("--platform", tag)]
-        resolved = self.python([*command, "--requirement", "requirements.txt"], PIP_TIMEOUT)
+        command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-cache"]
+        command += ["--python", self.machine.python, "--target", str(self.machine.folder / "none")]
+        command += ["--python-version", runtime, "--python-platform", RUNTIME_PLATFORM]
+        command += ["--only-binary", ":all:", "--requirement", "requirements.txt"]
+        environment = self.machine.uv_environment()
+        resolved = run(command, environment, self.machine.source, PIP_TIMEOUT)
         if resolved.status != 0:
             raise StageFailedError(
-                f"the lock has no files for Python {runtime} on Linux x86_64: {resolved.last_line}"
+                f"the lock has no files for Python {runtime} on Linux x86_64: {resolved.output}"
             )
         self.report.proven(
-            "the lock has files for the runtime", f"resolved for Python {runtime}, manylinux x86_64"
+            "the lock has files for the runtime", f"uv resolved it for Python {runtime} on Linux"
+        )
+        self.report.not_proven(
+            "the runtime's own Python builds and serves",
+            f"Python {runtime} for Linux x86_64 is not on this machine",
         )
 
     # Stage 5
@@ -360,7 +402,9 @@ class Rehearsal:
                 self.deliver(event, address)
                 if traps:
                     self.show_the_trap(event, number, traps)
-        self.refuse_other_hosts()
+            if traps:
+                self.show_no_other_trap(traps)
+        self.refuse_other_hosts("the function", "a closed network does not reach")
         if self.repository.sends_traps and not traps:
             why = "snmptrapd is not installed here (Debian package snmptrapd)"
             self.report.not_proven("the trap says what the event says", why)
@@ -371,6 +415,11 @@ class Rehearsal:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         framework = self.machine.folder / "packages" / "bin" / "functions-framework"
+        if not framework.is_file():
+            raise StageFailedError(
+                "functions-framework was not installed: the marker of its requirement excludes "
+                f"Python {self.interpreter.version}"
+            )
         command = [str(framework), "--target", self.repository.target, "--host", "127.0.0.1"]
         command += ["--port", str(port)]
         environment = {
@@ -390,7 +439,10 @@ class Rehearsal:
     def deliver(self, event: Path, url: str) -> None:
         """Post one event file as `make send` does; the function must answer with 2xx."""
         body = event.read_bytes()
-        cloud_event = "specversion" in json.loads(body)
+        try:
+            cloud_event = "specversion" in json.loads(body)
+        except (ValueError, TypeError) as error:
+            raise StageFailedError(f"{event.name} is not a JSON object: {error}") from None
         kind = "application/cloudevents+json" if cloud_event else "application/json"
         with requests.Session() as session:
             session.trust_env = False
@@ -401,7 +453,7 @@ class Rehearsal:
                     f"{event.name}: the function gave no answer ({error})"
                 ) from None
         if not answer.ok:
-            log = (self.machine.folder / "function.log").read_text(encoding="utf-8")
+            log = (self.machine.folder / "function.log").read_text("utf-8", "replace")
             why = Outcome(1, log).last_line
             raise StageFailedError(
                 f"{event.name}: the function answered {answer.status_code}: {why}"
@@ -421,6 +473,18 @@ class Rehearsal:
             "the trap says what the event says",
             f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
         )
+
+    def show_no_other_trap(self, traps: Receiver) -> None:
+        expected = len(self.repository.events)
+        received = traps.wait_for(expected + 1, seconds=1)
+        if len(received) != expected:
+            raise StageFailedError(f"{len(received)} traps received for {expected} events")
+        self.report.proven("no other trap is sent", f"{expected} traps for {expected} events")
+
+
+def normalised(name: str) -> str:
+    """A package's name in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
@@ -443,11 +507,7 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
 
 def main() -> int:
     """Run inside the closed network: `stages FOLDER`, whose `plan` says what to do."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)
+    interrupt_on_signals()
     folder = Path(sys.argv[1])
     plan = json.loads((folder / "plan").read_text(encoding="utf-8"))
     port, door = plan["port"], plan["door"]
@@ -463,6 +523,8 @@ def main() -> int:
         Rehearsal(repository, machine, report, enclosed=door is not None).run()
     except StageFailedError:
         return 1
+    except KeyboardInterrupt:
+        return 130
     finally:
         (folder / "report").write_text(json.dumps(report.as_dict()), encoding="utf-8")
     return 0

@@ -24,9 +24,6 @@ CONFIG_PATH = re.compile(
 )
 INDEX_PATH = re.compile(r"/(?P<project>[^/]+)/(?P<repository>[^/]+)/simple/(?P<rest>.*)")
 
-# What a client may say about the representation it wants; nothing else concerns the index.
-FORWARDED = ("accept", "range", "if-none-match")
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -113,11 +110,8 @@ class ArtifactRegistry:
             return Answer(403, b"access to the upstream is denied")
 
         client = Client(upstream(), use_cookies=False)
-        wanted = {name: headers[name] for name in FORWARDED if name in headers}
+        # Always the whole of it, as HTML or JSON: no ranges, no compression.
+        wanted = {"accept": headers.get("accept", "*/*"), "accept-encoding": "identity"}
         response = client.open(f"/index/{place['rest']}", method=method, headers=wanted)
-        kept = {"content-type", "content-length", "content-range", "accept-ranges", "etag", "vary"}
-        return Answer(
-            response.status_code,
-            response.get_data(),
-            {name.lower(): value for name, value in response.headers if name.lower() in kept},
-        )
+        kind = {"content-type": response.content_type or "application/octet-stream"}
+        return Answer(response.status_code, response.get_data(), kind)

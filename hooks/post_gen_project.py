@@ -18,7 +18,7 @@ def why_not_now() -> str | None:
     """The reason to leave the cloud alone, or None when the switch is to be thrown now."""
     if PLACEHOLDER in (ANSWERS["gcp_project_id"], ANSWERS["platform_project_id"]):
         return f"the project id is still {PLACEHOLDER}"
-    if not ANSWERS["allow_upstreams"]:
+    if ANSWERS["allow_upstreams"] is not True:
         return "allow_upstreams is no"
 
     import os
@@ -32,33 +32,43 @@ def why_not_now() -> str | None:
     import tempfile
 
     # cruft regenerates there on every update, check and diff; none of them may flip a policy.
-    temporary = os.path.realpath(tempfile.gettempdir())
-    if os.path.commonpath([temporary, os.path.realpath(os.getcwd())]) == temporary:
+    temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+    if os.path.realpath(os.getcwd()).startswith(temporary):
         return "this is a temporary directory (CLOSED_FUNCTION_ALLOW=1 overrides)"
     return None
 
 
 def allow_upstreams() -> list[str]:
     """Throw the switch with the new repository's own tool; return what to say about it."""
+    import signal
     import subprocess
 
-    tool = subprocess.run(
+    # Ended politely, the tool ends gcloud first; and this program still ends with status 0.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    tool = subprocess.Popen(
         [sys.executable, "tools/upstreams.py", "allow"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        check=False,
     )
+    try:
+        output, _ = tool.communicate()
+    finally:
+        if tool.poll() is None:
+            tool.terminate()
+            tool.wait(timeout=10)
     if tool.returncode == 0:
-        return tool.stdout.splitlines()
+        return output.splitlines()
     if tool.returncode == 1 and ANSWERS["platform"] == "create":
         return [
             "Upstream access was refused, as expected while the perimeter does not exist yet.",
             f"Once the project is inside it, run: {ALLOW_COMMAND}",
         ]
-    return [*tool.stdout.splitlines(), f"The repository is complete. Later, run: {ALLOW_COMMAND}"]
+    return [*output.splitlines(), f"The repository is complete. Later, run: {ALLOW_COMMAND}"]
 
 
 def say(line: str) -> None:
@@ -84,12 +94,8 @@ def main() -> None:
         report()
     except (Exception, KeyboardInterrupt) as error:  # whatever happens, the project stays
         try:
-            print(
-                f"The repository is complete, but the hook stopped: {error!r}. "
-                f"Later, run: {ALLOW_COMMAND}",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"The repository is complete, but the hook was stopped ({error!r}).")
+            say(f"Later, run: {ALLOW_COMMAND}")
         except OSError:
             pass  # nobody is listening any more
 

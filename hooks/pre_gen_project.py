@@ -12,7 +12,12 @@ import unicodedata
 
 # For a slug such as a/../b the engine takes an existing folder for its own and would delete it when
 # this hook refuses. An error of another kind stops the engine without that:
-# {% if "/.." in cookiecutter.project_slug.replace("\\", "/").lstrip("./") %}
+# {% set ns = namespace(inside=false, back=false) %}
+# {% for part in (cookiecutter.project_slug | string).replace("\\", "/").split("/") %}
+# {% set ns.back = ns.back or (ns.inside and part == "..") %}
+# {% set ns.inside = ns.inside or part not in ("", ".", "..") %}
+# {% endfor %}
+# {% if ns.back %}
 # {{ {}.pop("project_slug: " ~ cookiecutter.project_slug ~ " is refused: it must not contain ..") }}
 # {% endif %} (end of the guard)
 
@@ -21,16 +26,8 @@ ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 # The locations for which the build writes pip's credentials (buildpacks, pkg/ar/ar.go): in any
 # other one the build's pip is anonymous and finds nothing.
-REGIONS = """
-    africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1
-    asia-south2 asia-southeast1 asia-southeast2 asia-southeast3 australia-southeast1
-    australia-southeast2 europe-central2 europe-north1 europe-north2 europe-southwest1 europe-west1
-    europe-west10 europe-west12 europe-west2 europe-west3 europe-west4 europe-west5 europe-west6
-    europe-west8 europe-west9 me-central1 me-central2 me-west1 northamerica-northeast1
-    northamerica-northeast2 northamerica-south1 southamerica-east1 southamerica-west1 us-central1
-    us-east1 us-east4 us-east5 us-south1 us-west1 us-west2 us-west3 us-west4 us-west8
-""".split()
-MULTI_REGIONS = ("asia", "europe", "us")
+REGIONS = ANSWERS["_regions"]
+MULTI_REGIONS = ANSWERS["_multi_regions"]
 
 # Marks that TOML, Terraform, the shell or the template engine would interpret.
 FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
@@ -60,6 +57,14 @@ PATTERNS = {
     ),
 }
 PATTERNS["platform_project_id"] = PATTERNS["gcp_project_id"]
+# The engine offers the choices itself; only a replay file can hold anything else.
+for choice, example in {
+    "function_kind": "pubsub",
+    "python_version": "3.13",
+    "platform": "create",
+    "ci": "none",
+}.items():
+    PATTERNS[choice] = (r"[a-z0-9.-]{1,20}", "one of the choices", example)
 
 
 def problem(field: str, rule: str, example: str) -> str:
@@ -70,7 +75,7 @@ def problem(field: str, rule: str, example: str) -> str:
 
 
 def free_text_problems(field: str, characters: int, octets: int, example: str) -> list[str]:
-    text = str(ANSWERS[field])
+    text = ANSWERS[field]
     rules = []
     if not text.strip() or len(text) > characters:
         rules.append(f"1 to {characters} characters, not only spaces")
@@ -87,7 +92,7 @@ def free_text_problems(field: str, characters: int, octets: int, example: str) -
 
 def pattern_problems(field: str) -> list[str]:
     pattern, rule, example = PATTERNS[field]
-    return [] if re.fullmatch(pattern, str(ANSWERS[field])) else [problem(field, rule, example)]
+    return [] if re.fullmatch(pattern, ANSWERS[field]) else [problem(field, rule, example)]
 
 
 def region_problems() -> list[str]:
@@ -107,16 +112,21 @@ def region_problems() -> list[str]:
     return [problem("region", rule, near[0] if near else "asia-northeast1")]
 
 
+def type_problems() -> list[str]:
+    """Answers of another type than the question's, which only a replay file can hold."""
+    texts = ["project_name", "description", "region", *PATTERNS]
+    found = [problem(f, "text", '"text"') for f in texts if not isinstance(ANSWERS[f], str)]
+    if not isinstance(ANSWERS["allow_upstreams"], bool):
+        found.append(problem("allow_upstreams", "true or false, without quotes", "false"))
+    return found
+
+
 def problems() -> list[str]:
-    return [
+    return type_problems() or [
         *free_text_problems("project_name", 60, 100, "Alert to SNMP"),
-        *pattern_problems("project_slug"),
         *free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps."),
-        *pattern_problems("gcp_project_id"),
-        *pattern_problems("platform_project_id"),
         *region_problems(),
-        *pattern_problems("python_repository"),
-        *pattern_problems("access_policy_id"),
+        *(line for field in PATTERNS for line in pattern_problems(field)),
     ]
 
 
@@ -124,7 +134,7 @@ def remove_folders_of(slug: str) -> None:
     """Remove the empty folders that the engine has just made for a slug with separators.
 
     The engine itself only removes the last one. Nothing that holds anything is touched, nor the
-    output directory or what lies above it.
+    output directory or what lies above it; an empty folder that was there before is not told apart.
     """
     if not re.search(r"[/\\]", slug):
         return
@@ -150,7 +160,7 @@ def main() -> int:
     )
     if os.path.isfile(os.path.expanduser(replay)):
         print(f"To keep the others, correct {replay} and pass --replay-file.", file=sys.stderr)
-    remove_folders_of(ANSWERS["project_slug"])
+    remove_folders_of(str(ANSWERS["project_slug"]))
     return 1
 
 

@@ -4,28 +4,20 @@ The work is done by the product's own tools/lock.py, so that template and produc
 """
 
 import argparse
-import importlib.util
+import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
-
-
-def product_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lock", PRODUCT / "tools" / "lock.py")
-    if not spec or not spec.loader:
-        raise ImportError("tools/lock.py of the product cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Renew the locks of the template.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     upgrade = parser.parse_args().upgrade
-    tool = product_tool()
+    sys.path.insert(0, str(PRODUCT / "tools"))
+    tool = import_module("lock")
     locks: list[Path] = []
     for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
         target = requirements.with_suffix(".lock")

@@ -24,7 +24,7 @@ def typed_answers(**answers: str) -> str:
 
 def run_pre_gen_hook(folder: Path, answers: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Render the hook as the engine does, with `answers` over good ones, and run it in `folder`."""
-    good = {
+    good: dict[str, object] = {
         "project_name": "A name",
         "project_slug": "fixed",
         "description": "A sentence.",
@@ -33,9 +33,16 @@ def run_pre_gen_hook(folder: Path, answers: dict[str, str]) -> subprocess.Comple
         "region": "asia-northeast1",
         "python_repository": "ar-buildpython",
         "access_policy_id": "",
+        "function_kind": "http",
+        "python_version": "3.13",
+        "platform": "create",
+        "ci": "none",
+        "allow_upstreams": True,
+        "_regions": QUESTIONS["_regions"],
+        "_multi_regions": QUESTIONS["_multi_regions"],
         "_jinja2_env_vars": QUESTIONS["_jinja2_env_vars"],
     }
-    context = {"cookiecutter": good | answers}
+    context = {"cookiecutter": good | dict(answers)}
     source = (TEMPLATE / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
     hook = folder / "hook.py"
     text = create_env_with_context(context).from_string(source).render(**context)
@@ -225,7 +232,9 @@ def test_a_slug_with_separators_leaves_no_folder_anywhere(slug: str, tmp_path: P
     assert_refused(tmp_path, done, "project_slug")
 
 
-@pytest.mark.parametrize("slug", ["x/..", "x/../precious", "../out/x/../precious"])
+@pytest.mark.parametrize(
+    "slug", ["x/..", "x/../precious", "../out/x/../precious", ".../../precious"]
+)
 def test_a_slug_that_winds_back_to_an_existing_folder_cannot_delete_it(
     slug: str, tmp_path: Path
 ) -> None:
@@ -236,6 +245,30 @@ def test_a_slug_that_winds_back_to_an_existing_folder_cannot_delete_it(
     assert done.returncode != 0
     assert "must not contain .." in done.stderr
     assert precious.read_text(encoding="utf-8") == "kept"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("allow_upstreams", "no"),
+        ("allow_upstreams", None),
+        ("region", None),
+        ("project_slug", 5),
+        ("description", ["a"]),
+        ("python_version", '3.13"\n[tool.x]\ny="'),
+        ("platform", 'create"'),
+        ("ci", "a b"),
+        ("function_kind", "../http"),
+    ],
+)
+def test_what_only_a_replay_file_can_hold_is_refused(
+    field: str, value: object, tmp_path: Path
+) -> None:
+    done = run_pre_gen_hook(tmp_path, {field: value})
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if " is refused: " in line]
+    assert [line.split(":")[0] for line in lines] == [field], done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_refusal_over_an_existing_repository_leaves_it_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -293,6 +295,18 @@ def test_the_lock_is_resolved_for_a_runtime_that_is_not_here(version: str, tmp_p
     assert done.status == 0, done.output
     assert done.results()["the lock has files for the runtime"] == "ok"
     assert f"the runtime's {version} is not on this machine" in done.report["interpreter"]
+    assert done.results()["the runtime's own Python builds and serves"] == "NOT PROVEN"
+
+
+@pytest.mark.slow
+def test_a_package_that_only_the_runtime_needs_is_missed_here_but_not_there(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http", python_version="3.14")
+    entry = NOWHERE.replace(" --hash", ' ; python_version >= "3.14" --hash')
+    rewrite(product, "function/requirements.txt", lambda text: text + entry)
+    done = rehearse(product.path, tmp_path, HOME=str(tmp_path), PYENV_ROOT=str(tmp_path))
+    assert (done.status, done.report["failed_stage"]) == (1, "4 build")
+    assert "the lock has no files for Python 3.14" in done.sentence
+    assert "this-package-is-nowhere-to-be-found" in done.sentence
 
 
 def rewrite(product: Baked, name: str, change: Callable[[str], str]) -> None:
@@ -310,6 +324,17 @@ def with_another_hash(lock: str) -> str:
 
 
 NOWHERE = "this-package-is-nowhere-to-be-found==1.0 --hash=sha256:" + "0" * 64 + "\n"
+
+FRAMEWORK = "functions-framework==3.9.2"
+MORE_TRAPS = """
+import threading
+_notify = notify
+
+
+def notify(settings, texts):
+    _notify(settings, texts)
+    threading.Timer(0.3, _notify, (settings, texts)).start()
+"""
 
 # What is done to a good repository, the stage that must fail, and words of its sentence.
 BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
@@ -355,6 +380,33 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
         "5 serve",
         ["could not serve the function", "No module named 'a_module_that_is_missing'"],
     ),
+    "a file that only this machine has": (
+        "function/requirements.txt",
+        lambda text: text + "-r /etc/hostname\n",
+        "0 copy",
+        ["names /etc/hostname", "not in the function's folder"],
+    ),
+    "a marker that leaves the framework out": (
+        "function/requirements.txt",
+        lambda text: text.replace(f"{FRAMEWORK} \\", f'{FRAMEWORK} ; python_version < "3" \\'),
+        "5 serve",
+        ["functions-framework was not installed", "marker"],
+    ),
+    "a function that asks another host": (
+        "function/main.py",
+        lambda text: text.replace(
+            'log("INFO", "Request received")',
+            'import urllib.request; urllib.request.urlopen("https://example.com/")',
+        ),
+        "5 serve",
+        ["request.json: the function answered 500"],
+    ),
+    "an event that is no JSON": (
+        "events/request.json",
+        lambda _: "{not json",
+        "5 serve",
+        ["request.json is not a JSON object"],
+    ),
     "an answer that is no success": (
         "events/request.json",
         lambda _: "[]\n",
@@ -378,14 +430,108 @@ def test_a_broken_repository_fails_at_its_stage(case: str, tmp_path: Path) -> No
         assert word in done.sentence
 
 
+WRONG_TRAPS = {
+    "another OID": (
+        lambda text: text.replace('"summary": 6', '"summary": 12'),
+        "the trap differs: .1.3.6.1.4.1.32473.1.1.12.0: received",
+    ),
+    "no trap": (
+        lambda text: text.replace("        notify(settings, texts)\n", "        pass\n"),
+        "0 traps received, not 1",
+    ),
+    "one too many": (lambda text: text + MORE_TRAPS, "traps received"),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("snmptrapd")
-def test_a_trap_with_another_value_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", WRONG_TRAPS)
+def test_a_wrong_trap_fails(case: str, tmp_path: Path) -> None:
+    change, words = WRONG_TRAPS[case]
     product = bake(tmp_path)
-    rewrite(product, "function/main.py", lambda text: text.replace('"summary": 6', '"summary": 12'))
+    rewrite(product, "function/main.py", change)
+    # Elsewhere than in main.py it counts as well.
+    (product.path / "function/main.py").rename(product.path / "function/core.py")
+    (product.path / "function/main.py").write_text(
+        "import functions_framework\nimport core\n\n\n"
+        "@functions_framework.cloud_event\ndef send_event(event):\n    core.send_event(event)\n",
+        encoding="utf-8",
+    )
     done = rehearse(product.path, tmp_path)
-    assert (done.status, done.report["failed_stage"]) == (1, "5 serve")
-    assert "the trap differs: .1.3.6.1.4.1.32473.1.1.12.0: received" in done.sentence
+    assert (done.status, done.report["failed_stage"]) == (1, "5 serve"), done.output
+    assert words in done.sentence
+
+
+@pytest.mark.slow
+def test_a_package_that_only_this_machine_has_fails(tmp_path: Path) -> None:
+    wheel = tmp_path / "only_here-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        metadata = "Metadata-Version: 2.1\nName: only-here\nVersion: 1.0\n"
+        archive.writestr("only_here-1.0.dist-info/METADATA", metadata)
+        tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr("only_here-1.0.dist-info/WHEEL", tags)
+        archive.writestr("only_here-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    product = bake(tmp_path, function_kind="http")
+    local = f"only-here @ {wheel.as_uri()} --hash=sha256:{digest}\n"
+    rewrite(product, "function/requirements.txt", lambda text: text + local)
+    done = rehearse(product.path, tmp_path)
+    assert (done.status, done.report["failed_stage"]) == (1, "4 build"), done.output
+    assert "only-here came from this machine" in done.sentence
+
+
+@pytest.mark.parametrize("location", ["asia-northeast9", "mars-north1"])
+def test_a_location_without_credentials_is_refused(location: str, tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    assert read_repository(product.path, None, None, None).location == "asia-northeast1"
+    rewrite(
+        product,
+        "function/requirements.txt",
+        lambda text: text.replace("asia-northeast1", location, 1),
+    )
+    done = rehearse(product.path, tmp_path)
+    assert done.status == 2
+    assert f"{location} is not a location" in done.errors
+
+
+@pytest.mark.slow
+def test_an_error_that_nobody_foresaw_fails_the_run(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    site = tmp_path / "site"
+    site.mkdir()
+    breaks = "import closed_network.clients as clients\n"
+    breaks += "clients.Machine.prepare = lambda self, repository: 1 / 0\n"
+    (site / "sitecustomize.py").write_text(breaks, encoding="utf-8")
+    done = rehearse(product.path, tmp_path, PYTHONPATH=f"{site}:{TEMPLATE}")
+    assert done.status == 1
+    assert done.report["result"] == "failed"
+    assert "it broke: ZeroDivisionError" in done.sentence
+    assert "PASSED" not in done.output
+
+
+@pytest.mark.slow
+def test_a_dangling_link_fails_before_the_first_stage(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    (product.path / "function" / "link").symlink_to(tmp_path / "nowhere")
+    done = rehearse(product.path, tmp_path)
+    assert (done.status, done.report["failed_stage"]) == (1, "0 copy")
+    assert "cannot be copied" in done.sentence
+    assert "PASSED" not in done.output
+
+
+@pytest.mark.slow
+def test_what_a_function_starts_ends_with_the_rehearsal(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    mark = f"sleep 7{tmp_path.stat().st_ino % 10**6}"
+    start = f"import subprocess\nsubprocess.Popen({mark.split()!r}, start_new_session=True)\n"
+    rewrite(
+        product,
+        "function/main.py",
+        lambda text: text.replace("\nclass RequestError", f"\n{start}\n\nclass RequestError"),
+    )
+    done = rehearse(product.path, tmp_path)
+    assert done.status == 0, done.output
+    assert processes_of(mark) == []
 
 
 @pytest.mark.slow
@@ -427,14 +573,14 @@ def test_an_interrupted_rehearsal_leaves_nothing(
     assert processes_of(short_folder) == []
 
 
-def processes_of(folder: Path) -> list[str]:
-    """The command lines of running processes that name `folder`."""
+def processes_of(words: str | Path) -> list[str]:
+    """The command lines of running processes that contain `words`."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
-        if str(folder) in command:
+        if str(words) in command:
             found.append(command)
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,20 @@ from .conftest import TEMPLATE, Baked, bake, bare_environment, cli
 
 ALLOWED = "echo 'name: projects/a-project/locations/asia-northeast1/vpcscConfig'; "
 ALLOWED += "echo 'vpcscPolicy: ALLOW'"
-TOKEN = "ya29.a0AfH6SMBexample-token_value"  # noqa: S105 - shaped like one, and none
+# Shaped like secrets, and none.
+TOKEN = "ya29.a0AfH6SMBexample-token_value"  # noqa: S105
+SECRETS = [
+    TOKEN,
+    "Bearer abc.def",
+    "Authorization: Basic dXNlcjpwYXNz",
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "access_token: opaque-value",
+    '"refresh_token": "1//0gopaque-value"',
+    "https://user:pass/word@host.example/",
+    "GOCSPX-opaque",
+    "-----BEGIN PRIVATE KEY----- opaque",
+]
+SECRET_PARTS = "ya29 abc.def dXNlcjpwYXNz eyJ opaque word@ GOCSPX".split()
 
 # What a gcloud does (shell), and words that the message then has.
 GCLOUDS = {
@@ -43,9 +58,13 @@ GCLOUDS = {
         "head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1",
         ["refused", "characters more]"],
     ),
-    "prints a token": (
-        f"echo 'ERROR: PERMISSION_DENIED: {TOKEN} Bearer abc.def' >&2; exit 1",
+    "prints secrets": (
+        f"cat >&2 <<'END'\nERROR: PERMISSION_DENIED\n{chr(10).join(SECRETS)}\nEND\nexit 1",
         ["PERMISSION_DENIED", "[hidden]"],
+    ),
+    "prints escape codes": (
+        r"printf 'PERMISSION_DENIED: \033]0;title\007 \033[31mred' >&2; exit 1",
+        ["PERMISSION_DENIED: ]0;title [31mred"],
     ),
 }
 
@@ -61,7 +80,7 @@ def fake_gcloud(folder: Path, script: str | None, *, executable: bool = True) ->
         )
         program.chmod(0o755 if executable else 0o644)
     # /usr/bin may hold a real gcloud, so only what the scripts need is on the PATH.
-    for tool in ("head", "tr", "sleep"):
+    for tool in ("cat", "head", "tr", "sleep"):
         (programs / tool).symlink_to(str(shutil.which(tool)))
     return str(programs)
 
@@ -113,8 +132,8 @@ def test_whatever_gcloud_does_the_project_stays(case: str, tmp_path: Path) -> No
         assert word in done.stdout
     assert len(done.stdout) < 10_000
     assert "Traceback" not in done.stdout + done.stderr
-    assert TOKEN not in done.stdout + done.stderr
-    assert "abc.def" not in done.stdout + done.stderr
+    for secret in SECRET_PARTS:
+        assert secret not in done.stdout + done.stderr
     assert bool(calls(tmp_path)) == (case not in ("missing", "not executable"))
 
 
@@ -169,6 +188,33 @@ def test_a_gcloud_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> N
     assert "Later, run: make allow" in done.stdout
     assert_complete(tmp_path)
     assert_ended(int((tmp_path / "grandchild").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_ended_by_the_user_the_hook_ends_gcloud_and_keeps_the_project(
+    request_to_end: signal.Signals, tmp_path: Path
+) -> None:
+    path = fake_gcloud(tmp_path, f'echo $$ > "{tmp_path}/started"; sleep 600')
+    environment = bare_environment(tmp_path, PATH=path)
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(tmp_path / "out")]
+    answers = ["gcp_project_id=a-project", "platform=join"]
+    with subprocess.Popen(
+        [*command, str(TEMPLATE), *answers],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        started = tmp_path / "started"
+        deadline = time.monotonic() + 60
+        while not (started.exists() and started.read_text(encoding="utf-8").strip()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, request_to_end)
+        process.wait(timeout=30)
+    assert_ended(int(started.read_text(encoding="utf-8")))
+    assert_complete(tmp_path)
 
 
 def assert_ended(process: int) -> None:

@@ -173,6 +173,11 @@ def test_only_the_first_generation_calls_gcloud(tmp_path: Path, template_reposit
     assert "news/" in life.product.read(".gitignore")
     assert calls(tmp_path) == first
 
+    # From where cruft generates, too, gcloud would have been found.
+    life.environment["CLOSED_FUNCTION_ALLOW"] = "1"
+    assert life.cruft("diff").returncode == 0
+    assert calls(tmp_path) == first * 2
+
 
 @pytest.mark.slow
 def test_japanese_and_emoji_survive_generation_and_update(

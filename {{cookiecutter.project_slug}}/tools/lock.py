@@ -20,6 +20,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from upstreams import RequirementsError, parse_index
+
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = ROOT / "terraform" / "function" / "platform.auto.tfvars.json"
 OLDEST_PYTHON = "3.11"
@@ -93,6 +95,9 @@ def index_line() -> str:
     """The first line of function/requirements.txt, from what the platform hands over."""
     try:
         url = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]["python_index_url"]
+        parse_index(url, str(PLATFORM))
+    except RequirementsError as error:
+        raise LockError(str(error)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LockError(f"{PLATFORM}: no platform.python_index_url in it ({error!r})") from None
     return f"--index-url {url}\n"

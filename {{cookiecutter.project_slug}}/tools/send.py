@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
@@ -23,12 +24,12 @@ def content_type(event: object) -> str:
     return "application/cloudevents+json" if is_cloud_event else "application/json"
 
 
-def send(body: bytes, port: int) -> tuple[int, str]:
-    """Post `body`, an event file's bytes, to 127.0.0.1:`port`; return status and answer.
+def post(body: bytes, kind: str, port: int) -> tuple[int, str]:
+    """Post `body` as media type `kind` to 127.0.0.1:`port`; return status and answer.
 
-    Raises OSError when nobody answers, ValueError when the body is not JSON.
+    Raises OSError or HTTPException when nobody answers, or nobody who speaks HTTP.
     """
-    headers = {"Content-Type": content_type(json.loads(body))}
+    headers = {"Content-Type": kind}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, headers=headers)
     local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -46,8 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     succeeded = True
     for file in options.files or sorted(EVENTS.glob("*.json")):
         try:
-            status, answer = send(file.read_bytes(), options.port)
-        except (OSError, ValueError) as error:
+            body = file.read_bytes()
+            kind = content_type(json.loads(body))
+        except (OSError, ValueError, RecursionError) as error:
+            print(f"{file}: cannot be read as JSON ({error})", file=sys.stderr)
+            return 1
+        try:
+            status, answer = post(body, kind, options.port)
+        except (OSError, HTTPException) as error:
             print(f"{file.name}: not delivered ({error}); is `make run` running?", file=sys.stderr)
             return 1
         print(f"{file.name}: {status} {answer.strip()}")

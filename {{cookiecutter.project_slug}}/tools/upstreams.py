@@ -36,7 +36,15 @@ NOT_SIGNED_IN = re.compile(
     r"|Reauthentication|UNAUTHENTICATED",
     re.IGNORECASE,
 )
-CREDENTIAL = re.compile(r"ya29\.[\w.-]+|(?i:bearer)\s+[\w.~+/=-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+# What must never be shown, whatever gcloud prints: tokens by their form or name, keys, URL logins.
+CREDENTIAL = re.compile(
+    r"ya29[.%][\w.%-]+|eyJ[\w-]+\.[\w.-]+|1//[\w-]{10,}|GOCSPX-\S+|AIza[\w-]{30,}"
+    r"|(?i:\b(?:bearer|basic)(?:\s|%20)+[\w.~+/=-]+)"
+    r"|(?i:\b(?:access_token|refresh_token|id_token|client_secret|password)\b[\"'\s:=]+[^\s\"'&]+)"
+    r"|(?<=://)\S*@"
+    r"|(?s:-----BEGIN.*?(?:-----END[^\n]*|\Z))"
+)
+CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SHOWN_CHARACTERS = 2000
 
 CAUSES = """\
@@ -81,17 +89,18 @@ def read_index(requirements: Path) -> Index:
     another host, adds a second index, or carries credentials (which are not repeated).
     """
     try:
-        lines = requirements.read_text(encoding="utf-8").splitlines()
+        text = requirements.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequirementsError(f"{requirements}: cannot be read ({error})") from None
-    options = [line.split("#")[0].strip() for line in lines if line.lstrip().startswith("-")]
-    if any(option.startswith("--extra-index-url") for option in options):
+    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
+    options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
+    if any(option.startswith("--extra") for option in options):
         raise RequirementsError(
             f"{requirements}: --extra-index-url makes pip ask a second index, which a closed "
             f"build cannot reach; keep one line such as {EXAMPLE}"
         )
-    matches = [re.fullmatch(r"(?:--index-url|-i)[ =]\s*(\S+)", option) for option in options]
-    urls = [match[1] for match in matches if match]
+    matches = [re.fullmatch(r"(?:--index-url|--pypi-url|-i)[\s=]*(.+)", o) for o in options]
+    urls = [match[1].strip("\"'") for match in matches if match]
     if len(urls) != 1:
         raise RequirementsError(
             f"{requirements}: {len(urls) or 'no'} index lines; exactly one is needed, such as "
@@ -102,17 +111,16 @@ def read_index(requirements: Path) -> Index:
 
 def parse_index(url: str, where: str) -> Index:
     """Return what `url` names; `where` says in an error which file it stands in."""
-    try:
-        parts = urlsplit(url)
-        secret = parts.username is not None or parts.password is not None
-        host = parts.hostname or ""
-    except ValueError:
-        raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
-    if secret:
+    if "@" in url:
         raise RequirementsError(
             f"{where}: the index carries credentials; pip gets them from the build, so write "
             f"{EXAMPLE}"
         )
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
     location = re.fullmatch(r"([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev", host)
     path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
     if not location or not path or parts.scheme != "https" or parts.query or parts.fragment:
@@ -167,7 +175,7 @@ def end_group(process: subprocess.Popen[str]) -> None:
 
 def presentable(text: str) -> str:
     """What may be shown of a command's output: no credential, and not more than a screen."""
-    text = CREDENTIAL.sub("[hidden]", text).strip()
+    text = CONTROL_CHARACTER.sub("", CREDENTIAL.sub("[hidden]", text)).strip()
     if len(text) > SHOWN_CHARACTERS:
         text = text[:SHOWN_CHARACTERS] + f"\n[... {len(text) - SHOWN_CHARACTERS} characters more]"
     return text
@@ -254,8 +262,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    options = arguments(argv)
+def run(options: argparse.Namespace) -> int:
     project, location = options.project, options.location
     if not (project and location):
         try:
@@ -271,6 +278,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.status
     print(f"Upstream access of {project} in {location}: {policy}")
     return DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    # Ended in whatever way, this program first ends gcloud, which might throw the switch later.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    try:
+        return run(arguments(argv))
+    except KeyboardInterrupt:
+        print("Interrupted; gcloud was ended. See what the policy is: make status", file=sys.stderr)
+        return NO_GCLOUD
 
 
 if __name__ == "__main__":
