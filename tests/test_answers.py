@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ def typed_answers(**answers: str) -> str:
     return "".join(answers.get(name, "") + "\n" for name in QUESTION_NAMES)
 
 
-def run_pre_gen_hook(folder: Path, answers: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_pre_gen_hook(
+    folder: Path, answers: Mapping[str, object]
+) -> subprocess.CompletedProcess[str]:
     """Render the hook as the engine does, with `answers` over good ones, and run it in `folder`."""
     good: dict[str, object] = {
         "project_name": "A name",
