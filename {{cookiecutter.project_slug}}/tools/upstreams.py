@@ -33,8 +33,7 @@ DONE, REFUSED, USAGE, NO_GCLOUD = 0, 1, 2, 3
 GCLOUD_USAGE = 2
 NOT_SIGNED_IN = re.compile(
     r"gcloud auth (?:application-default )?login|active account|refreshing your current auth tokens"
-    r"|Reauthentication|UNAUTHENTICATED",
-    re.IGNORECASE,
+    r"|[Rr]eauthentication|UNAUTHENTICATED"
 )
 # What must never be shown, whatever gcloud prints: tokens by their form or name, keys, URL logins.
 CREDENTIAL = re.compile(
@@ -91,7 +90,9 @@ def read_index(requirements: Path) -> Index:
     try:
         text = requirements.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RequirementsError(f"{requirements}: cannot be read ({error})") from None
+        raise RequirementsError(
+            f"{requirements}: cannot be read ({error}); it begins with a line such as {EXAMPLE}"
+        ) from None
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
     if any(option.startswith("--extra") for option in options):
@@ -123,7 +124,13 @@ def parse_index(url: str, where: str) -> Index:
         raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
     location = re.fullmatch(r"([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev", host)
     path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
-    if not location or not path or parts.scheme != "https" or parts.query or parts.fragment:
+    if (
+        not location
+        or not path
+        or parts.scheme != "https"
+        or parts.query
+        or re.search(r"[\s#]", url)
+    ):
         raise RequirementsError(
             f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact "
             f"Registry; write {EXAMPLE}"
