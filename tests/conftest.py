@@ -23,6 +23,8 @@ QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-
 CHOICES = {name: value for name, value in QUESTIONS.items() if isinstance(value, list)}
 CHOICES = {name: value for name, value in CHOICES.items() if not name.startswith("_")}
 KINDS = CHOICES["function_kind"]
+# For a test that takes a second for each kind: the first in the fast tier, the others not.
+KINDS_FIRST_FAST = [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 IN_CI = os.environ.get("CI") == "true"
 
 # No byte code beside the product's sources: it would be copied into every bake.

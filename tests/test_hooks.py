@@ -121,7 +121,16 @@ def test_the_switch_is_thrown_in_the_project_of_the_repository(tmp_path: Path) -
     assert "Later" not in done.stdout
 
 
-@pytest.mark.parametrize("case", GCLOUDS)
+FAST_CASES = ("missing", "refused", "prints secrets", "rubbish")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case if case in FAST_CASES else pytest.param(case, marks=pytest.mark.slow)
+        for case in GCLOUDS
+    ],
+)
 def test_whatever_gcloud_does_the_project_stays(case: str, tmp_path: Path) -> None:
     script, words = GCLOUDS[case]
     done = bake_with(tmp_path, script, executable=case != "not executable")

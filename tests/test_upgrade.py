@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KINDS, PRODUCT, Baked, bake, bare_environment, cli, commit, git, need
+from .conftest import KINDS,
+    KINDS_FIRST_FAST, PRODUCT, Baked, bake, bare_environment, cli, commit, git, need
 from .test_hooks import ALLOWED, calls, fake_gcloud
 from .test_layout import FILES_OF_KIND
 
@@ -35,7 +36,7 @@ def baked_by(folder: Path, *arguments: str, **environment: str) -> Baked:
 # --- the same answers ---
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS_FIRST_FAST)
 def test_the_same_answers_bake_the_same_bytes_with_and_without_hooks(
     kind: str, tmp_path: Path
 ) -> None:
@@ -256,7 +257,7 @@ def live_in(product: Baked, ruled_out_kinds: list[str]) -> dict[str, bytes]:
     return own
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS_FIRST_FAST)
 def test_baking_again_renews_the_templates_files_and_no_other(kind: str, tmp_path: Path) -> None:
     answers = (f"function_kind={kind}", *WITHOUT_EXTRAS)
     product = baked_by(tmp_path, *answers)
@@ -277,6 +278,7 @@ def test_baking_again_renews_the_templates_files_and_no_other(kind: str, tmp_pat
     assert product.files() == {**lived_in, **fresh}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != SLUG])
 def test_baking_another_kind_over_it_loses_no_file(kind: str, tmp_path: Path) -> None:
     product = baked_by(tmp_path, *WITHOUT_EXTRAS)
