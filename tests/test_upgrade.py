@@ -11,8 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KINDS,
-    KINDS_FIRST_FAST, PRODUCT, Baked, bake, bare_environment, cli, commit, git, need
+from .conftest import (
+    KINDS,
+    KINDS_FIRST_FAST,
+    PRODUCT,
+    Baked,
+    bake,
+    bare_environment,
+    cli,
+    commit,
+    git,
+    need,
+)
 from .test_hooks import ALLOWED, calls, fake_gcloud
 from .test_layout import FILES_OF_KIND
 
