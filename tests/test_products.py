@@ -25,7 +25,18 @@ import pytest
 
 from closed_network.processes import started
 
-from .conftest import CHOICES, KINDS, PYTHONS, Baked, bake, bare_environment, cli, need
+from .conftest import (
+    CHOICES,
+    KINDS,
+    PYTHONS,
+    Baked,
+    bake,
+    bare_environment,
+    cli,
+    commit,
+    git,
+    need,
+)
 from .test_hooks import ALLOWED, assert_ended, calls, fake_gcloud
 
 PYTHON = next(iter(PYTHONS.values()), sys.executable)
@@ -192,6 +203,30 @@ def test_a_product_passes_its_own_checks(
 
 def locks(product: Baked) -> list[bytes]:
     return [(product.path / name).read_bytes() for name in LOCKS]
+
+
+@pytest.mark.slow
+def test_pre_commit_passes_a_fresh_product_and_stops_what_make_lint_would(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    commit(product.path)
+    environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "hooks")}
+
+    def run_hooks() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
+        return subprocess.run(
+            command, cwd=product.path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    passed = run_hooks()
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert passed.stdout.count("Passed") == 2
+    main = product.path / "function" / "main.py"
+    main.write_text(product.read("function/main.py") + "import os,sys\n", encoding="utf-8")
+    stopped = run_hooks()
+    assert stopped.returncode == 1
+    assert "F401" in stopped.stdout
+    assert "1 file would be reformatted" in stopped.stdout
 
 
 @pytest.mark.slow
