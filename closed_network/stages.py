@@ -63,43 +63,36 @@ class Rehearsal:
         self.repository, self.machine, self.report = repository, machine, report
         self.enclosed = enclosed
         self.journal = Journal(machine.folder / "journal")
-        self.mark = 0
+        self.mark = self.controls = 0
         self.interpreter = find_interpreter(repository.runtime) or THIS
 
     def run(self) -> None:
         """Run every stage. StageFailedError when one deviates; the report then says which."""
-        stages = (
-            ("1 gate", self.show_the_gate),
-            ("2 denied", self.show_the_denial),
-            ("3 allow", self.throw_the_switch),
-            ("4 build", self.show_the_build),
-            ("5 serve", self.show_the_function),
-        )
-        with self.report.stage("0 copy"):
-            self.copy_the_source()
         self.report.differences = list(DIFFERENCES)
         self.report.interpreter = f"Python {self.interpreter.version}"
-        for name, stage in stages:
-            with self.report.stage(name):
+        try:
+            for name, stage in (
+                ("0 copy", self.copy_the_source),
+                ("1 gate", self.show_the_gate),
+                ("2 denied", self.show_the_denial),
+                ("3 allow", self.throw_the_switch),
+                ("4 build", self.show_the_build),
+                ("5 serve", self.show_the_function),
+            ):
                 self.mark = len(self.journal.read())
-                try:
+                with self.report.stage(name):
                     stage()
-                finally:
-                    self.count_requests(first=name == stages[0][0])
-        self.report.complete = True
+            self.report.complete = True
+        finally:
+            clients = self.journal.read(self.controls)
+            self.report.requests = hosts(request for request in clients if not request.refused)
+            self.report.refused = hosts(request for request in clients if request.refused)
 
     def seen(self) -> list[Request]:
         """The requests of this stage."""
         return self.journal.read(self.mark)
 
-    def count_requests(self, *, first: bool) -> None:
-        if first:  # its refusals are the control, not a finding
-            return
-        for request in self.seen():
-            counts = self.report.refused if request.refused else self.report.requests
-            counts[request.host] = counts.get(request.host, 0) + 1
-
-    # Before the stages
+    # Stage 0
 
     def copy_the_source(self) -> None:
         """Copy what the build uploads; it must not need anything else of this machine."""
@@ -145,6 +138,7 @@ class Rehearsal:
             )
         else:
             self.report.not_proven("there is no way around the gate", self.report.isolation)
+        self.controls = len(self.journal.read())  # what was asked so far is no finding
 
     @property
     def switch_path(self) -> str:
@@ -228,6 +222,7 @@ class Rehearsal:
             self.allow_with_gcloud(gcloud)
         else:
             self.allow_directly()
+        self.refuse_other_hosts("the tool for the switch", "a closed network does not reach")
         patched = [
             r for r in self.seen() if r.method == "PATCH" and r.path == f"/{self.switch_path}"
         ]
