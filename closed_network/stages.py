@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 from pip._internal.models.index import PyPI
 
-from . import namespace
+from . import diagnosis, namespace
 from .clients import (
     BUILD_CHECK,
     BUILD_INSTALL,
@@ -35,20 +35,9 @@ from .report import Report, StageFailedError
 from .repository import Repository
 from .stand_in import API_HOST
 
-# pip's own words for a refused, missing or unreachable index: always these two lines.
-DOCUMENTED_LINES = (
-    re.compile(
-        r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE
-    ),
-    re.compile(r"^ERROR: No matching distribution found for .+$", re.MULTILINE),
-)
 ONE_INDEX = (
     "a closed build cannot reach; keep one --index-url line and no --extra-index-url or other "
     "location in requirements.txt"
-)
-# The options of a requirements file that name other files.
-LOCAL_PATH = re.compile(
-    r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
 )
 PIP_TIMEOUT, TOOL_TIMEOUT, START_TIMEOUT = 900, 120, 60
 COMMUNITY = "rehearsal"
@@ -100,14 +89,11 @@ class Rehearsal:
             self.machine.prepare(self.repository)
         except OSError as error:
             raise StageFailedError(f"the source cannot be copied: {error}") from None
-        source = self.machine.source.resolve()
-        text = (source / "requirements.txt").read_text(encoding="utf-8")
-        for path in LOCAL_PATH.findall(text):
-            if "://" not in path and not (source / path).resolve().is_relative_to(source):
-                raise StageFailedError(
-                    f"requirements.txt names {path}, which is on this machine but not in the "
-                    "function's folder, so the build does not have it"
-                )
+        if outside := diagnosis.paths_outside(self.machine.source / "requirements.txt"):
+            raise StageFailedError(
+                f"requirements.txt names {', '.join(outside)}, on this machine but not in the "
+                "function's folder, so the build does not have it"
+            )
 
     # Stage 1
 
@@ -165,8 +151,8 @@ class Rehearsal:
         self.refuse_other_hosts("pip", ONE_INDEX)
         if outcome.status == 0:
             raise StageFailedError("pip succeeded although the upstream is denied")
-        lines = [match[0] for line in DOCUMENTED_LINES if (match := line.search(outcome.output))]
-        if len(lines) != len(DOCUMENTED_LINES):
+        lines = diagnosis.documented_lines(outcome.output)
+        if not lines:
             raise StageFailedError(f"pip failed for another reason: {outcome.last_line}")
         answers = self.seen()
         denied = [request for request in answers if request.status == 403]
@@ -208,9 +194,7 @@ class Rehearsal:
 
     def refuse_other_hosts(self, asker: str, advice: str) -> None:
         """Fail the stage when `asker` asked for anything but Artifact Registry."""
-        refused = hosts(request for request in self.seen() if request.refused)
-        if refused:
-            asked = ", ".join(f"{host} ({count} times)" for host, count in refused.items())
+        if asked := diagnosis.asked_elsewhere(self.seen()):
             raise StageFailedError(f"{asker} asked {asked}, which {advice}")
 
     # Stage 3
@@ -272,21 +256,31 @@ class Rehearsal:
         """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
         outcome = self.install()
         self.refuse_other_hosts("pip", ONE_INDEX)
-        self.refuse_source_distributions()
+        if sources := diagnosis.source_distributions(self.seen()):
+            raise StageFailedError(
+                f"{', '.join(sources)} is a source distribution, which the build would have to "
+                "compile, with build tools from an index; lock a version that has wheels"
+            )
         if outcome.status != 0:
-            raise StageFailedError(self.why_pip_failed(outcome))
+            version = self.interpreter.version
+            raise StageFailedError(diagnosis.why_pip_failed(outcome.output, self.seen(), version))
         answered = self.seen()
-        files = {r.path for r in answered if r.path.endswith(".whl") and r.status in (200, 206)}
-        self.report.packages = len(files)
+        wheels = diagnosis.served_wheels(answered)
+        self.report.packages = len(wheels)
         self.report.bytes = sum(request.size for request in answered)
-        if set(hosts(answered)) != {self.repository.index_host} or not files:
+        if set(hosts(answered)) != {self.repository.index_host} or not wheels:
             raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
         self.report.proven(
             "the same pip command succeeds",
-            f"{len(files)} packages in {len(answered)} requests, "
+            f"{len(wheels)} packages in {len(answered)} requests, "
             f"all to {self.repository.index_host}, none elsewhere",
         )
-        self.refuse_packages_from_elsewhere(files)
+        installed = self.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
+        if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
+            raise StageFailedError(
+                f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
+                "the build will not find it; remove paths and --find-links from requirements.txt"
+            )
         self.install_the_framework()
         checked = self.python(BUILD_CHECK)
         if checked.status != 0:
@@ -299,61 +293,15 @@ class Rehearsal:
         if not self.interpreter.is_the_runtime(self.repository.runtime):
             self.resolve_for_the_runtime()
 
-    def refuse_packages_from_elsewhere(self, files: set[str]) -> None:
-        """Fail the stage when a package was installed that Artifact Registry did not serve."""
-        served = {normalised(Path(file).name.split("-")[0]) for file in files}
-        folders = (self.machine.folder / "packages").glob("lib/python*/site-packages/*.dist-info")
-        installed = {normalised(folder.name.split("-")[0]) for folder in folders}
-        if elsewhere := sorted(installed - served):
-            raise StageFailedError(
-                f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
-                "the build will not find it; remove paths and --find-links from requirements.txt"
-            )
-
-    def refuse_source_distributions(self) -> None:
-        """Fail the stage when pip had to fetch a package that is not a wheel."""
-        files = [request.path.rpartition("/")[2] for request in self.seen()]
-        sources = sorted(
-            {name for name in files if name and not name.endswith((".whl", ".metadata"))}
-        )
-        if sources:
-            raise StageFailedError(
-                f"{', '.join(sources)} is a source distribution, which the build would have to "
-                "compile, with build tools from an index; lock a version that has wheels"
-            )
-
-    def why_pip_failed(self, outcome: Outcome) -> str:
-        if "DO NOT MATCH THE HASHES" in outcome.output:
-            (package, *_) = re.findall(
-                r"^\s+(\S+==\S+|\S+) from https", outcome.output, re.MULTILINE
-            ) or ["?"]
-            return (
-                f"the file that the index serves for {package} has another hash than the lock; "
-                "renew it with `make lock`, and find out why if it was right before"
-            )
-        if any(request.status >= 500 for request in self.seen()):
-            return "the index that this machine's pip is configured for could not be reached"
-        missing = [r.path.rstrip("/").rpartition("/")[2] for r in self.seen() if r.status == 404]
-        if missing:
-            return f"the index has no package {', '.join(missing)}; check its name and the lock"
-        line = DOCUMENTED_LINES[1].search(outcome.output)
-        if line:
-            package = line[0].rpartition(" for ")[2]
-            version = self.interpreter.version
-            name = package.split("=")[0]
-            return f"the index has {name}, but no file of {package} for Python {version}"
-        errors = [line for line in outcome.output.splitlines() if line.startswith("ERROR")]
-        return f"pip failed: {errors[-1] if errors else outcome.last_line}"
-
     def install_the_framework(self) -> None:
         """Do as the build does when requirements.txt does not name functions-framework."""
         if self.repository.names_the_framework:
             return
         self.python(["-m", "pip", "install", "--user", "functions-framework"], PIP_TIMEOUT)
-        asked = hosts(request for request in self.seen() if request.refused)
+        asked = diagnosis.asked_elsewhere(self.seen()) or "another index"
         raise StageFailedError(
             "functions-framework is not in requirements.txt, so the build runs a second pip that "
-            f"does not see its index line and asks {', '.join(asked) or 'another index'}; add "
+            f"does not see its index line and asks {asked}; add "
             "functions-framework to requirements.in and run `make lock`"
         )
 
@@ -475,11 +423,6 @@ class Rehearsal:
         if len(received) != expected:
             raise StageFailedError(f"{len(received)} traps received for {expected} events")
         self.report.proven("no other trap is sent", f"{expected} traps for {expected} events")
-
-
-def normalised(name: str) -> str:
-    """A package's name in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from closed_network import diagnosis
 from closed_network.interpreters import THIS
 from closed_network.journal import Journal, Request, hosts
 from closed_network.receiver import TRAP_OID, UPTIME_OID, decode, differences, expected_varbinds
@@ -113,10 +114,9 @@ def test_only_artifact_registry_is_served() -> None:
 def test_the_journal_counts_by_host(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     assert journal.read() == []
-    request = Request("a", "GET", "/", 200, 1, refused=False, agent="pip")
     for host in ("a", "b", "b"):
-        journal.write(Request(host, "GET", "/", 200, 1, refused=False, agent="pip"))
-    assert journal.read()[0] == request
+        journal.write(request("/", 200, host=host))
+    assert journal.read()[0] == request("/", 200, host="a")
     assert hosts(journal.read(1)) == {"b": 2}
 
 
@@ -141,6 +141,56 @@ def test_a_trap_is_read_byte_by_byte(tmp_path: Path) -> None:
     assert expected[TRAP_OID] == ".1.3.6.1.4.1.32473.1.0.1"
     texts = [expected[f".1.3.6.1.4.1.32473.1.1.{number}.0"] for number in (1, 2, 5, 8, 9, 11)]
     assert texts == ["0.1", "open", "No Severity", "2023-11-14T22:13:20Z", "", "7"]
+
+
+NOT_FOUND = """\
+ERROR: Could not find a version that satisfies the requirement idna==9 (from versions: 1, 2)
+ERROR: No matching distribution found for idna==9
+"""
+
+
+def request(path: str, status: int, *, host: str = INDEX_HOST, refused: bool = False) -> Request:
+    return Request(host, "GET", path, status, 0, refused=refused, agent="pip")
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "words"),
+    [
+        (NOT_FOUND, 404, "the index has no package idna"),
+        (NOT_FOUND, 200, "the index has idna, but no file of idna==9 for Python 3.13"),
+        (NOT_FOUND, 502, "could not be reached"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES x\n  idna==1 from https://h\n",
+            200,
+            "idna",
+        ),
+        ("ERROR: one\nERROR: two\n", 200, "pip failed: ERROR: two"),
+        ("nothing", 200, "it printed no error"),
+    ],
+)
+def test_the_requests_tell_apart_what_pip_says_alike(output: str, status: int, words: str) -> None:
+    asked = [request("/my-project-id/ar-buildpython/simple/idna/", status)]
+    assert words in diagnosis.why_pip_failed(output, asked, "3.13")
+    assert diagnosis.documented_lines(output) == (output.splitlines() if "9" in output else [])
+
+
+def test_what_a_build_would_not_have_is_noticed(tmp_path: Path) -> None:
+    asked = [request("/p/r/simple/a/a_b-1-py3-none-any.whl", 200), request("/p/r/simple/a/", 200)]
+    wheels = diagnosis.served_wheels(asked)
+    assert wheels == {"a_b-1-py3-none-any.whl"}
+    assert diagnosis.source_distributions(asked) == []
+    assert diagnosis.source_distributions([request("/p/r/simple/c/c-1.tar.gz", 200)])
+    assert diagnosis.packages_from_elsewhere([Path("A.B-1.dist-info")], wheels) == []
+    assert diagnosis.packages_from_elsewhere([Path("c-1.dist-info")], wheels) == ["c"]
+    assert diagnosis.asked_elsewhere(asked) == ""
+    refused = [request("", 403, host="example.com", refused=True)] * 2
+    assert diagnosis.asked_elsewhere([*asked, *refused]) == "example.com (2 times)"
+
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("-r below/more.txt\n--find-links https://example.com/\nx==1\n", "utf-8")
+    assert diagnosis.paths_outside(requirements) == []
+    requirements.write_text("-r ../more.txt\n--find-links=/wheels\n-c/c.txt\n", "utf-8")
+    assert diagnosis.paths_outside(requirements) == ["../more.txt", "/wheels", "/c.txt"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""What pip's words, its requests and its requirements say about why a build fails.
+
+pip prints the same two lines for an index that refuses, that lacks the package and that cannot be
+reached; only the requests tell these apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .journal import Request, hosts
+
+COULD_NOT_FIND = re.compile(
+    r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE
+)
+NO_MATCHING = re.compile(r"^ERROR: No matching distribution found for (.+)$", re.MULTILINE)
+HASH_MISMATCH = re.compile(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+) from ", re.DOTALL)
+
+# The options of a requirements file that name other files.
+LOCAL_PATH = re.compile(
+    r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
+)
+
+
+def documented_lines(output: str) -> list[str]:
+    """pip's two lines for an index without the package, in order; empty when one is missing."""
+    first, second = COULD_NOT_FIND.search(output), NO_MATCHING.search(output)
+    return [first[0], second[0]] if first and second else []
+
+
+def served_wheels(requests: Iterable[Request]) -> set[str]:
+    """The file names of the wheels that were fetched."""
+    fetched = (request.path for request in requests if request.status == 200)
+    return {path.rpartition("/")[2] for path in fetched if path.endswith(".whl")}
+
+
+def source_distributions(requests: Iterable[Request]) -> list[str]:
+    """The files that were asked for and are no wheels, which a build would have to compile."""
+    files = {request.path.rpartition("/")[2] for request in requests}
+    return sorted(name for name in files if name and not name.endswith((".whl", ".metadata")))
+
+
+def normalised(name: str) -> str:
+    """A package's name in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def packages_from_elsewhere(installed: Iterable[Path], wheels: Iterable[str]) -> list[str]:
+    """The packages of the folders `installed` (*.dist-info) that none of `wheels` holds."""
+    served = {normalised(wheel.split("-")[0]) for wheel in wheels}
+    return sorted({normalised(folder.name.split("-")[0]) for folder in installed} - served)
+
+
+def paths_outside(requirements: Path) -> list[str]:
+    """The files and folders that `requirements` names and that are not beside or below it."""
+    folder = requirements.resolve().parent
+    named = LOCAL_PATH.findall(requirements.read_text(encoding="utf-8"))
+    local = [path for path in named if "://" not in path]
+    return [path for path in local if not (folder / path).resolve().is_relative_to(folder)]
+
+
+def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> str:
+    """A sentence on why pip, of Python `version`, failed although the upstream is allowed."""
+    if mismatch := HASH_MISMATCH.search(output):
+        return (
+            f"the file that the index serves for {mismatch[1]} has another hash than the lock; "
+            "renew it with `make lock`, and find out why if it was right before"
+        )
+    if any(request.status >= 500 for request in requests):
+        return "the index that this machine's pip is configured for could not be reached"
+    missing = [r.path.rstrip("/").rpartition("/")[2] for r in requests if r.status == 404]
+    if missing:
+        return f"the index has no package {', '.join(missing)}; check its name and the lock"
+    if no_matching := NO_MATCHING.search(output):
+        package = no_matching[1]
+        name = re.split(r"[^A-Za-z0-9._-]", package)[0]
+        return f"the index has {name}, but no file of {package} for Python {version}"
+    errors = [line for line in output.splitlines() if line.startswith("ERROR")]
+    return f"pip failed: {errors[-1] if errors else 'it printed no error'}"
+
+
+def asked_elsewhere(requests: Iterable[Request]) -> str:
+    """The hosts that were refused, with how often each was asked for; empty when none was."""
+    refused = hosts(request for request in requests if request.refused)
+    return ", ".join(f"{host} ({count} times)" for host, count in refused.items())
