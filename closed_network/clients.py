@@ -24,8 +24,9 @@ BUILD_CHECK = "-m pip check".split()
 # glibc of the runtimes' base image is 2.35.
 RUNTIME_PLATFORM = "x86_64-manylinux_2_35"
 
-# What differs from the real build, apart from the network.
+# What differs from the real build.
 DIFFERENCES = (
+    "Artifact Registry and its switch are stand-ins on this machine; Google Cloud was not asked",
     "the build is taken to use pip, as GOOGLE_PYTHON_PACKAGE_MANAGER=pip makes it",
     "pip runs in a virtual environment that sees the user's site and hides the machine's packages",
     "pip trusts the certificate authority that the gate made for this run (PIP_CERT)",

@@ -60,7 +60,7 @@ class Report:
         except BaseException as error:
             self.failed_stage = name
             words = str(error) if isinstance(error, StageFailedError) else f"it broke: {error!r}"
-            self.add("the stage shows what it must", FAILED, words)
+            self.add("what went wrong", FAILED, words)
             raise
         finally:
             self.seconds[name] = round(time.monotonic() - start, 1)
@@ -129,6 +129,6 @@ class Report:
         if not self.passed:
             yield f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
         elif self.unproven:
-            yield f"Passed, but {len(self.unproven)} claims are NOT PROVEN on this machine."
+            yield f"Passed; NOT PROVEN on this machine: {len(self.unproven)} of its claims."
         else:
-            yield "PASSED: this repository builds and runs with nothing but Artifact Registry."
+            yield "PASSED: the build asked Artifact Registry alone, and the function answered."

@@ -396,8 +396,7 @@ class Rehearsal:
                     f"{event.name}: the function gave no answer ({error})"
                 ) from None
         if not answer.ok:
-            log = (self.machine.folder / "function.log").read_text("utf-8", "replace")
-            why = Outcome(1, log).last_line
+            why = last_message((self.machine.folder / "function.log").read_text("utf-8", "replace"))
             raise StageFailedError(
                 f"{event.name}: the function answered {answer.status_code}: {why}"
             )
@@ -423,6 +422,15 @@ class Rehearsal:
         if len(received) != expected:
             raise StageFailedError(f"{len(received)} traps received for {expected} events")
         self.report.proven("no other trap is sent", f"{expected} traps for {expected} events")
+
+
+def last_message(log: str) -> str:
+    """The last thing that the function's log says, out of its JSON where it is JSON."""
+    line = Outcome(None, log).last_line
+    try:
+        return Outcome(None, json.loads(line)["message"]).last_line
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
 
 
 def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:

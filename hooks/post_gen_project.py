@@ -16,8 +16,9 @@ ALLOW_COMMAND = "make allow"
 
 def why_not_now() -> str | None:
     """The reason to leave the cloud alone, or None when the switch is to be thrown now."""
-    if PLACEHOLDER in (ANSWERS["gcp_project_id"], ANSWERS["platform_project_id"]):
-        return f"the project id is still {PLACEHOLDER}"
+    for question in ("gcp_project_id", "platform_project_id"):
+        if ANSWERS[question] == PLACEHOLDER:
+            return f"{question} is still {PLACEHOLDER}"
     if ANSWERS["allow_upstreams"] is not True:
         return "allow_upstreams is no"
 

@@ -122,12 +122,14 @@ def type_problems() -> list[str]:
 
 
 def problems() -> list[str]:
-    return type_problems() or [
+    found = type_problems() or [
         *free_text_problems("project_name", 60, 100, "Alert to SNMP"),
         *free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps."),
         *region_problems(),
         *(line for field in PATTERNS for line in pattern_problems(field)),
     ]
+    asked = list(ANSWERS)
+    return sorted(found, key=lambda line: asked.index(line.split(":")[0]))
 
 
 def remove_folders_of(slug: str) -> None:
@@ -159,7 +161,10 @@ def main() -> int:
         "NAME", os.path.basename(ANSWERS.get("_repo_dir", ""))
     )
     if os.path.isfile(os.path.expanduser(replay)):
-        print(f"To keep the others, correct {replay} and pass --replay-file.", file=sys.stderr)
+        print(
+            f'To keep the others, correct those under "cookiecutter" in {replay}', file=sys.stderr
+        )
+        print(f"and run: cookiecutter --replay-file {replay} TEMPLATE", file=sys.stderr)
     remove_folders_of(str(ANSWERS["project_slug"]))
     return 1
 

@@ -321,7 +321,7 @@ def test_without_the_clients_the_claims_are_not_proven(tmp_path: Path) -> None:
         "the real gcloud sets the switch to ALLOW",
         "the trap says what the event says",
     }
-    assert "Passed, but 3 claims are NOT PROVEN" in done.output
+    assert "NOT PROVEN on this machine: 3 of its claims" in done.output
     assert "PASSED" not in done.output
     assert done.report["isolation"].startswith("not enforced")
 

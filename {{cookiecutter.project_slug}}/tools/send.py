@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (OSError, HTTPException) as error:
             print(f"{file.name}: not delivered ({error}); is `make run` running?", file=sys.stderr)
             return 1
-        print(f"{file.name}: {status} {answer.strip()}")
+        print(f"{file.name}: {status} {answer.strip()[:300]}")
         succeeded = succeeded and 200 <= status < 300
     return 0 if succeeded else 1
 
