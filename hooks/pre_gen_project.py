@@ -8,17 +8,12 @@ import json
 import os
 import re
 import sys
-import unicodedata
 
 # For a slug such as a/../b the engine takes an existing folder for its own and would delete it when
 # this hook refuses. An error of another kind stops the engine without that:
-# {% set ns = namespace(inside=false, back=false) %}
-# {% for part in (cookiecutter.project_slug | string).replace("\\", "/").split("/") %}
-# {% set ns.back = ns.back or (ns.inside and part == "..") %}
-# {% set ns.inside = ns.inside or part not in ("", ".", "..") %}
-# {% endfor %}
-# {% if ns.back %}
-# {{ {}.pop("project_slug: " ~ cookiecutter.project_slug ~ " is refused: it must not contain ..") }}
+# {% set slug = (cookiecutter.project_slug | string).replace("\\", "/") %}
+# {% if "..." in slug or slug.rpartition("/..")[0].strip("./") %}
+# {{ {}.pop("project_slug: " ~ slug ~ " is refused: it must not contain ..") }}
 # {% endif %} (end of the guard)
 
 # Read as data: no answer is ever part of this program's text.
@@ -74,6 +69,15 @@ def problem(field: str, rule: str, example: str) -> str:
     return f"{field}: {shown} is refused: {rule}; for example {example}"
 
 
+def has_forbidden_character(text: str) -> bool:
+    import unicodedata  # only a text with something unusual pays for it
+
+    return any(
+        unicodedata.category(char) in FORBIDDEN_CATEGORIES or char in BIDIRECTIONAL_CONTROLS
+        for char in text
+    )
+
+
 def free_text_problems(field: str, characters: int, octets: int, example: str) -> list[str]:
     text = ANSWERS[field]
     rules = []
@@ -82,10 +86,7 @@ def free_text_problems(field: str, characters: int, octets: int, example: str) -
     elif len(text.encode("utf-8", "surrogatepass")) > octets:
         rules.append(f"at most {octets} bytes of UTF-8")
     rules += [f"it must not contain {mark}" for mark in FORBIDDEN_MARKS if mark in text][:1]
-    if any(
-        unicodedata.category(char) in FORBIDDEN_CATEGORIES or char in BIDIRECTIONAL_CONTROLS
-        for char in text
-    ):
+    if not text.isprintable() and has_forbidden_character(text):
         rules.append("no control character, line break, invalid UTF-8 or change of direction")
     return [problem(field, "; ".join(rules), example)] if rules else []
 
