@@ -28,8 +28,13 @@ class Outcome:
 
     @property
     def last_line(self) -> str:
-        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        return lines[-1] if lines else "(it printed nothing)"
+        return last_line(self.output)
+
+
+def last_line(text: str) -> str:
+    """The last line of what a program printed that is not blank."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "(it printed nothing)"
 
 
 def run(

@@ -123,7 +123,8 @@ def gate_environment(folder: Path) -> dict[str, str]:
 
 def pip_setting(name: str) -> str | None:
     """What the user's pip is told about `name`, or None."""
-    variable = "PIP_" + name.upper().replace("-", "_")
+    if from_environment := os.environ.get("PIP_" + name.upper().replace("-", "_")):
+        return from_environment
     command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return os.environ.get(variable) or asked.stdout.strip() or None
+    return asked.stdout.strip() or None

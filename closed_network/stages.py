@@ -29,7 +29,7 @@ from .clients import (
 )
 from .interpreters import THIS, find_interpreter
 from .journal import Journal, Request, hosts
-from .processes import Outcome, interrupt_on_signals, run, started
+from .processes import Outcome, interrupt_on_signals, last_line, run, started
 from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
 from .report import Report, StageFailedError
 from .repository import Repository
@@ -426,9 +426,9 @@ class Rehearsal:
 
 def last_message(log: str) -> str:
     """The last thing that the function's log says, out of its JSON where it is JSON."""
-    line = Outcome(None, log).last_line
+    line = last_line(log)
     try:
-        return Outcome(None, json.loads(line)["message"]).last_line
+        return last_line(json.loads(line)["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return line
 
@@ -443,11 +443,9 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    reason = Outcome(None, log.read_text(encoding="utf-8", errors="replace"))
-    errors = [
-        line for line in reason.output.splitlines() if re.match(r"\w*(Error|Exception)\b", line)
-    ]
-    why = errors[-1] if errors else reason.last_line
+    text = log.read_text(encoding="utf-8", errors="replace")
+    errors = [line for line in text.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    why = errors[-1] if errors else last_line(text)
     raise StageFailedError(f"functions-framework could not serve the function: {why}")
 
 
