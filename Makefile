@@ -13,7 +13,7 @@ FUNCTIONS_READY := $(FUNCTIONS)/ready
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format lock bench clean
+.PHONY: help demo test test-fast lint format lock schemas bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ format: $(READY) ## rewrite the code in the project's style
 
 lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
 	$(BIN)/python templates/renew_locks.py $(if $(UPGRADE),--upgrade)
+
+schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
+	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
 	$(BIN)/python -m bench

@@ -8,14 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
 
 from closed_network.interpreters import find_interpreter
 from closed_network.receiver import find_snmptrapd
+from terraform_replay.clients import Client, client, find_programs
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PRODUCT = TEMPLATE / "{{cookiecutter.project_slug}}"
@@ -129,6 +132,59 @@ def snmptrapd() -> str:
     return need(find_snmptrapd(), "snmptrapd")
 
 
+# What the Terraform tests' verdicts rest on, a line for each program; empty when none ran.
+VERDICTS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def terraforms(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Client]]:
+    """`terraform` and, where it is found, `tofu`, with the real providers or replayed ones."""
+    from terraform_replay.server import replay
+
+    programs = find_programs()
+    need(programs.get("terraform"), "terraform")
+    # One folder for all the workers.
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if hasattr(pytestconfig, "workeroutput") else shared
+    with replay() as running:
+        clients = {
+            name: client(
+                path,
+                tmp_path_factory.mktemp(name),
+                shared / f"providers-of-{name}",
+                running.environment,
+            )
+            for name, path in programs.items()
+        }
+        verdicts = [each.description() for each in clients.values()]
+        pytestconfig.stash[VERDICTS] = verdicts
+        if hasattr(pytestconfig, "workeroutput"):
+            pytestconfig.workeroutput["terraforms"] = verdicts
+        yield clients
+
+
+@pytest.fixture
+def terraform(terraforms: dict[str, Client]) -> Client:
+    return terraforms["terraform"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist's
+    """Take over a worker's verdicts."""
+    verdicts = getattr(node, "workeroutput", {}).get("terraforms")
+    if verdicts:
+        node.config.stash[VERDICTS] = verdicts
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for verdict in config.stash.get(VERDICTS, []):
+        terminalreporter.write_line(verdict)
+
+
 # The interpreters of this machine for the versions that the template offers.
 PYTHONS = {
     version: str(found.path)
@@ -139,7 +195,12 @@ PYTHONS = {
 
 def pytest_report_header() -> list[str]:
     absent = sorted(set(CHOICES["python_version"]) - set(PYTHONS))
-    clients = {"gcloud": shutil.which("gcloud"), "snmptrapd": find_snmptrapd()}
+    clients = {
+        "gcloud": shutil.which("gcloud"),
+        "snmptrapd": find_snmptrapd(),
+        "terraform": find_programs().get("terraform"),
+        "tofu": find_programs().get("tofu"),
+    }
     missing = [name for name, path in clients.items() if not path]
     tested = f"products are tested on Python {', '.join(PYTHONS)}"
     return [

@@ -1,0 +1,1 @@
+"""A stand-in for Terraform's providers: it serves recorded schemas and talks to nothing."""
