@@ -1,7 +1,8 @@
 """Allow the repository's upstream access if the answers say so, then print the next steps.
 
-The exit status is always 0: with any other the engine deletes the user's new project. Nothing is
+The exit status is always 0: with any other the engine deletes the user's new project. No file is
 removed either: what the answers rule out is never written (the condition is in the file's name).
+Only the folders that the engine made for such files go, if they are empty.
 """
 
 import sys
@@ -74,9 +75,21 @@ def allow_upstreams() -> list[str]:
     if tool.returncode == 1 and ANSWERS["platform"] == "create":
         return [
             "Upstream access was refused, as expected while the perimeter does not exist yet.",
-            f"Once the project is inside it, run: {ALLOW_COMMAND}",
+            "It is allowed, in the right order, by: make platform",
         ]
     return [*output.splitlines(), f"The repository is complete. Later, run: {ALLOW_COMMAND}"]
+
+
+def remove_empty_folders() -> None:
+    """A folder's name cannot carry a condition: the engine has made the unused platform's."""
+    if ANSWERS["platform"] == "reuse":
+        import os
+
+        for folder in ("terraform/platform/tests", "terraform/platform"):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return  # something of the user's is in it
 
 
 def say(line: str) -> None:
@@ -86,6 +99,7 @@ def say(line: str) -> None:
 
 
 def report() -> None:
+    remove_empty_folders()
     slug = ANSWERS["project_slug"]
     say(f"Generated {slug}/ ({ANSWERS['function_kind']}).")
     reason = why_not_now()

@@ -151,7 +151,7 @@ def test_a_refusal_before_the_perimeter_exists_is_one_calm_line(tmp_path: Path) 
     assert done.returncode == 0
     assert "as expected while the perimeter does not exist yet" in done.stdout
     assert "PERMISSION_DENIED" not in done.stdout
-    assert "make allow" in done.stdout
+    assert "make platform" in done.stdout
 
 
 NOT_CALLED = {

@@ -26,7 +26,29 @@ COMMON_FILES = {
     "function/requirements.txt",
     "function/structured_log.py",
     "pyproject.toml",
+    "terraform/.checkov.yaml",
+    "terraform/.tflint.hcl",
+    "terraform/function/apis.tf",
+    "terraform/function/egress.tf",
+    "terraform/function/function.tf",
+    "terraform/function/identities.tf",
+    "terraform/function/kms.tf",
+    "terraform/function/outputs.tf",
     "terraform/function/platform.auto.tfvars.json",
+    "terraform/function/settings.auto.tfvars.json",
+    "terraform/function/source.tf",
+    "terraform/function/tests/modes.tftest.hcl",
+    "terraform/function/tests/reference.tftest.hcl",
+    "terraform/function/tests/refusals.tftest.hcl",
+    "terraform/function/tests/sources/good/main.py",
+    "terraform/function/tests/sources/good/requirements.txt",
+    "terraform/function/tests/sources/good/test_main.py",
+    "terraform/function/tests/sources/without-framework/main.py",
+    "terraform/function/tests/sources/without-framework/requirements.txt",
+    "terraform/function/tests/sources/without-main/requirements.txt",
+    "terraform/function/trigger.tf",
+    "terraform/function/variables.tf",
+    "terraform/function/versions.tf",
     "tests/requirements.in",
     "tests/requirements.txt",
     "tests/test_main.py",
@@ -34,6 +56,7 @@ COMMON_FILES = {
     "tests/test_structured_log.py",
     "tools/lock.py",
     "tools/send.py",
+    "tools/stacks.py",
     "tools/upstreams.py",
 }
 FILES_OF_KIND = {
@@ -45,6 +68,23 @@ FILES_OF_KIND = {
     "pubsub": {"events/message.json"},
     "http": {"events/request.json"},
     "storage": {"events/object-finalized.json"},
+}
+FILES_OF_PLATFORM = {
+    "terraform/platform/apis.tf",
+    "terraform/platform/dns.tf",
+    "terraform/platform/identities.tf",
+    "terraform/platform/network.tf",
+    "terraform/platform/outputs.tf",
+    "terraform/platform/perimeter.tf",
+    "terraform/platform/pool.tf",
+    "terraform/platform/repositories.tf",
+    "terraform/platform/settings.auto.tfvars.json",
+    "terraform/platform/tests/modes.tftest.hcl",
+    "terraform/platform/tests/reference.tftest.hcl",
+    "terraform/platform/tests/refusals.tftest.hcl",
+    "terraform/platform/upstreams.tf",
+    "terraform/platform/variables.tf",
+    "terraform/platform/versions.tf",
 }
 ENTRY_POINTS = {
     "alert-to-snmp": "send_event",
@@ -82,9 +122,10 @@ def check_content(suffix: str, content: bytes) -> None:
             assert yaml.safe_load(text)
 
 
-def check(product: Baked, kind: str) -> None:
+def check(product: Baked, kind: str, platform: str) -> None:
     files = product.files()
-    assert set(files) == COMMON_FILES | FILES_OF_KIND[kind]
+    own_platform = set() if platform == "reuse" else FILES_OF_PLATFORM
+    assert set(files) == COMMON_FILES | FILES_OF_KIND[kind] | own_platform
     for name, content in files.items():
         check_content(PurePosixPath(name).suffix, content)
 
@@ -99,7 +140,7 @@ def test_a_combination_bakes_exactly_its_files(
 ) -> None:
     product = bake(tmp_path, **answers)
     kind = str(answers["function_kind"])
-    check(product, kind)
+    check(product, kind, str(answers["platform"]))
     runtime = tomllib.loads(product.read("pyproject.toml"))["project"]["requires-python"]
     assert runtime == f"=={answers['python_version']}.*"
     assert f"ENTRY_POINT := {ENTRY_POINTS[kind]}\n" in product.read("Makefile")
@@ -119,14 +160,17 @@ def test_a_combination_bakes_the_same_with_hooks(
     assert result.exception is None
     with_hooks = Baked(Path(result.project_path))
     assert with_hooks.files() == bake(tmp_path, **answers).files()
+    # Without the hook, folders for files that are ruled out stay behind, empty.
+    folders = {path for path in with_hooks.path.rglob("*") if path.is_dir()}
+    assert [folder for folder in folders if not any(folder.iterdir())] == []
 
 
 def test_an_unknown_combination_would_be_noticed(tmp_path: Path) -> None:
     product = bake(tmp_path)
-    check(product, "alert-to-snmp")
+    check(product, "alert-to-snmp", "create")
     (product.path / "stray").write_text("x\n", encoding="utf-8")
     with pytest.raises(AssertionError):
-        check(product, "alert-to-snmp")
+        check(product, "alert-to-snmp", "create")
     for bad in (b"{{ left }}\n", b"a\r\n", b"no newline", b'{"unclosed": \n'):
         with pytest.raises((AssertionError, ValueError)):
             check_content(".json", bad)
@@ -151,14 +195,13 @@ def test_the_index_and_the_hand_over_follow_the_answers(tmp_path: Path) -> None:
     )
     url = "https://europe-west1-python.pkg.dev/platform-project/ar-other/simple/"
     assert product.read("function/requirements.txt").splitlines()[0] == f"--index-url {url}"
-    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))
-    assert handed == {
-        "platform": {
-            "project_id": "platform-project",
-            "region": "europe-west1",
-            "python_index_url": url,
-        }
-    }
+    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))["platform"]
+    place = "projects/platform-project/locations/europe-west1"
+    assert handed["project_id"] == "platform-project"
+    assert handed["region"] == "europe-west1"
+    assert handed["python_index_url"] == url
+    assert handed["python_repository"] == f"{place}/repositories/ar-other"
+    assert handed["worker_pool"] == f"{place}/workerPools/cb-workerpool"
 
 
 def test_pre_commit_needs_no_git_host(tmp_path: Path) -> None:

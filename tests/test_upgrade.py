@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import (
+    CHOICES,
     KINDS,
     KINDS_FIRST_FAST,
     PRODUCT,
@@ -24,7 +25,7 @@ from .conftest import (
     need,
 )
 from .test_hooks import ALLOWED, calls, fake_gcloud
-from .test_layout import FILES_OF_KIND
+from .test_layout import FILES_OF_KIND, FILES_OF_PLATFORM
 
 SLUG = "alert-to-snmp"
 LEFT_ALONE = "this is a temporary directory"
@@ -156,11 +157,11 @@ def test_an_update_joins_the_users_edit_of_a_file_with_the_templates(
 ) -> None:
     life = Life(tmp_path, template_repository)
     makefile = life.product.read("Makefile")
-    ours = "\ndeploy: ## ours\n\techo deploy\n"
+    ours = "\nannounce: ## ours\n\techo announce\n"
     life.write({"Makefile": makefile + ours})
     compared = life.cruft("diff", "--exit-code")
     assert compared.returncode == 1
-    assert "echo deploy" in compared.stdout
+    assert "echo announce" in compared.stdout
 
     life.renew(f"{PRODUCT.name}/Makefile", "PORT ?= 8080", "PORT ?= 8181")
     life.update()
@@ -226,8 +227,11 @@ def absent(names: list[str], product: Baked) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_path_that_updates_leave_alone_exists(kind: str, tmp_path: Path) -> None:
-    product = bake(tmp_path, function_kind=kind)
+@pytest.mark.parametrize("platform", CHOICES["platform"])
+def test_every_path_that_updates_leave_alone_exists(
+    kind: str, platform: str, tmp_path: Path
+) -> None:
+    product = bake(tmp_path, function_kind=kind, platform=platform)
     skipped = tomllib.loads(product.read("pyproject.toml"))["tool"]["cruft"]["skip"]
     assert "function/main.py" in skipped
     assert absent(skipped, product) == []
@@ -252,7 +256,7 @@ OWN_FILES = {
 
 def live_in(product: Baked, ruled_out_kinds: list[str]) -> dict[str, bytes]:
     """Give `product` files of its owner's everywhere; return them by path."""
-    own = dict(OWN_FILES)
+    own = OWN_FILES | dict.fromkeys(FILES_OF_PLATFORM, b"# of a platform that is not ours\n")
     for kind in ruled_out_kinds:
         own |= dict.fromkeys(FILES_OF_KIND[kind], b'{"of": "the user"}\n')
     folders = {Path(name).parent for name in product.files()}

@@ -38,6 +38,14 @@ def test_the_requirements_name_one_index_of_artifact_registry() -> None:
     assert (index.project, index.location) == (platform["project_id"], platform["region"])
 
 
+def test_what_the_platform_hands_over_lies_in_one_region() -> None:
+    # A pool or repository elsewhere is "not found" for the build.
+    platform = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]
+    for name in ("worker_pool", "docker_repository", "python_repository"):
+        place = f"projects/{platform['project_id']}/locations/{platform['region']}/"
+        assert platform[name].startswith(place), f"platform.{name} is not in {place}"
+
+
 def test_every_package_is_pinned_and_hashed() -> None:
     locked = entries(REQUIREMENTS.read_text(encoding="utf-8"))
     assert locked

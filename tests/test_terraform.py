@@ -1,0 +1,502 @@
+"""The product's Terraform: valid, in the right order, and refused where the providers accept.
+
+The stacks hold no answer of a user's, so their own tests run once; what differs from bake to bake
+is the tfvars files, and each of those is planned.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terraform_replay.clients import Client
+from terraform_replay.server import Change, replay
+
+from .conftest import CHOICES, KINDS, QUESTIONS, Baked, bake
+
+STACKS = ("platform", "function")
+PROGRAMS = ("terraform", "tofu")
+VALIDATION = re.compile(r"^  validation \{\n.*?^  \}\n", re.MULTILINE | re.DOTALL)
+NUMBER = "123456789012"
+# What a user of each mode adds to the rendered settings before the first apply.
+GIVEN: dict[str, dict[str, Any]] = {
+    "create": {
+        "perimeter": {"mode": "create", "deployers": []},
+        "access_policy": {"organization_id": "987654321098"},
+    },
+    "join": {
+        "perimeter": {"mode": "join", "name": "theirs", "deployers": ["user:taro@example.com"]},
+        "access_policy": {"id": "123456789"},
+    },
+    "dry-run": {
+        "perimeter": {"mode": "create", "enforcement": "dry-run"},
+        "access_policy": {"id": "123456789"},
+    },
+    "none": {"perimeter": {"mode": "none"}},
+}
+TRIGGERS = ("alert", "pubsub", "http", "storage")
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
+    """A repository with an own platform, whose Terraform files are never written to."""
+    return bake(tmp_path_factory.mktemp("terraform"), platform="create")
+
+
+@pytest.fixture
+def own(product: Baked, tmp_path: Path) -> Baked:
+    """A copy of it for a test that writes there."""
+    return Baked(Path(shutil.copytree(product.path, tmp_path / "own")))
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest, terraforms: dict[str, Client]) -> Client:
+    if request.param not in terraforms:
+        pytest.skip(f"{request.param} is not installed: this check did not run")
+    return terraforms[request.param]
+
+
+def succeed(client: Client, folder: Path, *arguments: str) -> str:
+    done = client.run(folder, *arguments)
+    assert done.returncode == 0, f"{arguments}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def initialise(client: Client, folder: Path) -> None:
+    if client.providers == "real":
+        succeed(client, folder, "init", "-backend=false", "-input=false")
+
+
+def settings(product: Baked, stack: str, **changed: object) -> None:
+    """Change the rendered settings of a stack as its user does."""
+    file = product.path / "terraform" / stack / "settings.auto.tfvars.json"
+    values = json.loads(file.read_text(encoding="utf-8")) | changed
+    file.write_text(json.dumps(values), encoding="utf-8")
+
+
+def test_the_files_are_formatted(product: Baked, terraform: Client) -> None:
+    succeed(terraform, product.path / "terraform", "fmt", "-check", "-diff", "-recursive")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_is_valid(stack: str, product: Baked, program: Client) -> None:
+    folder = product.path / "terraform" / stack
+    if program.providers == "real":
+        folder = Path(shutil.copytree(folder, program.home / f"{stack}-valid", dirs_exist_ok=True))
+    initialise(program, folder)
+    printed = json.loads(succeed(program, folder, "validate", "-json"))
+    assert printed["diagnostics"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stacks_own_tests_pass(stack: str, own: Baked, program: Client) -> None:
+    folder = own.path / "terraform" / stack
+    initialise(program, folder)
+    printed = succeed(program, folder, "test", "-no-color")
+    runs = [text.count("\nrun ") for text in sources(folder / "tests", "*.tftest.hcl")]
+    assert f"Success! {sum(runs)} passed, 0 failed." in printed
+
+
+def sources(folder: Path, pattern: str) -> list[str]:
+    found = [file.read_text(encoding="utf-8") for file in sorted(folder.glob(pattern))]
+    assert found
+    return found
+
+
+def without_mocks(text: str) -> str:
+    """A test file that runs with the providers themselves and a token that nobody accepts."""
+    google = 'provider "\\1" {\n  access_token = "no-token"\n}\n'
+    text = re.sub(r'^mock_provider "(google|google-beta)" \{\}\n', google, text, flags=re.MULTILINE)
+    return re.sub(r'^mock_provider "(time|archive)" \{\}\n', "", text, flags=re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stacks_own_tests_pass_without_mocks(stack: str, own: Baked, program: Client) -> None:
+    folder = own.path / "terraform" / stack
+    for file in (folder / "tests").glob("*.tftest.hcl"):
+        text = without_mocks(file.read_text(encoding="utf-8"))
+        assert "mock_provider" not in text
+        file.write_text(text, encoding="utf-8")
+    initialise(program, folder)
+    assert ", 0 failed." in succeed(program, folder, "test", "-no-color")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_validation_is_what_refuses_something(
+    stack: str, own: Baked, terraform: Client, tmp_path: Path
+) -> None:
+    """Without any one of the validations a refusal fails, so none stands in for another."""
+    folder = own.path / "terraform" / stack
+    variables = (folder / "variables.tf").read_text(encoding="utf-8")
+    refusals = (folder / "tests" / "refusals.tftest.hcl").read_text(encoding="utf-8")
+    # Variables alone: no provider is asked, and a run takes no time.
+    for what in (r"^mock_provider .*?\n", r"^override_data \{.*?^\}\n", r"^  assert \{.*?^  \}\n"):
+        refusals = re.sub(what, "", refusals, flags=re.MULTILINE | re.DOTALL)
+    alone = tmp_path / "variables"
+    (alone / "tests").mkdir(parents=True)
+    (alone / "tests" / "refusals.tftest.hcl").write_text(refusals, encoding="utf-8")
+
+    def passes(text: str) -> bool:
+        (alone / "variables.tf").write_text(text, encoding="utf-8")
+        return terraform.run(alone, "test").returncode == 0
+
+    assert passes(variables)
+    found = list(VALIDATION.finditer(variables))
+    assert found
+    idle = [
+        each[0] for each in found if passes(variables[: each.start()] + variables[each.end() :])
+    ]
+    assert idle == []
+
+
+def test_the_regions_are_those_that_the_template_offers(product: Baked) -> None:
+    text = product.read("terraform/platform/variables.tf")
+    pattern = re.search(r'regex\("(\^\(africa.*?)", var\.region\)', text)
+    assert pattern
+    region = re.compile(pattern[1])
+    assert [name for name in QUESTIONS["_regions"] if not region.search(name)] == []
+    assert [name for name in QUESTIONS["_multi_regions"] if region.search(name)] == []
+
+
+def edges(client: Client, folder: Path) -> dict[str, set[str]]:
+    """What each resource waits for, directly, as `graph` prints it."""
+    found: dict[str, set[str]] = {}
+    for left, right in re.findall(
+        r'^\s*"(.+?)" -> "(.+?)"', succeed(client, folder, "graph"), re.MULTILINE
+    ):
+        names = [re.sub(r"^\[root\] | \(expand\)$", "", name) for name in (left, right)]
+        found.setdefault(names[0], set()).add(names[1])
+    return found
+
+
+def waits_for(graph: dict[str, set[str]], later: str, earlier: str) -> bool:
+    seen, left = set(), [later]
+    while left:
+        name = left.pop()
+        if name not in seen:
+            seen.add(name)
+            left += graph.get(name, ())
+    return earlier in seen - {later}
+
+
+ACM = "google_access_context_manager_service_perimeter"
+ORDER = {
+    "platform": [
+        ("google_artifact_registry_vpcsc_config.this", "time_sleep.perimeter"),
+        ("time_sleep.perimeter", f"{ACM}_ingress_policy.rule"),
+        ("time_sleep.perimeter", f"{ACM}_dry_run_ingress_policy.rule"),
+        ("time_sleep.perimeter", f"{ACM}_resource.member"),
+        (f"{ACM}_ingress_policy.rule", f"{ACM}_resource.member"),
+        (f"{ACM}_ingress_policy.rule", "time_sleep.identities"),
+        (f"{ACM}_dry_run_ingress_policy.rule", f"{ACM}_dry_run_resource.member"),
+        (f"{ACM}_resource.member", f"{ACM}.this"),
+        (f"{ACM}_dry_run_resource.member", f"{ACM}.this"),
+        (f"{ACM}_resource.member", "google_project_service.this"),
+        (f"{ACM}.this", "google_access_context_manager_access_policy.this"),
+        # What calls a restricted service is done before the perimeter closes.
+        (f"{ACM}_resource.member", "google_artifact_registry_repository.python"),
+        (f"{ACM}_resource.member", "google_artifact_registry_repository.docker"),
+        (f"{ACM}_resource.member", "google_artifact_registry_repository.virtual"),
+        (f"{ACM}_resource.member", "google_cloudbuild_worker_pool.this"),
+        (f"{ACM}_resource.member", "time_sleep.grants"),
+        ("google_cloudbuild_worker_pool.this", "time_sleep.peering"),
+        ("time_sleep.peering", "google_service_networking_connection.services"),
+        ("google_cloudbuild_worker_pool.this", "google_compute_network.this"),
+        ("google_cloudbuild_worker_pool.this", "google_project_service.this"),
+        ("time_sleep.identities", "google_service_account.build"),
+        ("time_sleep.identities", "google_project_service_identity.agent"),
+        ("time_sleep.grants", "google_artifact_registry_repository_iam_member.build_reads_python"),
+        ("time_sleep.grants", "google_artifact_registry_repository_iam_member.build_writes_docker"),
+        ("time_sleep.grants", "google_project_iam_member.build_logs"),
+        ("time_sleep.grants", "google_project_iam_member.build_sources"),
+    ],
+    "function": [
+        ("google_cloudfunctions2_function.this", "time_sleep.iam"),
+        ("google_cloudfunctions2_function.this", "google_storage_bucket_object.source"),
+        ("google_cloudfunctions2_function.this", "google_project_service.this"),
+        ("time_sleep.iam", "google_service_account.this"),
+        ("time_sleep.iam", "google_project_iam_member.runtime"),
+        ("time_sleep.iam", "google_project_iam_member.build_logs"),
+        ("time_sleep.iam", "google_project_iam_member.build_sources"),
+        ("time_sleep.iam", "google_project_iam_member.storage_trigger"),
+        ("time_sleep.iam", "google_secret_manager_secret_iam_member.runtime"),
+        ("time_sleep.iam", "google_artifact_registry_repository_iam_member.build"),
+        ("time_sleep.kms", "google_kms_crypto_key_iam_member.agents"),
+        ("google_storage_bucket.source", "time_sleep.kms"),
+        ("google_kms_crypto_key_iam_member.agents", "time_sleep.service_agents"),
+        ("time_sleep.service_agents", "google_project_service_identity.agents"),
+        ("google_pubsub_subscription.push", "google_cloud_run_v2_service_iam_member.invokers"),
+        ("google_pubsub_subscription.push", "google_pubsub_topic_iam_member.dead_letters"),
+        ("google_pubsub_subscription.push", "google_pubsub_subscription.dead_letters"),
+        ("google_cloud_run_v2_service_iam_member.invokers", "google_cloudfunctions2_function.this"),
+        ("google_pubsub_topic_iam_member.alert", "google_monitoring_notification_channel.alert"),
+    ],
+}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_everything_waits_for_what_it_needs(stack: str, product: Baked, program: Client) -> None:
+    graph = edges(program, product.path / "terraform" / stack)
+    missing = [pair for pair in ORDER[stack] if not waits_for(graph, *pair)]
+    assert missing == []
+    backwards = [pair for pair in ORDER[stack] if waits_for(graph, *reversed(pair))]
+    assert backwards == []
+
+
+# What follows plans and applies, which real providers do in a real project only. So it is always
+# the replay that answers.
+
+
+@pytest.fixture(scope="session")
+def replayed(
+    terraforms: dict[str, Client], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    with replay() as running:
+        home = tmp_path_factory.mktemp("replayed")
+        yield Client(terraforms["terraform"].program, home, running.environment, "replay")
+
+
+def planned(client: Client, folder: Path) -> dict[str, Any]:
+    succeed(client, folder, "plan", "-input=false", "-out=plan")
+    document: dict[str, Any] = json.loads(succeed(client, folder, "show", "-json", "plan"))
+    return document
+
+
+def created(plan: dict[str, Any]) -> set[str]:
+    """The types of what a plan makes; a plan of a new project makes everything."""
+    return {change["type"] for change in plan["resource_changes"] if change["mode"] == "managed"}
+
+
+def unknown(configured: object, after: object, path: str = "") -> Iterator[str]:
+    """The paths of arguments that the configuration gives and the plan does not know."""
+    if isinstance(configured, list):
+        values = after if isinstance(after, list) else [after] * len(configured)
+        # A dynamic block is configured once and planned any number of times.
+        for block, value in itertools.product(configured, values):
+            yield from unknown(block, value, path)
+    elif isinstance(configured, dict):
+        if {"references", "constant_value"} & set(configured) or not configured:
+            if after is True:
+                yield path
+            return
+        for name, each in configured.items():
+            if isinstance(after, dict) and name in after:
+                yield from unknown(each, after[name], f"{path}.{name}".lstrip("."))
+
+
+def unknown_arguments(plan: dict[str, Any]) -> set[str]:
+    resources = plan["configuration"]["root_module"]["resources"]
+    configured = {each["address"]: each.get("expressions", {}) for each in resources}
+    return {
+        f"{change['address']}.{path}"
+        for change in plan["resource_changes"]
+        for path in unknown(
+            configured[re.sub(r"\[.*\]$", "", change["address"])], change["change"]["after_unknown"]
+        )
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("platform", CHOICES["platform"])
+def test_each_bake_plans_with_its_own_answers(
+    kind: str, platform: str, replayed: Client, tmp_path: Path
+) -> None:
+    answers = {
+        "function_kind": kind,
+        "platform": platform,
+        "gcp_project_id": "a-function-project",
+        "platform_project_id": "a-platform-project",
+        "region": "europe-west1",
+        "python_repository": "ar-other",
+    }
+    product = bake(tmp_path, **answers)
+    function = planned(replayed, product.path / "terraform" / "function")
+    deployed = change(function, "google_cloudfunctions2_function.this")
+    build = deployed["build_config"][0]
+    pool = "projects/a-platform-project/locations/europe-west1/workerPools/cb-workerpool"
+    index = "https://europe-west1-python.pkg.dev/a-platform-project/ar-other/simple/"
+    assert deployed["project"] == "a-function-project"
+    assert deployed["location"] == "europe-west1"
+    assert build["worker_pool"] == pool
+    assert build["environment_variables"]["PIP_INDEX_URL"] == index
+    assert f"ENTRY_POINT := {build['entry_point']}\n" in product.read("Makefile")
+    if platform == "reuse":
+        assert not (product.path / "terraform" / "platform" / "versions.tf").exists()
+        return
+
+    folder = product.path / "terraform" / "platform"
+    refused = replayed.run(folder, "plan", "-input=false", "-no-color")
+    assert refused.returncode == 1
+    assert "perimeter.deployers is not set" in " ".join(refused.stderr.split())
+    settings(product, "platform", **GIVEN[platform])
+    plan = planned(replayed, folder)
+    assert change(plan, "google_cloudbuild_worker_pool.this")["location"] == "europe-west1"
+    handed = plan["planned_values"]["outputs"]["platform"]["value"]
+    rendered = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))
+    assert handed == rendered["platform"]
+
+
+def change(plan: dict[str, Any], address: str) -> dict[str, Any]:
+    """What a plan makes of the resource at `address`."""
+    (found,) = (each for each in plan["resource_changes"] if each["address"] == address)
+    after: dict[str, Any] = found["change"]["after"]
+    return after
+
+
+@pytest.mark.parametrize("mode", GIVEN)
+def test_a_plan_of_the_platform_shows_every_argument(
+    mode: str, own: Baked, replayed: Client
+) -> None:
+    settings(own, "platform", **GIVEN[mode])
+    found = unknown_arguments(planned(replayed, own.path / "terraform" / "platform"))
+    # The number of a policy that is made in the same run is known only then, and so in its names.
+    assert {name for name in found if mode != "create" or not name.startswith(ACM)} == set()
+    named = {name.rsplit(".", 1)[-1] for name in found}
+    assert named == (
+        {"parent", "name", "perimeter", "perimeter_name"} if mode == "create" else set()
+    )
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_plan_of_the_function_shows_every_argument(
+    trigger: str, own: Baked, replayed: Client
+) -> None:
+    settings(own, "function", trigger={"kind": trigger})
+    plan = planned(replayed, own.path / "terraform" / "function")
+    storage = "google_cloudfunctions2_function.this.build_config.source.storage_source.generation"
+    assert unknown_arguments(plan) == {storage}
+
+
+def test_a_second_function_adds_nothing_of_the_platforms(own: Baked, replayed: Client) -> None:
+    settings(own, "platform", **GIVEN["create"])
+    platform = created(planned(replayed, own.path / "terraform" / "platform"))
+    function = created(planned(replayed, own.path / "terraform" / "function"))
+    shared = {"google_cloudbuild_worker_pool", "google_artifact_registry_repository"}
+    shared |= {ACM, f"{ACM}_resource", "google_service_networking_connection"}
+    assert shared <= platform
+    assert function & (shared | {"google_artifact_registry_vpcsc_config"}) == set()
+
+
+def deprecated(block: dict[str, Any], configured: object, path: str) -> Iterator[str]:
+    """The paths of deprecated arguments among those that are configured."""
+    for each in configured if isinstance(configured, list) else [configured]:
+        if not isinstance(each, dict):
+            continue
+        for name, value in each.items():
+            attribute = block.get("attributes", {}).get(name, {})
+            nested = block.get("block_types", {}).get(name, {})
+            if attribute.get("deprecated") or nested.get("block", {}).get("deprecated"):
+                yield f"{path}.{name}"
+            if nested:
+                yield from deprecated(nested["block"], value, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_argument_is_deprecated(stack: str, own: Baked, replayed: Client) -> None:
+    settings(own, "platform", **GIVEN["create"])
+    folder = own.path / "terraform" / stack
+    plan = planned(replayed, folder)
+    schemas = json.loads(succeed(replayed, folder, "providers", "schema", "-json"))
+    blocks = {
+        name: schema["block"]
+        for provider in schemas["provider_schemas"].values()
+        for kind in ("resource_schemas", "data_source_schemas")
+        for name, schema in provider.get(kind, {}).items()
+    }
+    control: dict[str, object] = {"network_id": {}, "numeric_id": {}}
+    found = list(deprecated(blocks["google_compute_network"], control, "control"))
+    assert found == ["control.numeric_id"]
+    resources = plan["configuration"]["root_module"]["resources"]
+    assert [
+        path
+        for each in resources
+        for path in deprecated(blocks[each["type"]], each.get("expressions", {}), each["address"])
+    ] == []
+
+
+def of(changes: list[Change], kind: str, action: str) -> list[Change]:
+    found = [each for each in changes if each.type.endswith(kind) and each.action == action]
+    assert found, (kind, action)
+    return found
+
+
+def assert_in_order(changes: list[Change], action: str, *kinds: str) -> None:
+    """Each kind of resource is changed only when all of the kind before it are."""
+    for before, after in itertools.pairwise(kinds):
+        ended = max(each.ended for each in of(changes, before, action))
+        started = min(each.started for each in of(changes, after, action))
+        assert ended < started, (before, after)
+
+
+@pytest.fixture
+def slowly(terraforms: dict[str, Client], tmp_path: Path) -> Iterator[tuple[Client, Any]]:
+    """A client whose changes take so long that what does not wait for another overlaps it."""
+    with replay(delay=0.1) as running:
+        home = tmp_path / "home"
+        home.mkdir()
+        client = Client(terraforms["terraform"].program, home, running.environment, "replay")
+        yield client, running
+
+
+def apply_and_destroy(client: Client, folder: Path) -> None:
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    again = client.run(folder, "plan", "-input=false", "-detailed-exitcode", "-no-color")
+    assert again.returncode == 0, again.stdout
+    succeed(client, folder, "destroy", "-auto-approve", "-input=false")
+    assert succeed(client, folder, "state", "list") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", GIVEN)
+def test_the_platform_comes_and_goes_in_order(
+    mode: str, own: Baked, slowly: tuple[Client, Any]
+) -> None:
+    client, running = slowly
+    settings(own, "platform", **GIVEN[mode])
+    apply_and_destroy(client, own.path / "terraform" / "platform")
+    changes = running.changes()
+    base = ["project_service", "_compute_network", "_networking_connection", "_worker_pool"]
+    assert_in_order(changes, "create", *base)
+    assert_in_order(changes, "delete", *reversed(base))
+    if mode == "none":
+        assert not [each for each in changes if "access_context" in each.type]
+        return
+    dry = "dry_run_" if mode == "dry-run" else ""
+    closing = ["_worker_pool", f"_{dry}resource", f"_{dry}ingress_policy"]
+    if mode == "dry-run":
+        assert not [each for each in changes if each.type.endswith("vpcsc_config")]
+    else:
+        closing.append("_vpcsc_config")
+    assert_in_order(changes, "create", *closing)
+    assert_in_order(changes, "delete", *reversed(closing))
+    assert_in_order(changes, "create", "repository_iam_member", f"_{dry}resource")
+    assert_in_order(changes, "delete", f"_{dry}resource", "registry_repository")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_the_function_comes_and_goes_in_order(
+    trigger: str, own: Baked, slowly: tuple[Client, Any]
+) -> None:
+    client, running = slowly
+    settings(own, "function", trigger={"kind": trigger})
+    apply_and_destroy(client, own.path / "terraform" / "function")
+    # Of the waits, the one for the accounts.
+    changes = [
+        each
+        for each in running.changes()
+        if each.type != "time_sleep" or "accounts" in each.values["triggers"]
+    ]
+    base = ["project_service", "service_account", "time_sleep", "cloudfunctions2_function"]
+    assert_in_order(changes, "create", *base)
+    assert_in_order(changes, "delete", *reversed(base))

@@ -1,0 +1,562 @@
+# Each trigger, way out and option, told apart from what it replaces.
+
+mock_provider "google" {}
+mock_provider "google-beta" {}
+mock_provider "archive" {}
+mock_provider "time" {}
+
+override_data {
+  target = data.google_project.this
+  values = { number = "123456789012" }
+}
+
+variables {
+  project_id = "my-project-id"
+  platform = {
+    project_id            = "my-project-id"
+    region                = "asia-northeast1"
+    network               = "projects/my-project-id/global/networks/closed-network"
+    subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+    worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+    docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+    python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+    python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+    build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+  }
+  function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good" }
+  trigger  = { kind = "http" }
+  egress   = { direct = {} }
+  waits    = {}
+}
+
+# ---- triggers ----
+
+run "a_request_needs_no_account_topic_or_bucket_of_its_own" {
+  command = plan
+
+  assert {
+    condition     = keys(google_service_account.this) == ["runtime"]
+    error_message = "Only the runtime account must be made."
+  }
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.invokers) == 0
+    error_message = "Nobody must be allowed to call a function without invokers."
+  }
+  assert {
+    condition = (
+      length(google_pubsub_topic.topic) + length(google_pubsub_topic.dead_letters) + length(google_pubsub_subscription.push) +
+      length(google_monitoring_notification_channel.alert) + length(google_storage_bucket.bucket) +
+      length(google_project_service_identity.agents) + length(time_sleep.service_agents) == 0
+    )
+    error_message = "A request needs none of what events need."
+  }
+  assert {
+    condition     = local.apis == toset(["artifactregistry", "cloudbuild", "cloudfunctions", "iam", "logging", "run", "storage"])
+    error_message = "A request needs no more APIs than the function itself."
+  }
+}
+
+run "those_who_are_listed_may_send_requests" {
+  command = plan
+  variables {
+    trigger = { kind = "http", invokers = ["user:a@example.com", "group:b@example.com"] }
+  }
+
+  assert {
+    condition     = toset([for grant in google_cloud_run_v2_service_iam_member.invokers : grant.member]) == toset(["user:a@example.com", "group:b@example.com"])
+    error_message = "Exactly those who are listed must be allowed to call."
+  }
+}
+
+run "a_message_comes_without_a_notification_channel" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub" }
+  }
+
+  assert {
+    condition     = google_pubsub_topic.topic[0].name == "moded"
+    error_message = "A topic must be made."
+  }
+  assert {
+    condition     = google_pubsub_subscription.push[0].topic == "projects/my-project-id/topics/moded"
+    error_message = "The subscription must be to it."
+  }
+  assert {
+    condition     = length(google_monitoring_notification_channel.alert) + length(google_pubsub_topic_iam_member.alert) == 0
+    error_message = "Cloud Monitoring has nothing to do with messages."
+  }
+}
+
+run "a_given_topic_is_used_and_none_is_made" {
+  command = plan
+  variables {
+    trigger = { kind = "alert", topic = "projects/my-project-id/topics/alerts" }
+  }
+
+  assert {
+    condition     = length(google_pubsub_topic.topic) == 0
+    error_message = "No second topic must be made."
+  }
+  assert {
+    condition     = google_pubsub_subscription.push[0].topic == "projects/my-project-id/topics/alerts"
+    error_message = "The subscription must be to the given topic."
+  }
+  assert {
+    condition     = google_monitoring_notification_channel.alert[0].labels == tomap({ topic = "projects/my-project-id/topics/alerts" })
+    error_message = "Cloud Monitoring must publish to the given topic."
+  }
+  assert {
+    condition     = google_pubsub_topic_iam_member.alert[0].topic == "alerts"
+    error_message = "Cloud Monitoring's agent must be allowed to publish to the given topic."
+  }
+}
+
+run "without_dead_letters_a_message_is_tried_until_it_is_too_old" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", dead_letters = false, minimum_backoff = "30s", maximum_backoff = "60s" }
+  }
+
+  assert {
+    condition     = length(google_pubsub_subscription.push[0].dead_letter_policy) == 0
+    error_message = "There must be no limit to the attempts."
+  }
+  assert {
+    condition = (
+      length(google_pubsub_topic.dead_letters) + length(google_pubsub_subscription.dead_letters) +
+      length(google_pubsub_topic_iam_member.dead_letters) + length(google_pubsub_subscription_iam_member.dead_letters) == 0
+    )
+    error_message = "Nothing of the dead letters must be made."
+  }
+  assert {
+    condition     = google_pubsub_subscription.push[0].retry_policy[0].minimum_backoff == "30s" && google_pubsub_subscription.push[0].retry_policy[0].maximum_backoff == "60s"
+    error_message = "The wait before another attempt must be the one that was asked for."
+  }
+}
+
+run "an_object_comes_through_eventarc_from_a_new_bucket" {
+  command = plan
+  variables {
+    trigger = { kind = "storage" }
+  }
+
+  assert {
+    condition     = google_storage_bucket.bucket[0].name == "my-project-id-moded-inbox" && upper(google_storage_bucket.bucket[0].location) == "ASIA-NORTHEAST1"
+    error_message = "A bucket must be made in the function's region."
+  }
+  assert {
+    condition     = google_storage_bucket.bucket[0].force_destroy == false
+    error_message = "What lies in the bucket must not be destroyed with it."
+  }
+  assert {
+    condition = {
+      for name in ["event_type", "trigger_region", "retry_policy", "service_account_email"] : name => google_cloudfunctions2_function.this.event_trigger[0][name]
+      } == {
+      event_type            = "google.cloud.storage.object.v1.finalized"
+      trigger_region        = "asia-northeast1"
+      retry_policy          = "RETRY_POLICY_RETRY"
+      service_account_email = "moded-trigger@my-project-id.iam.gserviceaccount.com"
+    }
+    error_message = "The trigger must retry what is finalized in the region, as the trigger account."
+  }
+  assert {
+    condition     = [for filter in google_cloudfunctions2_function.this.event_trigger[0].event_filters : "${filter.attribute}=${filter.value}"] == ["bucket=my-project-id-moded-inbox"]
+    error_message = "The trigger must be for that bucket alone."
+  }
+  assert {
+    condition = { for grant in google_project_iam_member.storage_trigger : grant.role => grant.member } == {
+      "roles/eventarc.eventReceiver" = "serviceAccount:moded-trigger@my-project-id.iam.gserviceaccount.com"
+      "roles/eventarc.serviceAgent"  = "serviceAccount:service-123456789012@gcp-sa-eventarc.iam.gserviceaccount.com"
+      "roles/pubsub.publisher"       = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
+    }
+    error_message = "The trigger account, Cloud Storage's agent and Eventarc's agent must have one role each."
+  }
+  assert {
+    condition     = google_storage_bucket_iam_member.runtime[0].bucket == "my-project-id-moded-inbox" && google_storage_bucket_iam_member.runtime[0].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.runtime[0].member == "serviceAccount:moded-runtime@my-project-id.iam.gserviceaccount.com"
+    error_message = "The runtime account must be allowed to read the bucket."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.invokers["trigger"].member == "serviceAccount:moded-trigger@my-project-id.iam.gserviceaccount.com"
+    error_message = "The trigger account must be allowed to call the function."
+  }
+  assert {
+    condition     = length(google_pubsub_subscription.push) + length(google_service_account_iam_member.token_creator) == 0
+    error_message = "Eventarc makes its own subscription."
+  }
+}
+
+run "a_given_bucket_is_used_and_none_is_made" {
+  command = plan
+  variables {
+    trigger = { kind = "storage", bucket = "given" }
+  }
+  override_data {
+    target = data.google_storage_bucket.given
+    values = { location = "ASIA-NORTHEAST1", project_number = 123456789012 }
+  }
+
+  assert {
+    condition     = length(google_storage_bucket.bucket) == 0
+    error_message = "No second bucket must be made."
+  }
+  assert {
+    condition     = [for filter in google_cloudfunctions2_function.this.event_trigger[0].event_filters : filter.value] == ["given"]
+    error_message = "The trigger must be for the given bucket."
+  }
+  assert {
+    condition     = google_storage_bucket_iam_member.runtime[0].bucket == "given"
+    error_message = "The runtime account must be allowed to read the given bucket."
+  }
+}
+
+# ---- egress ----
+
+run "direct_egress_sends_everything_through_the_platforms_subnetwork" {
+  command = plan
+  variables {
+    egress = { direct = { tags = ["functions"] } }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
+    error_message = "All requests must leave through the network."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].network == "projects/my-project-id/global/networks/closed-network" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+    error_message = "The network must be the platform's."
+  }
+  assert {
+    condition     = tolist(google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].tags) == tolist(["functions"])
+    error_message = "The tags must be those that were asked for."
+  }
+  assert {
+    condition     = length(google_vpc_access_connector.this) == 0 && google_cloudfunctions2_function.this.service_config[0].vpc_connector == null && google_cloudfunctions2_function.this.service_config[0].vpc_connector_egress_settings == null
+    error_message = "There must be no connector."
+  }
+}
+
+run "a_given_connector_is_used_and_none_is_made" {
+  command = plan
+  variables {
+    egress = { connector = { id = "projects/network-project/locations/asia-northeast1/connectors/shared" } }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].vpc_connector == "projects/network-project/locations/asia-northeast1/connectors/shared"
+    error_message = "The given connector must be used."
+  }
+  assert {
+    condition     = length(google_vpc_access_connector.this) == 0
+    error_message = "No second connector must be made."
+  }
+}
+
+# ---- accounts and projects ----
+
+run "an_own_build_account_has_four_roles_and_is_told_to_the_platform" {
+  command = plan
+  variables {
+    function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good", own_build_service_account = true }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.build_config[0].service_account == "projects/my-project-id/serviceAccounts/moded-build@my-project-id.iam.gserviceaccount.com"
+    error_message = "The build must run as the own account."
+  }
+  assert {
+    condition = { for grant in google_artifact_registry_repository_iam_member.build : "${grant.project}/${grant.location}/${grant.repository}" => "${grant.role} ${grant.member}" } == {
+      "my-project-id/asia-northeast1/ar-buildpython" = "roles/artifactregistry.reader serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com"
+      "my-project-id/asia-northeast1/ar-builddocker" = "roles/artifactregistry.writer serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com"
+    }
+    error_message = "The build account must read packages and write images."
+  }
+  assert {
+    condition     = google_project_iam_member.build_logs[0].role == "roles/logging.logWriter" && google_project_iam_member.build_logs[0].member == "serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com"
+    error_message = "The build account must write logs."
+  }
+  assert {
+    condition     = google_project_iam_member.build_sources[0].role == "roles/storage.objectViewer" && google_project_iam_member.build_sources[0].member == "serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com"
+    error_message = "The build account must read sources."
+  }
+  assert {
+    condition     = google_project_iam_member.build_sources[0].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\") || resource.name.startsWith(\"projects/_/buckets/gcf-v2-uploads-\") || resource.name.startsWith(\"projects/_/buckets/run-sources-\")"
+    error_message = "The build account must read nothing but sources."
+  }
+  assert {
+    condition = jsonencode(output.platform_must_list) == jsonencode({
+      build_service_accounts = ["moded-build@my-project-id.iam.gserviceaccount.com"]
+      projects               = {}
+    })
+    error_message = "The perimeter must let the own build account in."
+  }
+}
+
+run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    function   = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.build_config[0].service_account == "projects/other-project/serviceAccounts/moded-build@other-project.iam.gserviceaccount.com"
+    error_message = "The build must run as an account of the function's project."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.build_config[0].worker_pool == "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+    error_message = "The build must run in the platform's pool."
+  }
+  assert {
+    condition     = toset([for api in google_project_service.this : api.project]) == toset(["other-project"])
+    error_message = "The APIs must be enabled in the function's project."
+  }
+  assert {
+    condition     = length(google_artifact_registry_repository_iam_member.build) == 0
+    error_message = "Nothing must be granted in the platform's project."
+  }
+  assert {
+    condition = jsonencode(output.platform_must_list) == jsonencode({
+      build_service_accounts = ["moded-build@other-project.iam.gserviceaccount.com"]
+      projects               = { other-project = "123456789012" }
+    })
+    error_message = "The platform must be told of the project and of its build account."
+  }
+}
+
+run "a_second_function_has_names_of_its_own" {
+  command = plan
+  variables {
+    function = { name = "second", entry_point = "handle", source_dir = "tests/sources/good" }
+    trigger  = { kind = "pubsub" }
+  }
+
+  assert {
+    condition = [
+      google_cloudfunctions2_function.this.name, google_service_account.this["runtime"].account_id, google_service_account.this["trigger"].account_id,
+      google_storage_bucket.source.name, google_pubsub_topic.topic[0].name, google_pubsub_topic.dead_letters[0].name,
+    ] == ["second", "second-runtime", "second-trigger", "my-project-id-second-source", "second", "second-dead-letters"]
+    error_message = "Two functions of a project must not share a name."
+  }
+}
+
+# ---- options ----
+
+run "secrets_are_given_to_the_runtime_account_one_by_one" {
+  command = plan
+  variables {
+    function = {
+      name               = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      secret_environment = { SNMP_COMMUNITY = { secret = "community", version = "3" } }
+      secret_volumes     = { "/secrets" = { secret = "users", path = "users.json" } }
+    }
+  }
+
+  assert {
+    condition = {
+      for name in ["key", "project_id", "secret", "version"] : name => google_cloudfunctions2_function.this.service_config[0].secret_environment_variables[0][name]
+    } == { key = "SNMP_COMMUNITY", project_id = "my-project-id", secret = "community", version = "3" }
+    error_message = "The secret must be a variable."
+  }
+  assert {
+    condition = {
+      for name in ["mount_path", "project_id", "secret"] : name => google_cloudfunctions2_function.this.service_config[0].secret_volumes[0][name]
+    } == { mount_path = "/secrets", project_id = "my-project-id", secret = "users" }
+    error_message = "The secret must be a volume."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].secret_volumes[0].versions[0].path == "users.json" && google_cloudfunctions2_function.this.service_config[0].secret_volumes[0].versions[0].version == "latest"
+    error_message = "The newest version must be a file of the volume."
+  }
+  assert {
+    condition = { for grant in google_secret_manager_secret_iam_member.runtime : "${grant.project}/${grant.secret_id}" => "${grant.role} ${grant.member}" } == {
+      "my-project-id/community" = "roles/secretmanager.secretAccessor serviceAccount:moded-runtime@my-project-id.iam.gserviceaccount.com"
+      "my-project-id/users"     = "roles/secretmanager.secretAccessor serviceAccount:moded-runtime@my-project-id.iam.gserviceaccount.com"
+    }
+    error_message = "The runtime account must read these secrets and no other."
+  }
+}
+
+run "a_key_encrypts_function_source_and_messages" {
+  command = plan
+  variables {
+    function = {
+      name         = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      kms_key_name = "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
+    }
+    trigger = { kind = "pubsub" }
+  }
+
+  assert {
+    condition = toset([
+      google_cloudfunctions2_function.this.kms_key_name, google_storage_bucket.source.encryption[0].default_kms_key_name,
+      google_pubsub_topic.topic[0].kms_key_name, google_pubsub_topic.dead_letters[0].kms_key_name,
+    ]) == toset(["projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"])
+    error_message = "Everything must be encrypted with the key."
+  }
+  assert {
+    condition = toset([for grant in google_kms_crypto_key_iam_member.agents : grant.member]) == toset([
+      "serviceAccount:service-123456789012@gcf-admin-robot.iam.gserviceaccount.com",
+      "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
+      "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com",
+      "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com",
+    ])
+    error_message = "Every agent that encrypts must be allowed to use the key."
+  }
+}
+
+run "a_key_encrypts_the_bucket_that_is_made" {
+  command = plan
+  variables {
+    function = {
+      name         = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      kms_key_name = "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
+    }
+    trigger = { kind = "storage" }
+  }
+
+  assert {
+    condition     = google_storage_bucket.bucket[0].encryption[0].default_kms_key_name == "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
+    error_message = "The bucket must be encrypted with the key."
+  }
+  assert {
+    condition     = keys(google_kms_crypto_key_iam_member.agents) == ["cloudfunctions", "eventarc", "run", "storage"]
+    error_message = "Every agent that encrypts must be allowed to use the key."
+  }
+}
+
+run "what_is_asked_for_reaches_the_function" {
+  command = plan
+  variables {
+    function = {
+      name                        = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      labels                      = { team = "network" }
+      build_environment           = { PIP_VERBOSE = "2" }
+      environment                 = { LOG_EXECUTION_ID = "false" }
+      automatic_update            = true
+      available_memory            = "2Gi"
+      available_cpu               = "1"
+      instance_concurrency        = 80
+      timeout_seconds             = 3600
+      ingress                     = "ALLOW_INTERNAL_AND_GCLB"
+      binary_authorization_policy = "default"
+    }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.labels == tomap({ team = "network" }) && google_storage_bucket.source.labels == tomap({ team = "network" })
+    error_message = "What is made must have the labels."
+  }
+  assert {
+    condition = google_cloudfunctions2_function.this.build_config[0].environment_variables == tomap({
+      GOOGLE_PYTHON_PACKAGE_MANAGER = "pip"
+      PIP_INDEX_URL                 = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      PIP_VERBOSE                   = "2"
+    })
+    error_message = "The build's variables must be ours and what was asked for."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables == tomap({ LOG_EXECUTION_ID = "false" })
+    error_message = "What is asked for must win over a default."
+  }
+  assert {
+    condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 1
+    error_message = "The runtime must be updated when that is asked for."
+  }
+  assert {
+    condition = {
+      for name in ["available_memory", "available_cpu", "max_instance_request_concurrency", "timeout_seconds", "ingress_settings", "binary_authorization_policy"] :
+      name => tostring(google_cloudfunctions2_function.this.service_config[0][name])
+      } == {
+      available_memory = "2Gi", available_cpu = "1", max_instance_request_concurrency = "80", timeout_seconds = "3600"
+      ingress_settings = "ALLOW_INTERNAL_AND_GCLB", binary_authorization_policy = "default"
+    }
+    error_message = "The instances must be those that were asked for."
+  }
+  assert {
+    condition     = google_project_service.this["binaryauthorization"].service == "binaryauthorization.googleapis.com"
+    error_message = "A policy needs its API."
+  }
+}
+
+# ---- waits ----
+
+run "the_function_waits_for_its_accounts_and_roles" {
+  command = plan
+  variables {
+    function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good", own_build_service_account = true }
+    waits    = { iam = "1s" }
+  }
+
+  assert {
+    condition     = time_sleep.iam.create_duration == "1s"
+    error_message = "The wait must be the one that was asked for."
+  }
+  assert {
+    condition = time_sleep.iam.triggers == tomap({
+      accounts = "moded-build@my-project-id.iam.gserviceaccount.com moded-runtime@my-project-id.iam.gserviceaccount.com"
+      grants   = "roles/logging.logWriter to serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com, roles/storage.objectViewer to serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com, roles/artifactregistry.writer on ar-builddocker, roles/artifactregistry.reader on ar-buildpython"
+    })
+    error_message = "Another account or role must mean another wait."
+  }
+}
+
+# ---- what is given: a source, a bucket ----
+
+run "a_source_without_main_py_is_refused" {
+  command = plan
+  variables {
+    function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/without-main" }
+  }
+  expect_failures = [data.archive_file.source]
+}
+
+run "a_source_without_functions_framework_is_refused" {
+  command = plan
+  variables {
+    function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/without-framework" }
+  }
+  expect_failures = [data.archive_file.source]
+}
+
+run "a_source_with_another_index_than_the_platforms_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/other"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/other/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [data.archive_file.source]
+}
+
+run "a_bucket_in_another_location_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "storage", bucket = "given" }
+  }
+  override_data {
+    target = data.google_storage_bucket.given
+    values = { location = "US", project_number = 123456789012 }
+  }
+  expect_failures = [data.google_storage_bucket.given]
+}
+
+run "a_bucket_of_another_project_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "storage", bucket = "given" }
+  }
+  override_data {
+    target = data.google_storage_bucket.given
+    values = { location = "ASIA-NORTHEAST1", project_number = 210987654321 }
+  }
+  expect_failures = [data.google_storage_bucket.given]
+}

@@ -1,0 +1,656 @@
+# Every value that is refused, one run each: all the others are good, as the first run shows.
+
+mock_provider "google" {}
+mock_provider "google-beta" {}
+mock_provider "archive" {}
+mock_provider "time" {}
+
+override_data {
+  target = data.google_project.this
+  values = { number = "123456789012" }
+}
+
+variables {
+  project_id = "my-project-id"
+  platform = {
+    project_id            = "my-project-id"
+    region                = "asia-northeast1"
+    network               = "projects/my-project-id/global/networks/closed-network"
+    subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+    worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+    docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+    python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+    python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+    build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+  }
+  function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good" }
+  trigger  = { kind = "http", invokers = ["user:a@example.com", "group:b@example.com", "serviceAccount:c@my-project-id.iam.gserviceaccount.com"] }
+  egress   = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+  waits    = {}
+}
+
+# ---- positive control ----
+
+run "what_every_other_run_changes_is_good" {
+  command = plan
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.name == "refused"
+    error_message = "The function must be planned."
+  }
+}
+
+# Values at the edge of what is refused below.
+run "the_last_good_values_are_accepted" {
+  command = plan
+  variables {
+    function = {
+      name               = "a234567890123456789012", entry_point = "_h", source_dir = "tests/sources/good"
+      available_memory   = "32Gi", available_cpu = "8", timeout_seconds = 3600, min_instances = 1000, max_instances = 1000
+      labels             = { a = "" }, build_environment = { PIP_VERBOSE = "2" }, environment = { PORTS = "1" }
+      secret_environment = { A = { secret = "a", version = "1" } }
+    }
+    egress = { connector = { name = "a234567890123456789012345", ip_cidr_range = "192.168.11.240/28", min_instances = 9, max_instances = 10 } }
+  }
+
+  assert {
+    condition     = google_service_account.this["runtime"].account_id == "a234567890123456789012-runtime"
+    error_message = "A name of 22 characters must make a service account's id of 30."
+  }
+}
+
+# ---- platform ----
+
+run "a_project_number_is_refused_where_the_platforms_id_is_expected" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "123456789012"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_multi_region_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia/repositories/ar-buildpython"
+      python_index_url      = "https://asia-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_network_without_its_project_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "closed"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_subnetwork_of_another_region_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/us-west1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_worker_pool_of_another_region_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/us-west1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_docker_repository_of_another_region_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/us-west1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_python_repository_of_another_region_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/us-west1/repositories/ar-buildpython"
+      python_index_url      = "https://us-west1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "an_index_that_is_not_the_python_repository_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://us-west1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+run "a_build_account_that_is_no_e_mail_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "serviceAccount:cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.platform]
+}
+
+# ---- function ----
+
+run "a_project_number_is_refused_where_the_functions_id_is_expected" {
+  command = plan
+  variables {
+    project_id = "123456789012"
+    function   = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good" }
+  }
+  expect_failures = [var.project_id]
+}
+
+run "a_name_too_long_for_a_service_account_is_refused" {
+  command = plan
+  variables {
+    function = { name = "a2345678901234567890123", entry_point = "handle", source_dir = "tests/sources/good" }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_label_in_capitals_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", labels = { Team = "network" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_label_value_with_a_dot_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", labels = { team = "net.work" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_deprecated_runtime_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime = "python310" }
+  }
+  expect_failures = [var.function]
+}
+
+run "an_entry_point_that_is_no_function_name_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "main.handle", source_dir = "tests/sources/good" }
+  }
+  expect_failures = [var.function]
+}
+
+run "another_index_for_the_build_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { PIP_EXTRA_INDEX_URL = "https://example.com/simple/" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "memory_without_a_unit_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_memory = "512" }
+  }
+  expect_failures = [var.function]
+}
+
+run "too_little_memory_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_memory = "127Mi" }
+  }
+  expect_failures = [var.function]
+}
+
+run "more_memory_than_the_cpu_allows_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_memory = "513Mi" }
+  }
+  expect_failures = [var.function]
+}
+
+run "more_memory_than_an_instance_can_have_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_memory = "33Gi", available_cpu = "8" }
+  }
+  expect_failures = [var.function]
+}
+
+run "three_cpus_are_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_cpu = "3" }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_timeout_of_more_than_an_hour_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", timeout_seconds = 3601 }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_timeout_of_nothing_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", timeout_seconds = 0 }
+  }
+  expect_failures = [var.function]
+}
+
+run "more_least_than_most_instances_are_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", min_instances = 2, max_instances = 1 }
+  }
+  expect_failures = [var.function]
+}
+
+run "more_than_1000_requests_at_a_time_are_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_cpu = "1", instance_concurrency = 1001 }
+  }
+  expect_failures = [var.function]
+}
+
+run "two_requests_at_a_time_without_a_whole_cpu_are_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", instance_concurrency = 2 }
+  }
+  expect_failures = [var.function]
+}
+
+run "ingress_from_everywhere_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", ingress = "ALLOW_ALL" }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_reserved_environment_name_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", environment = { K_SERVICE = "x" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_variable_with_two_values_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", environment = { A = "x" }, secret_environment = { A = { secret = "a" } } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_secret_with_its_path_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", secret_environment = { A = { secret = "projects/my-project-id/secrets/a" } } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_secret_in_a_relative_folder_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", secret_volumes = { secrets = { secret = "a", path = "a" } } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_basic_role_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/editor"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_key_of_another_region_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", kms_key_name = "projects/p/locations/us-west1/keyRings/r/cryptoKeys/k" }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_policy_that_is_none_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", binary_authorization_policy = "projects/my-project-id" }
+  }
+  expect_failures = [var.function]
+}
+
+# ---- egress ----
+
+run "both_ways_out_are_refused" {
+  command = plan
+  variables {
+    egress = { direct = {}, connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "no_way_out_is_refused" {
+  command = plan
+  variables {
+    egress = {}
+  }
+  expect_failures = [var.egress]
+}
+
+run "direct_egress_without_a_subnetwork_is_refused" {
+  command = plan
+  variables {
+    egress = { direct = {} }
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = ""
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_network_tag_in_capitals_is_refused" {
+  command = plan
+  variables {
+    egress = { direct = { tags = ["Functions"] } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_that_is_given_and_created_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { id = "projects/my-project-id/locations/asia-northeast1/connectors/functions", name = "functions" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_of_another_region_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { id = "projects/my-project-id/locations/us-west1/connectors/functions" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_name_of_26_characters_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "a2345678901234567890123456", ip_cidr_range = "10.8.0.0/28" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_range_other_than_28_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/27" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_range_that_begins_in_the_middle_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.1/28" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_range_in_the_workers_docker_network_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "172.17.255.0/28" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_range_in_the_workers_own_network_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "192.168.10.0/28" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "as_many_least_as_most_connector_instances_are_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28", min_instances = 3, max_instances = 3 } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "an_unknown_connector_machine_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28", machine_type = "n1-standard-1" } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "a_new_connector_in_another_projects_network_is_refused" {
+  command = plan
+  variables {
+    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/other-project/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    }
+  }
+  expect_failures = [var.egress]
+}
+
+# ---- trigger ----
+
+run "an_unknown_kind_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "scheduler" }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "a_topic_for_a_request_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "http", topic = "projects/my-project-id/topics/alerts" }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "everybody_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "http", invokers = ["allUsers"] }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "everybody_who_is_signed_in_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "http", invokers = ["allAuthenticatedUsers"] }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "an_invoker_without_its_type_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "http", invokers = ["a@example.com"] }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "a_topic_of_another_project_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", topic = "projects/other-project/topics/alerts" }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "a_bucket_with_its_scheme_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "storage", bucket = "gs://my-project-id-inbox" }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "a_wait_that_grows_downwards_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", minimum_backoff = "20s", maximum_backoff = "10s" }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "four_attempts_are_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", max_delivery_attempts = 4 }
+  }
+  expect_failures = [var.trigger]
+}
+
+run "a_timeout_of_more_than_nine_minutes_is_refused_for_events" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", timeout_seconds = 541 }
+    trigger  = { kind = "pubsub" }
+  }
+  expect_failures = [var.trigger]
+}
+
+# ---- waits ----
+
+run "a_wait_without_a_unit_is_refused" {
+  command = plan
+  variables {
+    waits = { iam = "120" }
+  }
+  expect_failures = [var.waits]
+}

@@ -1,0 +1,1 @@
+"""A source for the tests of the stack; it is never run."""

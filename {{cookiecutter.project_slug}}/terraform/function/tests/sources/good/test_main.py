@@ -1,0 +1,1 @@
+"""A test beside the function; it is not uploaded."""
