@@ -1,10 +1,10 @@
 """Write the hash-locked requirements of the function and of its tests.
 
 function/requirements.in -> function/requirements.txt, whose first line is the index URL that the
-platform hands over; tests/requirements.in -> tests/requirements.txt, with the function's versions.
-The locks are good for every supported Python and for any index that serves the same files; they are
-made through the index that the user's pip is configured for. A file is replaced only when its lock
-is complete.
+platform hands over (with --env NAME, that environment's platform); tests/requirements.in ->
+tests/requirements.txt, with the function's versions. The locks are good for every supported Python
+and for any index that serves the same files; they are made through the index that the user's pip is
+configured for. A file is replaced only when its lock is complete.
 
 Exit status: 0 done; 1 no lock could be made, for the reason uv gives.
 """
@@ -20,10 +20,11 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stacks import environment_name, hand_over_file
+
 from upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
-PLATFORM = ROOT / "terraform" / "function" / "platform.auto.tfvars.json"
 OLDEST_PYTHON = "3.11"
 
 
@@ -91,15 +92,16 @@ def without_options(requirements: str) -> str:
     return "".join(line for line in lines if not line.startswith("-"))
 
 
-def index_line() -> str:
+def index_line(environment: str | None) -> str:
     """The first line of function/requirements.txt, from what the platform hands over."""
+    platform = hand_over_file(environment)
     try:
-        url = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]["python_index_url"]
-        parse_index(url, str(PLATFORM))
+        url = json.loads(platform.read_text(encoding="utf-8"))["platform"]["python_index_url"]
+        parse_index(url, str(platform))
     except RequirementsError as error:
         raise LockError(str(error)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LockError(f"{PLATFORM}: no platform.python_index_url in it ({error!r})") from None
+        raise LockError(f"{platform}: no platform.python_index_url in it ({error!r})") from None
     return f"--index-url {url}\n"
 
 
@@ -114,12 +116,12 @@ def replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def lock(*, upgrade: bool) -> None:
+def lock(environment: str | None, *, upgrade: bool) -> None:
     """Renew both locks of this repository. LockError when one cannot be made."""
     function, tests = ROOT / "function" / "requirements.in", ROOT / "tests" / "requirements.in"
     function_lock, tests_lock = function.with_suffix(".txt"), tests.with_suffix(".txt")
 
-    first = index_line()
+    first = index_line(environment)
     locked = compile_lock(function, current_lock(function_lock), upgrade=upgrade)
     with tempfile.TemporaryDirectory() as folder:
         constraint = Path(folder, "function.txt")
@@ -132,9 +134,10 @@ def lock(*, upgrade: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Renew the hash-locked requirements.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    parser.add_argument("--env", type=environment_name, help="name that environment's index")
     options = parser.parse_args(argv)
     try:
-        lock(upgrade=options.upgrade)
+        lock(options.env, upgrade=options.upgrade)
     except LockError as error:
         print(error, file=sys.stderr)
         return 1

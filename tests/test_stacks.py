@@ -1,0 +1,380 @@
+"""`make platform`, `deploy`, `destroy` and `state` of a product, with Terraform itself.
+
+The providers are the replay: what is shown is what our tool does, not what Google Cloud does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from terraform_replay.clients import Client
+from terraform_replay.server import Replay, replay
+
+from .conftest import Baked, bake, bare_environment
+from .test_terraform import GIVEN, settings
+
+HAND_OVER = "terraform/function/platform.auto.tfvars.json"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Baked:
+    """A repository with its own platform, whose owner has filled in what only they know."""
+    made = bake(tmp_path, platform="create", function_kind="http", gcp_project_id="a-project")
+    settings(made, "platform", **GIVEN["create"])
+    return made
+
+
+@pytest.fixture
+def running() -> Iterator[Replay]:
+    with replay() as started:
+        yield started
+
+
+@pytest.fixture
+def environment(terraform: Client, running: Replay, tmp_path: Path) -> dict[str, str]:
+    home = tmp_path / "home"
+    home.mkdir()
+    path = os.pathsep.join([str(Path(terraform.program).parent), os.defpath])
+    return {
+        **bare_environment(home),
+        "PATH": path,
+        "CHECKPOINT_DISABLE": "1",
+        **running.environment,
+    }
+
+
+@pytest.fixture
+def make(product: Baked, environment: dict[str, str]) -> Run:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments],
+            cwd=product.path,
+            env={**environment, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def resources(product: Baked, stack: str, workspace: str = "default") -> list[str]:
+    """The types in the state that a stack keeps in the repository."""
+    folder = product.path / "terraform" / stack
+    where = folder if workspace == "default" else folder / "terraform.tfstate.d" / workspace
+    state = where / "terraform.tfstate"
+    if not state.exists():
+        return []
+    kept = json.loads(state.read_text(encoding="utf-8"))["resources"]
+    return sorted(each["type"] for each in kept if each["mode"] == "managed")
+
+
+@pytest.mark.slow
+def test_two_commands_make_the_platform_and_the_function(product: Baked, make: Run) -> None:
+    made = make("platform", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert f"Handed over: {HAND_OVER}" in made.stdout
+    assert "Upstream access: ALLOW" in made.stdout
+    assert "google_artifact_registry_vpcsc_config" in resources(product, "platform")
+
+    deployed = make("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    assert "google_cloudfunctions2_function" in resources(product, "function")
+    assert "No changes." in make("plan").stdout
+
+    destroyed = make("destroy", "YES=1")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "gcf-v2-sources" in destroyed.stdout
+    assert resources(product, "function") == []
+    assert resources(product, "platform") != []
+    destroyed = make("destroy", "STACK=platform", "YES=1")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "the upstream policy stays ALLOW" in destroyed.stdout
+    assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_what_is_handed_over_is_what_the_template_guessed(product: Baked, make: Run) -> None:
+    before = product.read(HAND_OVER)
+    assert "run `make lock`" not in make("platform", "YES=1").stdout
+    assert product.read(HAND_OVER) == before
+
+    settings(product, "platform", repositories={"python": "ar-other"})
+    assert "run `make lock`" in make("platform", "YES=1").stdout
+    handed = json.loads(product.read(HAND_OVER))["platform"]
+    assert handed["python_index_url"].endswith("/a-project/ar-other/simple/")
+    refused = make("deploy", "YES=1")
+    assert refused.returncode == 2
+    assert "Run `make lock`." in " ".join(refused.stderr.split())
+
+
+@pytest.mark.slow
+def test_an_environment_has_its_own_state_and_platform(product: Baked, make: Run) -> None:
+    refused = make("platform", "ENV=prod", "YES=1")
+    assert refused.returncode == 2
+    assert "terraform/platform/environments/prod.tfvars does not exist" in refused.stderr
+
+    for stack in ("platform", "function"):
+        folder = product.path / "terraform" / stack / "environments"
+        folder.mkdir()
+        (folder / "prod.tfvars").write_text('project_id = "a-prod-project"\n', encoding="utf-8")
+    before = product.read(HAND_OVER)
+    assert make("platform", "ENV=prod", "YES=1").returncode == 0
+    assert product.read(HAND_OVER) == before
+    handed = json.loads(product.read("terraform/function/environments/prod.platform.tfvars.json"))
+    assert handed["platform"]["project_id"] == "a-prod-project"
+    assert resources(product, "platform") == []
+    assert resources(product, "platform", "prod") != []
+
+    lock = product.path / "function" / "requirements.txt"
+    index, rest = lock.read_text(encoding="utf-8").split("\n", 1)
+    lock.write_text(index.replace("a-project", "a-prod-project") + "\n" + rest, encoding="utf-8")
+    deployed = make("deploy", "ENV=prod", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    assert resources(product, "function") == []
+    assert "google_cloudfunctions2_function" in resources(product, "function", "prod")
+
+
+@pytest.mark.slow
+def test_a_function_of_another_project_says_what_the_platform_must_list(
+    product: Baked, make: Run
+) -> None:
+    settings(product, "function", project_id="another-project")
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert set(resources(product, "function")) == {
+        "google_project_service",
+        "google_service_account",
+    }
+    listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
+    build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
+    assert listed["functions"]["build_service_accounts"] == [build]
+    assert list(listed["functions"]["projects"]) == ["another-project"]
+
+    settings(product, "platform", **listed)
+    let_in = make("platform", "YES=1")
+    assert let_in.returncode == 0, let_in.stderr
+    assert build in let_in.stdout
+    assert make("deploy", "YES=1").returncode == 0
+
+
+def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) -> None:
+    made = bake(tmp_path, platform="reuse")
+    assert "platform:" not in made.read("Makefile")
+    done = made.run(sys.executable, "tools/stacks.py", "apply", "platform")
+    assert done.returncode == 2
+    assert done.stderr.startswith("terraform/platform is not in this repository: it uses")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_terraform_the_message_says_what_to_install(
+    product: Baked, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "tools/stacks.py", "plan", "function"]
+    for more, message in (
+        ({"PATH": "/nonexistent"}, "Terraform (1.11 or newer) or OpenTofu (1.10 or newer) is not"),
+        ({"TERRAFORM": "no-such-program"}, "no-such-program is not installed."),
+    ):
+        done = subprocess.run(
+            command,
+            cwd=product.path,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 3
+        assert done.stderr.startswith(message)
+
+
+def test_what_a_user_mistypes_is_refused_before_anything_is_written(
+    product: Baked, make: Run
+) -> None:
+    before = product.files()
+    for arguments, message in (
+        (["deploy", "ENV=Prod!"], "'Prod!' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod"),
+        (["plan", "STACK=both"], "invalid choice: 'both'"),
+        (["state", "BUCKET=gs://state"], "BUCKET is 'gs://state', but it must be a bucket's name"),
+        (["state"], "BUCKET is '', but it must be a bucket's name"),
+    ):
+        done = make(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+    assert product.files() == before
+
+
+class Buckets(BaseHTTPRequestHandler):
+    """As much of Cloud Storage as Terraform's state needs: one bucket, its objects by name."""
+
+    objects: dict[str, bytes]
+    refuses: Callable[[str], bool]
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer_json(self, document: object, status: int = 200) -> None:
+        self.answer(status, json.dumps(document).encode(), Content_Type="application/json")
+
+    def refused(self) -> bool:
+        refuses = self.refuses(self.command)
+        if refuses:
+            self.answer_json({"error": {"code": 403, "message": "no rights to a-bucket"}}, 403)
+        return refuses
+
+    def body(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def resource(self, name: str) -> dict[str, str]:
+        size = str(len(self.objects[name]))
+        return {"name": name, "bucket": "a-bucket", "generation": "1", "size": size}
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if self.refused():
+            return
+        if url.path.endswith("/b/a-bucket/o"):
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
+            names = [name for name in self.objects if name.startswith(prefix)]
+            self.answer_json({"items": [self.resource(name) for name in names]})
+            return
+        name = unquote(re.sub(r"^.*?a-bucket/(o/)?", "", url.path))
+        if name not in self.objects:
+            self.answer_json({"error": {"code": 404, "message": "not found"}}, 404)
+        elif "/b/a-bucket/o/" in url.path and "alt=media" not in url.query:
+            self.answer_json(self.resource(name))
+        else:
+            self.answer(200, self.objects[name], X_Goog_Generation="1")
+
+    def do_POST(self) -> None:
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
+        if self.refused():
+            return
+        told, part = sent.iter_parts()
+        name, content = json.loads(told.get_content())["name"], part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        self.objects[name] = content
+        self.answer_json(self.resource(name))
+
+    def do_DELETE(self) -> None:
+        self.objects.pop(unquote(urlsplit(self.path).path.rsplit("/", 1)[-1]), None)
+        self.answer(204, b"")
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def bucket(
+    refuses: Callable[[str], bool] = lambda _: False,
+) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
+    """The objects of a stand-in's bucket, and the environment in which Terraform asks it."""
+    objects: dict[str, bytes] = {}
+    handler = type("Bucket", (Buckets,), {"objects": objects, "refuses": staticmethod(refuses)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield (
+                objects,
+                {
+                    "GOOGLE_OAUTH_ACCESS_TOKEN": "no-token",
+                    "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": (
+                        f"http://127.0.0.1:{server.server_port}/storage/v1/"
+                    ),
+                },
+            )
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.slow
+def test_the_state_moves_to_a_bucket_and_is_used_from_there(product: Baked, make: Run) -> None:
+    assert make("deploy", "YES=1").returncode == 0
+    before = resources(product, "function")
+    with bucket() as (objects, environment):
+        moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
+        assert moved.returncode == 0, moved.stdout + moved.stderr
+        kept = json.loads(objects["alert-to-snmp/function/default.tfstate"])["resources"]
+        assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
+        assert 'prefix = "alert-to-snmp/platform"' in product.read("terraform/platform/backend.tf")
+        planned = make("plan", **environment)
+        assert planned.returncode == 0, planned.stderr
+        assert "No changes." in planned.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused_methods", [("GET", "POST"), ("POST",)], ids="/".join)
+def test_a_bucket_that_refuses_leaves_the_state_here(
+    refused_methods: tuple[str, ...], product: Baked, make: Run
+) -> None:
+    assert make("deploy", "YES=1").returncode == 0
+    before = resources(product, "function")
+    assert before
+    with bucket(lambda method: method in refused_methods) as (objects, environment):
+        refused = make("state", "BUCKET=a-bucket", "YES=1", **environment)
+        assert refused.returncode != 0
+        assert "no rights to a-bucket" in refused.stderr
+        assert objects == {}
+    assert list(product.path.glob("terraform/*/backend.tf")) == []
+    assert resources(product, "function") == before
+    assert "No changes." in make("plan").stdout
+
+
+@pytest.mark.slow
+def test_an_interrupted_deployment_keeps_what_was_made(
+    product: Baked, environment: dict[str, str], terraform: Client
+) -> None:
+    assert terraform.program
+    command = [sys.executable, "tools/stacks.py", "apply", "function", "--yes"]
+    with replay(delay=2) as slow:
+        process = subprocess.Popen(
+            command,
+            cwd=product.path,
+            env={**environment, **slow.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while not slow.changes() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Interrupt received" in output
+    kept = resources(product, "function")
+    assert "google_project_service" in kept
+    assert "google_cloudfunctions2_function" not in kept
+    assert not list(product.path.glob("terraform/function/.terraform.tfstate.lock.info"))

@@ -1,0 +1,260 @@
+"""Plan, apply and destroy the Terraform stacks of this repository, platform and function.
+
+After the platform is applied, its output is handed over to the function's stack as a tfvars file.
+With --env NAME a stack keeps its state in a workspace of that name and reads its own
+environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything.
+
+Exit status: 0 done; 2 what was asked for does not fit this repository; 3 neither program is
+installed; else the program's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TERRAFORM = ROOT / "terraform"
+STACKS = ("platform", "function")
+HAND_OVER = TERRAFORM / "function" / "platform.auto.tfvars.json"
+REQUIREMENTS = ROOT / "function" / "requirements.txt"
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+BACKEND = """\
+terraform {
+  backend "gcs" {
+    bucket = "BUCKET"
+    prefix = "PREFIX"
+  }
+}
+"""
+
+LEFT_BEHIND = {
+    "platform": """\
+Left behind, because Google or Terraform does not take it back:
+- the upstream policy stays ALLOW; `make deny` takes it back;
+- the switch producer_restricted_vip, if it was on:
+  gcloud services vpc-peerings disable-vpc-service-controls --network=NETWORK
+- the APIs that were enabled, and the service agents with them.""",
+    "function": """\
+Left behind, because Google made it and not this stack:
+- the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
+- the APIs that were enabled, and the service agents with them.
+The platform stays; `make destroy STACK=platform` removes it once no function needs it.""",
+}
+
+
+class StackError(Exception):
+    """What was asked for cannot be done here; the text says why and what to do."""
+
+    def __init__(self, text: str, status: int = 2) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def find_program() -> str:
+    """Terraform, or OpenTofu where there is no Terraform; the variable TERRAFORM names another."""
+    wanted = os.environ.get("TERRAFORM")
+    for name in (wanted,) if wanted else ("terraform", "tofu"):
+        path = shutil.which(name)
+        if path:
+            return path
+    missing = wanted or "Terraform (1.11 or newer) or OpenTofu (1.10 or newer)"
+    raise StackError(f"{missing} is not installed.", status=3)
+
+
+def hand_over_file(environment: str | None) -> Path:
+    """Where the platform's output is written for the function's stack."""
+    if environment is None:
+        return HAND_OVER
+    return TERRAFORM / "function" / "environments" / f"{environment}.platform.tfvars.json"
+
+
+class Stack:
+    """One of the two folders below terraform/, for one environment."""
+
+    def __init__(self, name: str, environment: str | None) -> None:
+        self.name = name
+        self.environment = environment
+        self.folder = TERRAFORM / name
+        self.program = find_program()
+        if not (self.folder / "versions.tf").is_file():
+            raise StackError(
+                f"terraform/{name} is not in this repository: it uses someone else's {name}. "
+                f"Put what its owner hands over into {HAND_OVER.relative_to(ROOT)}."
+            )
+
+    def call(self, *arguments: str) -> None:
+        """Run the program in this stack's folder; its failure is ours."""
+        done = subprocess.run([self.program, *arguments], cwd=self.folder, check=False)
+        if done.returncode != 0:
+            raise StackError(f"{arguments[0]} of terraform/{self.name} failed.", done.returncode)
+
+    def prepare(self) -> None:
+        """Fetch the providers and choose the environment's workspace."""
+        self.call("init", "-input=false")
+        self.call("workspace", "select", "-or-create", self.environment or "default")
+
+    def variables(self) -> list[str]:
+        """The options that name the environment's files, the hand-over first."""
+        if self.environment is None:
+            return []
+        handed = hand_over_file(self.environment)
+        settings = self.folder / "environments" / f"{self.environment}.tfvars"
+        if not settings.is_file():
+            raise StackError(
+                f"{settings.relative_to(ROOT)} does not exist: it says what differs in "
+                f'{self.environment}, such as project_id = "my-project".'
+            )
+        files = [handed] if self.name == "function" and handed.is_file() else []
+        return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
+
+    def output(self, name: str) -> object:
+        done = subprocess.run(
+            [self.program, "output", "-json", name],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"terraform/{self.name} has no output {name}.", done.returncode)
+        return json.loads(done.stdout)
+
+
+def hand_over(platform: object, environment: str | None) -> None:
+    """Write the platform's output where the function's stack reads it, in one step."""
+    file = hand_over_file(environment)
+    file.parent.mkdir(exist_ok=True)
+    temporary = file.with_name(file.name + ".new")
+    text = json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n"
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(file)
+    print(f"Handed over: {file.relative_to(ROOT)}")
+    index = platform.get("python_index_url") if isinstance(platform, dict) else None
+    first_line = REQUIREMENTS.read_text(encoding="utf-8").split("\n", 1)[0]
+    if first_line != f"--index-url {index}":
+        lock = "make lock" if environment is None else f"make lock ENV={environment}"
+        print(f"The platform's index is {index}, and requirements.txt names another: run `{lock}`.")
+
+
+def plan(options: argparse.Namespace) -> None:
+    stack = Stack(options.stack, options.env)
+    variables = stack.variables()
+    stack.prepare()
+    stack.call("plan", *variables)
+
+
+def apply(options: argparse.Namespace) -> None:
+    stack = Stack(options.stack, options.env)
+    variables = stack.variables()
+    stack.prepare()
+    stack.call("apply", *variables, *(["-auto-approve"] if options.yes else []))
+    if stack.name == "platform":
+        hand_over(stack.output("platform"), options.env)
+        print(f"Upstream access: {stack.output('upstreams')}")
+
+
+def accounts(options: argparse.Namespace) -> None:
+    """Make the function's accounts alone: a platform can let in only what exists."""
+    stack = Stack("function", options.env)
+    variables = stack.variables()
+    stack.prepare()
+    # The data source, too: an output is kept only when all that it depends on is a target.
+    targets = ["-target=google_service_account.this", "-target=data.google_project.this"]
+    stack.call("apply", *targets, *variables, *(["-auto-approve"] if options.yes else []))
+    listed = json.dumps({"functions": stack.output("platform_must_list")}, indent=2)
+    print(f"The platform's owner adds to their settings.auto.tfvars.json:\n{listed}")
+
+
+def destroy(options: argparse.Namespace) -> None:
+    stack = Stack(options.stack, options.env)
+    variables = stack.variables()
+    stack.prepare()
+    stack.call("destroy", *variables, *(["-auto-approve"] if options.yes else []))
+    print(LEFT_BEHIND[stack.name])
+
+
+def keep_state(options: argparse.Namespace) -> None:
+    """Make each stack keep its state in a bucket, and take along what is kept here."""
+    if not BUCKET.fullmatch(options.bucket):
+        raise StackError(
+            f"BUCKET is {options.bucket!r}, but it must be a bucket's name, such as my-tfstate."
+        )
+    stacks = [Stack(name, None) for name in STACKS if (TERRAFORM / name / "versions.tf").is_file()]
+    for stack in stacks:
+        backend = stack.folder / "backend.tf"
+        # Terraform's own note of where the state is.
+        remembered = stack.folder / ".terraform" / "terraform.tfstate"
+        before = {file: file.read_bytes() for file in (backend, remembered) if file.is_file()}
+        text = BACKEND.replace("BUCKET", options.bucket)
+        text = text.replace("PREFIX", f"{options.prefix}/{stack.name}")
+        backend.write_text(text, encoding="utf-8", newline="\n")
+        try:
+            stack.call("init", "-force-copy" if options.yes else "-migrate-state")
+        except StackError:
+            # The state is still where it was, and so must be what says where.
+            for file in (backend, remembered):
+                file.unlink(missing_ok=True)
+            for file, content in before.items():
+                file.write_bytes(content)
+            raise
+    print("Commit terraform/*/backend.tf.")
+
+
+def environment_name(text: str) -> str | None:
+    if text and not ENVIRONMENT.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be 1 to 30 of a-z, 0-9 and hyphens, such as prod"
+        )
+    return None if text in {"", "default"} else text
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
+    command.add_argument("--yes", action="store_true", help="do not ask (for CI)")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Work with the Terraform stacks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, function in (("plan", plan), ("apply", apply), ("destroy", destroy)):
+        command = commands.add_parser(name)
+        command.set_defaults(function=function)
+        command.add_argument("stack", choices=STACKS)
+        add_options(command)
+    command = commands.add_parser("accounts", help="make the function's accounts alone")
+    command.set_defaults(function=accounts)
+    add_options(command)
+    command = commands.add_parser("state", help="keep the state in a bucket from now on")
+    command.set_defaults(function=keep_state)
+    command.add_argument("bucket")
+    command.add_argument("prefix", help="folder in the bucket, such as the repository's name")
+    command.add_argument("--yes", action="store_true", help="do not ask (for CI)")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parse(argv)
+    # Ctrl-C is Terraform's to handle: it ends what is under way and saves the state. A handler, not
+    # SIG_IGN, which Terraform would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        options.function(options)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
