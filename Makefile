@@ -5,6 +5,8 @@ KINDS := $(patsubst templates/%/function/main.py,%,$(wildcard templates/*/functi
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+SCAN := .venv-scan
+SCAN_READY := $(SCAN)/ready
 # The functions' own packages, which must not mix with the template's.
 FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
@@ -13,7 +15,7 @@ FUNCTIONS_READY := $(FUNCTIONS)/ready
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format lock schemas bench clean
+.PHONY: help demo test test-fast lint scan format lock schemas bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +38,14 @@ lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product 
 	$(foreach kind,$(KINDS),$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini templates/$(kind) &&) true
 	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py
 
+scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in the Terraform stacks (tflint must be installed)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/cookiecutter --no-input --default-config --accept-hooks no --output-dir "$$folder" . && \
+	cd "$$folder/alert-to-snmp/terraform" && \
+	"$(CURDIR)/$(SCAN)/bin/checkov" --config-file .checkov.yaml --directory . --framework terraform --skip-download --compact --quiet && \
+	tflint --config "$$PWD/.tflint.hcl" --chdir platform && \
+	tflint --config "$$PWD/.tflint.hcl" --chdir function
+
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff check --config pyproject.toml --fix .
 	$(BIN)/ruff format --config pyproject.toml .
@@ -50,12 +60,17 @@ bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios 
 	$(BIN)/python -m bench
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(FUNCTIONS) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FUNCTIONS) $(SCAN) .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $(READY)
+
+$(SCAN_READY): requirements-scan.txt
+	$(PYTHON) -m venv $(SCAN)
+	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-scan.txt
+	touch $(SCAN_READY)
 
 $(FUNCTIONS_READY): templates/alert-to-snmp/function/requirements.lock $(PRODUCT)/tests/requirements.txt
 	$(PYTHON) -m venv $(FUNCTIONS)

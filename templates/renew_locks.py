@@ -1,4 +1,4 @@
-"""Renew the template's locks: one for each kind of function, one for their tests, one of its own.
+"""Renew the template's locks: one for each kind of function, one for their tests, two of its own.
 
 The work is done by the product's own tools/lock.py, so that template and product lock alike.
 """
@@ -33,11 +33,12 @@ def main() -> int:
     )
     print(f"Renewed {target.relative_to(ROOT)}")
 
-    own = ROOT / "requirements-dev.in"
-    target = own.with_suffix(".txt")
-    text = tool.compile_lock(own, tool.current_lock(target), upgrade=upgrade, wheels_only=False)
-    tool.replace(target, text)
-    print(f"Renewed {target.relative_to(ROOT)}")
+    # checkov pins much that the rest needs newer, so it has a lock and an environment of its own.
+    for own in (ROOT / "requirements-dev.in", ROOT / "requirements-scan.in"):
+        target = own.with_suffix(".txt")
+        text = tool.compile_lock(own, tool.current_lock(target), upgrade=upgrade, wheels_only=False)
+        tool.replace(target, text)
+        print(f"Renewed {target.relative_to(ROOT)}")
     return 0
 
 
