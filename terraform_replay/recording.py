@@ -42,8 +42,7 @@ def record(
     if absent:
         raise ProvidersError(f"the providers do not know {', '.join(sorted(absent))}")
     for provider, cut in cuts.items():
-        address = f"registry.terraform.io/hashicorp/{provider}"
-        document = {"format_version": "1.0", "provider_schemas": {address: cut}}
+        document = {"format_version": "1.0", "provider_schemas": {f"hashicorp/{provider}": cut}}
         text = json.dumps(document, indent=1, sort_keys=True) + "\n"
         (folder / f"{provider}.json").write_text(text, encoding="utf-8")
 

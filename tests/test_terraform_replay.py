@@ -653,13 +653,17 @@ def test_the_real_providers_are_taken_where_the_users_configuration_finds_them(
 
     version: dict[str, Any] = json.loads(without.run(tmp_path, "version", "-json").stdout)
     platform = version["platform"]
-    for host in ("registry.terraform.io", "registry.opentofu.org"):
-        for name, number in VERSIONS.items():
-            place = mirror / host / "hashicorp" / name / number / platform
-            place.mkdir(parents=True)
-            executable = place / f"terraform-provider-{name}_v{number}"
-            executable.write_text("not started by init", encoding="utf-8")
-            executable.chmod(0o755)
+    (tmp_path / "asked").mkdir()
+    write(tmp_path / "asked", "")
+    asked = json.loads(without.run(tmp_path / "asked", "providers", "schema", "-json").stdout)
+    # A mirror has a folder for each provider's full address.
+    for address in asked["provider_schemas"]:
+        name = address.rpartition("/")[2]
+        place = mirror / address / VERSIONS[name] / platform
+        place.mkdir(parents=True)
+        executable = place / f"terraform-provider-{name}_v{VERSIONS[name]}"
+        executable.write_text("not started by init", encoding="utf-8")
+        executable.chmod(0o755)
     found = chosen("found")
     assert found.providers == "real"
     assert ": real providers (archive 2.8.0" in found.description()
