@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -123,7 +124,8 @@ def test_what_is_handed_over_is_what_the_template_guessed(product: Baked, make: 
     assert handed["python_index_url"].endswith("/a-project/ar-other/simple/")
     refused = make("deploy", "YES=1")
     assert refused.returncode == 2
-    assert "Run `make lock`." in " ".join(refused.stderr.split())
+    assert "Run `make lock`" in " ".join(refused.stderr.split())
+    assert len(refused.stderr) < 2000  # not the whole lock
 
 
 @pytest.mark.slow
@@ -164,6 +166,7 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
         "google_project_service",
         "google_service_account",
     }
+    assert "then go on with `make deploy`" in made.stdout
     listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
     build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
     assert listed["functions"]["build_service_accounts"] == [build]
@@ -176,9 +179,63 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
     assert make("deploy", "YES=1").returncode == 0
 
 
+@pytest.mark.slow
+def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert "The platform has nothing to list for this function." in made.stdout
+
+
+MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
+    "a variable": ({"functoin": {}}, "there is no functoin; it has egress, function, "),
+    "an attribute": (
+        {"egress": {"dierct": {}}},
+        "there is no egress.dierct; did you mean direct?",
+    ),
+    "a nested attribute": (
+        {"egress": {"connector": {"nam": "c", "ip_cidr_range": "10.8.0.0/28"}}},
+        "there is no egress.connector.nam; did you mean name?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSPELT)
+def test_a_misspelt_setting_is_refused(case: str, product: Baked, make: Run) -> None:
+    added, message = MISSPELT[case]
+    good = make("plan")
+    assert good.returncode == 0, good.stderr
+    settings(product, "function", **added)
+    refused = make("plan")
+    assert refused.returncode == 2
+    line = f"terraform/function/settings.auto.tfvars.json: {message}"
+    assert any(each.startswith(line) for each in refused.stderr.splitlines())
+    assert "Plan:" not in refused.stdout
+
+
+def test_settings_that_are_not_json_are_refused(product: Baked, make: Run) -> None:
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(",", "", 1), encoding="utf-8")
+    refused = make("plan")
+    assert refused.returncode == 2
+
+
+def test_the_placeholder_is_planned_but_never_applied(
+    tmp_path: Path, product: Baked, make: Run
+) -> None:
+    placeholder = bake(tmp_path / "placeholder", platform="create", function_kind="http")
+    for stack in ("platform", "function"):
+        values = json.loads(placeholder.read(f"terraform/{stack}/settings.auto.tfvars.json"))
+        settings(product, stack, project_id=values["project_id"])
+    assert make("plan", "STACK=platform").returncode == 0
+    for target in ("platform", "accounts", "deploy", "destroy"):
+        refused = make(target, "YES=1")
+        assert refused.returncode == 2
+        assert "project_id is still my-project-id" in refused.stderr
+    assert resources(product, "platform") == resources(product, "function") == []
+
+
 def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) -> None:
     made = bake(tmp_path, platform="reuse")
-    assert "platform:" not in made.read("Makefile")
     done = made.run(sys.executable, "tools/stacks.py", "apply", "platform")
     assert done.returncode == 2
     assert done.stderr.startswith("terraform/platform is not in this repository: it uses")

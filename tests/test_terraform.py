@@ -52,8 +52,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
 
 @pytest.fixture
 def own(product: Baked, tmp_path: Path) -> Baked:
-    """A copy of it for a test that writes there."""
-    return Baked(Path(shutil.copytree(product.path, tmp_path / "own")))
+    """A copy of it for a test that writes there, with the function's settings complete."""
+    copy = Baked(Path(shutil.copytree(product.path, tmp_path / "own")))
+    name_receivers(copy)
+    return copy
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -79,6 +81,14 @@ def settings(product: Baked, stack: str, **changed: object) -> None:
     file = product.path / "terraform" / stack / "settings.auto.tfvars.json"
     values = json.loads(file.read_text(encoding="utf-8")) | changed
     file.write_text(json.dumps(values), encoding="utf-8")
+
+
+def name_receivers(product: Baked) -> None:
+    """Fill in the one blank that the settings of an `alert-to-snmp` function have."""
+    function = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
+    assert function["environment"] == {"SNMP_RECEIVERS": None}
+    function["environment"] = {"SNMP_RECEIVERS": "10.20.0.5:162"}
+    settings(product, "function", function=function)
 
 
 def test_the_files_are_formatted(product: Baked, terraform: Client) -> None:
@@ -320,6 +330,10 @@ def test_each_bake_plans_with_its_own_answers(
         "python_repository": "ar-other",
     }
     product = bake(tmp_path, **answers)
+    if kind == "alert-to-snmp":
+        refused = replayed.run(product.path / "terraform" / "function", "plan", "-no-color")
+        assert "has a blank: SNMP_RECEIVERS is null" in " ".join(refused.stderr.split())
+        name_receivers(product)
     function = planned(replayed, product.path / "terraform" / "function")
     deployed = change(function, "google_cloudfunctions2_function.this")
     build = deployed["build_config"][0]

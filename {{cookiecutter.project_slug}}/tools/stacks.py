@@ -2,7 +2,8 @@
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 With --env NAME a stack keeps its state in a workspace of that name and reads its own
-environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything.
+environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything;
+what it would take without a word, a misspelt setting or the placeholder project, is refused here.
 
 Exit status: 0 done; 2 what was asked for does not fit this repository; 3 neither program is
 installed; else the program's own.
@@ -11,6 +12,7 @@ installed; else the program's own.
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import re
@@ -18,12 +20,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TERRAFORM = ROOT / "terraform"
 STACKS = ("platform", "function")
+SETTINGS = "settings.auto.tfvars.json"
+PLACEHOLDER = "my-project-id"
 HAND_OVER = TERRAFORM / "function" / "platform.auto.tfvars.json"
 REQUIREMENTS = ROOT / "function" / "requirements.txt"
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
@@ -99,10 +103,64 @@ class Stack:
         if done.returncode != 0:
             raise StackError(f"{arguments[0]} of terraform/{self.name} failed.", done.returncode)
 
-    def prepare(self) -> None:
-        """Fetch the providers and choose the environment's workspace."""
+    def prepare(self, *, changes: bool = True) -> list[str]:
+        """Make ready for a command and return the options that name the environment's files.
+
+        A misspelt setting is refused and, for a command that `changes` anything, the placeholder.
+        """
+        options = self.variables()
         self.call("init", "-input=false")
         self.call("workspace", "select", "-or-create", self.environment or "default")
+        given = self.settings()
+        values = self.values(options, {*given, "project_id"})
+        for path, known in misspelt(given, values):
+            near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}."
+            raise StackError(f"terraform/{self.name}/{SETTINGS}: there is no {path}; {hint}")
+        if changes and values.get("project_id") == PLACEHOLDER:
+            raise StackError(
+                f"project_id is still {PLACEHOLDER}, which is nobody's project: generate the "
+                "repository again with your own, which stands in more than one file."
+            )
+        return options
+
+    def settings(self) -> dict[str, object]:
+        """What the user's settings say, whose names are all of variables."""
+        file = self.folder / SETTINGS
+        try:
+            given = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise StackError(f"{file.relative_to(ROOT)} is not JSON: {error}") from None
+        variables = (self.folder / "variables.tf").read_text(encoding="utf-8")
+        declared = dict.fromkeys(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
+        for path, known in misspelt(given, declared):
+            raise StackError(
+                f"{file.relative_to(ROOT)}: there is no {path}; it has {', '.join(sorted(known))}."
+            )
+        return dict(given)
+
+    def values(self, options: list[str], names: set[str]) -> dict[str, object]:
+        """The values of variables as the stack has them: with all attributes and no others.
+
+        Empty when there are none yet, for a reason that Terraform itself tells with the next plan.
+        """
+        pairs = ", ".join(f"{name} = var.{name}" for name in sorted(names))
+        asked = subprocess.run(
+            [self.program, "console", *options],
+            cwd=self.folder,
+            input="jsonencode({" + pairs + "})\n",
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        last = asked.stdout.rstrip().rpartition("\n")[2]
+        try:
+            values: dict[str, object] = json.loads(json.loads(last))
+        except (ValueError, TypeError):
+            return {}
+        return values
 
     def variables(self) -> list[str]:
         """The options that name the environment's files, the hand-over first."""
@@ -119,16 +177,31 @@ class Stack:
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
 
     def output(self, name: str) -> object:
+        """The value of an output; None also when Terraform keeps none because it is null."""
         done = subprocess.run(
-            [self.program, "output", "-json", name],
+            [self.program, "output", "-json"],
             cwd=self.folder,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if done.returncode != 0:
-            raise StackError(f"terraform/{self.name} has no output {name}.", done.returncode)
-        return json.loads(done.stdout)
+            raise StackError(f"output of terraform/{self.name} failed.", done.returncode)
+        return json.loads(done.stdout).get(name, {}).get("value")
+
+
+def misspelt(given: object, known: object, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """The path of each name in `given` that `known` does not have, and the names that it has."""
+    if isinstance(given, list) and isinstance(known, list):
+        for item, its in zip(given, known, strict=False):
+            yield from misspelt(item, its, path)
+    if not isinstance(given, dict) or not isinstance(known, dict):
+        return
+    for name, value in given.items():
+        if name not in known:
+            yield f"{path}{name}", set(known)
+        else:
+            yield from misspelt(value, known[name], f"{path}{name}.")
 
 
 def hand_over(platform: object, environment: str | None) -> None:
@@ -149,16 +222,12 @@ def hand_over(platform: object, environment: str | None) -> None:
 
 def plan(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables = stack.variables()
-    stack.prepare()
-    stack.call("plan", *variables)
+    stack.call("plan", *stack.prepare(changes=False))
 
 
 def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables = stack.variables()
-    stack.prepare()
-    stack.call("apply", *variables, *(["-auto-approve"] if options.yes else []))
+    stack.call("apply", *stack.prepare(), *approval(options))
     if stack.name == "platform":
         hand_over(stack.output("platform"), options.env)
         print(f"Upstream access: {stack.output('upstreams')}")
@@ -167,21 +236,29 @@ def apply(options: argparse.Namespace) -> None:
 def accounts(options: argparse.Namespace) -> None:
     """Make the function's accounts alone: a platform can let in only what exists."""
     stack = Stack("function", options.env)
-    variables = stack.variables()
-    stack.prepare()
     # The data source, too: an output is kept only when all that it depends on is a target.
     targets = ["-target=google_service_account.this", "-target=data.google_project.this"]
-    stack.call("apply", *targets, *variables, *(["-auto-approve"] if options.yes else []))
-    listed = json.dumps({"functions": stack.output("platform_must_list")}, indent=2)
-    print(f"The platform's owner adds to their settings.auto.tfvars.json:\n{listed}")
+    stack.call("apply", "-compact-warnings", *targets, *stack.prepare(), *approval(options))
+    listed = stack.output("platform_must_list")
+    if listed is None:
+        print("The platform has nothing to list for this function. Go on with `make deploy`.")
+    else:
+        print("The platform's owner merges this into their terraform/platform/" + SETTINGS)
+        print("and runs `make platform`; then go on with `make deploy`.")
+        print(json.dumps({"functions": listed}, indent=2))
 
 
 def destroy(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables = stack.variables()
-    stack.prepare()
-    stack.call("destroy", *variables, *(["-auto-approve"] if options.yes else []))
+    variables = stack.prepare()
+    if stack.name == "platform":
+        print("Every function on this platform must be gone first: none can be built without it.")
+    stack.call("destroy", *variables, *approval(options))
     print(LEFT_BEHIND[stack.name])
+
+
+def approval(options: argparse.Namespace) -> list[str]:
+    return ["-auto-approve"] if options.yes else []
 
 
 def keep_state(options: argparse.Namespace) -> None:

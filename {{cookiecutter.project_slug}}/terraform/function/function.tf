@@ -60,8 +60,9 @@ resource "google_cloudfunctions2_function" "this" {
     dynamic "direct_vpc_network_interface" {
       for_each = var.egress.direct == null ? [] : [var.egress.direct]
       content {
-        network    = var.platform.network
-        subnetwork = var.platform.subnetwork
+        # By name, as the service gives them back; in a Shared VPC by the whole path.
+        network    = local.shared_platform ? var.platform.network : basename(var.platform.network)
+        subnetwork = local.shared_platform ? var.platform.subnetwork : basename(var.platform.subnetwork)
         tags       = direct_vpc_network_interface.value.tags
       }
     }

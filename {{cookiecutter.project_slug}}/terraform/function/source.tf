@@ -13,7 +13,10 @@ locals {
     for file in local.source_files : "${file} ${filesha256("${local.source_dir}/${file}")}"
   ])), 0, 16)
 
-  requirements = try(file("${local.source_dir}/requirements.txt"), "")
+  # A failed condition prints what it names: not the whole lock.
+  requirements      = try(file("${local.source_dir}/requirements.txt"), "")
+  requirements_line = split("\n", local.requirements)[0]
+  has_framework     = can(regex("(?m)^functions-framework\\b", local.requirements))
 }
 
 data "archive_file" "source" {
@@ -28,11 +31,11 @@ data "archive_file" "source" {
       error_message = "There is no main.py in ${local.source_dir}: the build takes the function from this file. Set function.source_dir to its folder; for example ../../function."
     }
     precondition {
-      condition     = split("\n", local.requirements)[0] == "--index-url ${var.platform.python_index_url}"
-      error_message = "The first line of ${local.source_dir}/requirements.txt is not --index-url ${var.platform.python_index_url}, the only index that the build can reach. Run `make lock`."
+      condition     = local.requirements_line == "--index-url ${var.platform.python_index_url}"
+      error_message = "The first line of ${local.source_dir}/requirements.txt is not --index-url ${var.platform.python_index_url}, the only index that the build can reach. Run `make lock` (with ENV=NAME if you deploy with it)."
     }
     precondition {
-      condition     = can(regex("(?m)^functions-framework\\b", local.requirements))
+      condition     = local.has_framework
       error_message = "functions-framework is not in ${local.source_dir}/requirements.txt: the build would install it by itself, from the public index, which it cannot reach. Add it to requirements.in and run `make lock`."
     }
   }

@@ -23,7 +23,7 @@ variable "platform" {
     error_message = "platform.project_id is ${var.platform.project_id}, which is no project id (nor is a project number one): 6 to 30 of a-z, 0-9 and hyphens, starting with a letter; for example my-platform-project."
   }
   validation {
-    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.platform.region))
+    condition     = can(regex("^(africa|asia|australia|europe|me|northamerica|southamerica|us)-(north|south|east|west|central|northeast|northwest|southeast|southwest)[1-9][0-9]?$", var.platform.region))
     error_message = "platform.region is ${var.platform.region}, which is no region (a worker pool has no multi-region either); for example asia-northeast1."
   }
   validation {
@@ -208,6 +208,10 @@ variable "function" {
       !contains(["FUNCTION_SIGNATURE_TYPE", "FUNCTION_TARGET", "K_CONFIGURATION", "K_REVISION", "K_SERVICE", "PORT"], name)
     ])
     error_message = "function.environment or function.secret_environment has a name that is no variable's or that the service reserves (FUNCTION_SIGNATURE_TYPE, FUNCTION_TARGET, K_CONFIGURATION, K_REVISION, K_SERVICE, PORT, X_GOOGLE_…); for example SNMP_RECEIVERS."
+  }
+  validation {
+    condition     = alltrue([for value in values(var.function.environment) : value != null])
+    error_message = "function.environment has a blank: ${join(", ", [for name, value in var.function.environment : name if value == null])} is null. Fill it in; for example { SNMP_RECEIVERS = \"10.20.0.5:162\" }."
   }
   validation {
     condition     = length(setintersection(keys(var.function.environment), keys(var.function.secret_environment))) == 0

@@ -223,7 +223,7 @@ run "direct_egress_sends_everything_through_the_platforms_subnetwork" {
     error_message = "All requests must leave through the network."
   }
   assert {
-    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].network == "projects/my-project-id/global/networks/closed-network" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].network == "closed-network" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "functions"
     error_message = "The network must be the platform's."
   }
   assert {
@@ -299,6 +299,10 @@ run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" 
     function   = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good" }
   }
 
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].network == "projects/my-project-id/global/networks/closed-network" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+    error_message = "A network of another project must be named by its whole path."
+  }
   assert {
     condition     = google_cloudfunctions2_function.this.build_config[0].service_account == "projects/other-project/serviceAccounts/moded-build@other-project.iam.gserviceaccount.com"
     error_message = "The build must run as an account of the function's project."

@@ -378,6 +378,14 @@ run "a_reserved_environment_name_is_refused" {
   expect_failures = [var.function]
 }
 
+run "a_blank_that_was_not_filled_in_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", environment = { SNMP_RECEIVERS = null } }
+  }
+  expect_failures = [var.function]
+}
+
 run "a_variable_with_two_values_is_refused" {
   command = plan
   variables {
