@@ -164,6 +164,7 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
     assert made.returncode == 0, made.stderr
     assert set(resources(product, "function")) == {
         "google_project_service",
+        "google_project_service_identity",
         "google_service_account",
     }
     assert "then go on with `make deploy`" in made.stdout
@@ -197,6 +198,20 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
         "there is no egress.connector.nam; did you mean name?",
     ),
 }
+
+
+def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
+    marker = product.path / "ran"
+    for name, target in (("ENV", "plan"), ("STACK", "plan"), ("BUCKET", "state")):
+        for text in (f"x; touch {marker}; echo ", f"`touch {marker}`", f"$$(touch {marker})"):
+            done = make(target, f"{name}={text}")
+            assert done.returncode == 2
+            assert not marker.exists()
+
+
+def test_an_environment_may_stand_before_make(make: Run) -> None:
+    done = make("plan", ENV="prod")
+    assert "terraform/function/environments/prod.tfvars does not exist" in done.stderr
 
 
 @pytest.mark.parametrize("case", MISSPELT)
@@ -382,9 +397,12 @@ def test_the_state_moves_to_a_bucket_and_is_used_from_there(product: Baked, make
     with bucket() as (objects, environment):
         moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
         assert moved.returncode == 0, moved.stdout + moved.stderr
-        kept = json.loads(objects["alert-to-snmp/function/default.tfstate"])["resources"]
+        state = objects["a-project/alert-to-snmp/function/default.tfstate"]
+        kept = json.loads(state)["resources"]
         assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
-        assert 'prefix = "alert-to-snmp/platform"' in product.read("terraform/platform/backend.tf")
+        assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
+            "terraform/platform/backend.tf"
+        )
         planned = make("plan", **environment)
         assert planned.returncode == 0, planned.stderr
         assert "No changes." in planned.stdout

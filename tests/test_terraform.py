@@ -199,7 +199,18 @@ def waits_for(graph: dict[str, set[str]], later: str, earlier: str) -> bool:
     return earlier in seen - {later}
 
 
+PSA = "google_service_networking"
 ACM = "google_access_context_manager_service_perimeter"
+GRANTS = (
+    "artifact_registry_repository_iam_member.build_reads_python",
+    "artifact_registry_repository_iam_member.build_writes_docker",
+    "artifact_registry_repository_iam_member.run_reads_docker",
+    "compute_subnetwork_iam_member.run_uses_subnetwork",
+    "kms_crypto_key_iam_member.repositories",
+    "project_iam_member.build_logs",
+    "project_iam_member.build_sources",
+    "project_iam_member.pool_user",
+)
 ORDER = {
     "platform": [
         ("google_artifact_registry_vpcsc_config.this", "time_sleep.perimeter"),
@@ -219,16 +230,19 @@ ORDER = {
         (f"{ACM}_resource.member", "google_artifact_registry_repository.virtual"),
         (f"{ACM}_resource.member", "google_cloudbuild_worker_pool.this"),
         (f"{ACM}_resource.member", "time_sleep.grants"),
+        (f"{ACM}_resource.member", "google_compute_subnetwork.functions"),
+        (f"{ACM}_dry_run_resource.member", "google_compute_subnetwork.functions"),
+        (f"{ACM}_dry_run_ingress_policy.rule", "time_sleep.identities"),
+        ("google_cloudbuild_worker_pool.this", f"{PSA}_vpc_service_controls.services"),
+        (f"{PSA}_vpc_service_controls.services", f"{PSA}_connection.services"),
         ("google_cloudbuild_worker_pool.this", "time_sleep.peering"),
-        ("time_sleep.peering", "google_service_networking_connection.services"),
+        ("time_sleep.peering", f"{PSA}_connection.services"),
         ("google_cloudbuild_worker_pool.this", "google_compute_network.this"),
         ("google_cloudbuild_worker_pool.this", "google_project_service.this"),
         ("time_sleep.identities", "google_service_account.build"),
         ("time_sleep.identities", "google_project_service_identity.agent"),
-        ("time_sleep.grants", "google_artifact_registry_repository_iam_member.build_reads_python"),
-        ("time_sleep.grants", "google_artifact_registry_repository_iam_member.build_writes_docker"),
-        ("time_sleep.grants", "google_project_iam_member.build_logs"),
-        ("time_sleep.grants", "google_project_iam_member.build_sources"),
+        *((f"google_{grant}", "time_sleep.identities") for grant in GRANTS),
+        *(("time_sleep.grants", f"google_{grant}") for grant in GRANTS if grant[:3] != "kms"),
     ],
     "function": [
         ("google_cloudfunctions2_function.this", "time_sleep.iam"),
@@ -250,6 +264,18 @@ ORDER = {
         ("google_pubsub_subscription.push", "google_pubsub_subscription.dead_letters"),
         ("google_cloud_run_v2_service_iam_member.invokers", "google_cloudfunctions2_function.this"),
         ("google_pubsub_topic_iam_member.alert", "google_monitoring_notification_channel.alert"),
+        ("google_pubsub_subscription.push", "google_service_account_iam_member.token_creator"),
+        ("google_service_account_iam_member.token_creator", "time_sleep.service_agents"),
+        ("google_pubsub_topic_iam_member.dead_letters", "time_sleep.service_agents"),
+        ("google_pubsub_subscription_iam_member.dead_letters", "time_sleep.service_agents"),
+        ("google_project_iam_member.storage_trigger", "time_sleep.service_agents"),
+        ("time_sleep.service_agents", "data.google_storage_project_service_account.agent"),
+        ("time_sleep.iam", "google_storage_bucket_iam_member.runtime"),
+        ("google_pubsub_topic.topic", "google_project_service.this"),
+        ("google_pubsub_topic.topic", "time_sleep.kms"),
+        ("google_pubsub_topic.dead_letters", "time_sleep.kms"),
+        ("google_storage_bucket.bucket", "time_sleep.kms"),
+        ("google_vpc_access_connector.this", "google_project_service.this"),
     ],
 }
 
@@ -495,6 +521,52 @@ def test_the_platform_comes_and_goes_in_order(
     assert_in_order(changes, "delete", *reversed(closing))
     assert_in_order(changes, "create", "repository_iam_member", f"_{dry}resource")
     assert_in_order(changes, "delete", f"_{dry}resource", "registry_repository")
+
+
+@pytest.mark.slow
+def test_enforcing_a_dry_run_waits_for_the_perimeter_again(
+    own: Baked, slowly: tuple[Client, Any]
+) -> None:
+    client, running = slowly
+    folder = own.path / "terraform" / "platform"
+    settings(own, "platform", **GIVEN["dry-run"])
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    before = len(running.changes())
+    enforced = {**GIVEN["dry-run"]["perimeter"], "enforcement": "enforced", "deployers": []}
+    settings(own, "platform", perimeter=enforced)
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    changes = running.changes()[before:]
+    sleeps = [each for each in changes if each.type != "time_sleep" or each.action != "delete"]
+    rules, switch = of(sleeps, "perimeter_ingress_policy", "create"), of(sleeps, "config", "create")
+    (wait,) = (each for each in sleeps if each.type == "time_sleep")
+    assert max(each.ended for each in rules) < wait.started
+    assert wait.ended < switch[0].started
+
+
+@pytest.mark.slow
+def test_what_others_add_to_the_perimeter_is_left_alone(
+    own: Baked, slowly: tuple[Client, Any]
+) -> None:
+    client, _ = slowly
+    folder = own.path / "terraform" / "platform"
+    settings(own, "platform", **GIVEN["join"] | GIVEN["create"])
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    file = folder / "terraform.tfstate"
+    state = json.loads(file.read_text(encoding="utf-8"))
+    (perimeter,) = (each for each in state["resources"] if each["type"] == ACM)
+    status = perimeter["instances"][0]["attributes"]["status"][0]
+    status["resources"] = ["projects/999999999999"]
+    rule = {"title": "theirs", "ingress_from": [], "ingress_to": []}
+    status["ingress_policies"] = [rule]
+    status["egress_policies"] = [{"title": "theirs", "egress_from": [], "egress_to": []}]
+    file.write_text(json.dumps(state), encoding="utf-8")
+    again = client.run(folder, "plan", "-input=false", "-detailed-exitcode", "-no-color")
+    assert again.returncode == 0, again.stdout
+
+    status["restricted_services"] = ["storage.googleapis.com"]
+    file.write_text(json.dumps(state), encoding="utf-8")
+    seen = client.run(folder, "plan", "-input=false", "-detailed-exitcode", "-no-color")
+    assert seen.returncode == 2, seen.stderr
 
 
 @pytest.mark.slow

@@ -26,16 +26,15 @@ def name(entry: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", entry)[0]).lower()
 
 
-def test_the_first_line_of_the_requirements_is_the_index_of_the_platform() -> None:
-    url = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]["python_index_url"]
-    first_line = REQUIREMENTS.read_text(encoding="utf-8").splitlines()[0]
-    assert first_line == f"--index-url {url}", "run `make lock`: the platform has another index"
-
-
-def test_the_requirements_name_one_index_of_artifact_registry() -> None:
+def test_the_first_line_of_the_requirements_is_the_index_of_a_platform() -> None:
+    # Of one at a time: `make lock ENV=prod` names that of prod.
+    files = [PLATFORM, *PLATFORM.parent.glob("environments/*.platform.tfvars.json")]
+    platforms = [json.loads(file.read_text(encoding="utf-8"))["platform"] for file in files]
     index = upstreams.read_index(REQUIREMENTS)
-    platform = json.loads(PLATFORM.read_text(encoding="utf-8"))["platform"]
-    assert (index.project, index.location) == (platform["project_id"], platform["region"])
+    first_line = REQUIREMENTS.read_text(encoding="utf-8").splitlines()[0]
+    named = [each for each in platforms if first_line == f"--index-url {each['python_index_url']}"]
+    assert named, "run `make lock`: the platform has another index"
+    assert (index.project, index.location) == (named[0]["project_id"], named[0]["region"])
 
 
 def test_what_the_platform_hands_over_lies_in_one_region() -> None:

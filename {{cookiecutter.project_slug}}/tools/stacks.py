@@ -45,15 +45,18 @@ terraform {
 LEFT_BEHIND = {
     "platform": """\
 Left behind, because Google or Terraform does not take it back:
+- the access policy, if it was made here, for it may hold the perimeters of others by now;
+- on a network that was there before, its connection to Google's services;
 - the upstream policy stays ALLOW; `make deny` takes it back;
 - the switch producer_restricted_vip, if it was on:
-  gcloud services vpc-peerings disable-vpc-service-controls --network=NETWORK
+  gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
 - the APIs that were enabled, and the service agents with them.""",
     "function": """\
 Left behind, because Google made it and not this stack:
 - the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
 - the APIs that were enabled, and the service agents with them.
-The platform stays; `make destroy STACK=platform` removes it once no function needs it.""",
+A build account of its own is gone: take it out of the platform's `functions`, which can change
+no rule while that names it. The platform stays; `make destroy STACK=platform` removes it.""",
 }
 
 
@@ -214,7 +217,8 @@ def hand_over(platform: object, environment: str | None) -> None:
     temporary.replace(file)
     print(f"Handed over: {file.relative_to(ROOT)}")
     index = platform.get("python_index_url") if isinstance(platform, dict) else None
-    first_line = REQUIREMENTS.read_text(encoding="utf-8").split("\n", 1)[0]
+    text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
+    first_line = text.split("\n", 1)[0]
     if first_line != f"--index-url {index}":
         lock = "make lock" if environment is None else f"make lock ENV={environment}"
         print(f"The platform's index is {index}, and requirements.txt names another: run `{lock}`.")
@@ -234,10 +238,11 @@ def apply(options: argparse.Namespace) -> None:
 
 
 def accounts(options: argparse.Namespace) -> None:
-    """Make the function's accounts alone: a platform can let in only what exists."""
+    """Make the function's accounts and agents alone: a platform can let in only what exists."""
     stack = Stack("function", options.env)
     # The data source, too: an output is kept only when all that it depends on is a target.
     targets = ["-target=google_service_account.this", "-target=data.google_project.this"]
+    targets.append("-target=google_project_service_identity.agents")
     stack.call("apply", "-compact-warnings", *targets, *stack.prepare(), *approval(options))
     listed = stack.output("platform_must_list")
     if listed is None:
@@ -274,7 +279,9 @@ def keep_state(options: argparse.Namespace) -> None:
         remembered = stack.folder / ".terraform" / "terraform.tfstate"
         before = {file: file.read_bytes() for file in (backend, remembered) if file.is_file()}
         text = BACKEND.replace("BUCKET", options.bucket)
-        text = text.replace("PREFIX", f"{options.prefix}/{stack.name}")
+        # With the project, so that repositories of one name do not share a state.
+        project = stack.settings().get("project_id", PLACEHOLDER)
+        text = text.replace("PREFIX", f"{project}/{options.prefix}/{stack.name}")
         backend.write_text(text, encoding="utf-8", newline="\n")
         try:
             stack.call("init", "-force-copy" if options.yes else "-migrate-state")

@@ -25,6 +25,8 @@ locals {
     local.has_topic ? ["pubsub"] : [],
     local.has_bucket ? ["eventarc"] : [],
     local.has_key ? ["cloudfunctions", "run"] : [],
+    # The platform grants these something, so they must be there before it does.
+    local.shared_platform ? ["cloudbuild", "cloudfunctions", "run"] : [],
   ))
 
   # Their e-mails are fixed by the project's number.

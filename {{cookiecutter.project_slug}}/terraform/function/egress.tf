@@ -13,6 +13,10 @@ resource "google_vpc_access_connector" "this" {
   max_instances = var.egress.connector.max_instances
   machine_type  = var.egress.connector.machine_type
 
+  lifecycle {
+    create_before_destroy = true # the function leaves the old one first; so another range needs another name
+  }
+
   depends_on = [google_project_service.this]
 }
 

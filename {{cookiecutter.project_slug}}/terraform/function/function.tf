@@ -6,6 +6,11 @@ locals {
   ])
 }
 
+# From direct egress to a connector, or back, the service would keep the one beside the other.
+resource "terraform_data" "egress" {
+  input = var.egress.direct == null ? "connector" : "direct"
+}
+
 resource "google_cloudfunctions2_function" "this" {
   project      = var.project_id
   location     = var.platform.region
@@ -104,6 +109,10 @@ resource "google_cloudfunctions2_function" "this" {
         value     = local.bucket
       }
     }
+  }
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.egress]
   }
 
   depends_on = [google_project_service.this, time_sleep.iam, time_sleep.kms]

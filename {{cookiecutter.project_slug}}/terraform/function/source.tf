@@ -6,7 +6,7 @@ locals {
   # Tests, caches and dotfiles are not part of the function.
   source_files = [
     for file in sort(fileset(local.source_dir, "**")) : file
-    if length(regexall("(^|/)(\\.|__pycache__/|[^/]*_cache/|tests?/|test_[^/]*$|conftest\\.py$)|\\.py[cod]$", file)) == 0
+    if length(regexall("(^|/)(\\.|__pycache__/|tests?/|test_[^/]*$|conftest\\.py$)|\\.py[cod]$", file)) == 0
   ]
   # By content alone, so that an unchanged function is not built again.
   source_hash = substr(sha256(join("\n", [

@@ -112,7 +112,7 @@ variable "function" {
     })), {})
     runtime_roles = optional(set(string), [])
 
-    # Null: Google's keys, and no policy.
+    # Null: Google's keys, and no policy. The key must be the Docker repository's, too.
     kms_key_name                = optional(string)
     binary_authorization_policy = optional(string)
   })
@@ -176,6 +176,15 @@ variable "function" {
     error_message = "function.available_memory is ${var.function.available_memory}, more than function.available_cpu ${var.function.available_cpu} allows: 512Mi with less than half a CPU, 1Gi with less than one, 4Gi for each whole one; for example 2Gi with \"1\"."
   }
   validation {
+    condition = try(
+      tonumber(trimsuffix(trimsuffix(var.function.available_memory, "Gi"), "Mi")) * (
+        endswith(var.function.available_memory, "Gi") ? 1024 : 1
+      ) >= lookup({ "4" = 2048, "6" = 4096, "8" = 4096 }, var.function.available_cpu, 0),
+      true,
+    )
+    error_message = "function.available_memory is ${var.function.available_memory}, less than function.available_cpu ${var.function.available_cpu} needs: 2Gi with four CPUs, 4Gi with six or eight; for example 4Gi."
+  }
+  validation {
     condition = (
       var.function.timeout_seconds >= 1 && floor(var.function.timeout_seconds) == var.function.timeout_seconds &&
       var.function.timeout_seconds <= 3600
@@ -185,9 +194,10 @@ variable "function" {
   validation {
     condition = (
       var.function.min_instances >= 0 && var.function.max_instances >= 1 && var.function.max_instances <= 1000 &&
+      alltrue([for count in [var.function.min_instances, var.function.max_instances] : floor(count) == count]) &&
       var.function.min_instances <= var.function.max_instances
     )
-    error_message = "function.min_instances is ${var.function.min_instances} and function.max_instances ${var.function.max_instances}: the first must be 0 or more, the second 1 to 1000 and not less than the first; for example 1 and 100."
+    error_message = "function.min_instances is ${var.function.min_instances} and function.max_instances ${var.function.max_instances}: both must be whole numbers, the first 0 or more, the second 1 to 1000 and not less than the first; for example 1 and 100."
   }
   validation {
     condition     = var.function.instance_concurrency >= 1 && var.function.instance_concurrency <= 1000
@@ -313,8 +323,8 @@ variable "trigger" {
     error_message = "trigger.minimum_backoff and trigger.maximum_backoff must be 0s to 600s, the first not more than the second; for example 10s and 600s."
   }
   validation {
-    condition     = var.trigger.max_delivery_attempts >= 5 && var.trigger.max_delivery_attempts <= 100
-    error_message = "trigger.max_delivery_attempts is ${var.trigger.max_delivery_attempts}: it must be 5 to 100; for example 20."
+    condition     = var.trigger.max_delivery_attempts >= 5 && var.trigger.max_delivery_attempts <= 100 && floor(var.trigger.max_delivery_attempts) == var.trigger.max_delivery_attempts
+    error_message = "trigger.max_delivery_attempts is ${var.trigger.max_delivery_attempts}: it must be a whole number from 5 to 100; for example 20."
   }
 }
 
@@ -342,7 +352,7 @@ variable "egress" {
   }
   validation {
     condition     = var.egress.direct == null || var.platform.subnetwork != ""
-    error_message = "egress is direct, but platform.subnetwork is empty: direct egress takes its addresses from a subnetwork. Ask the platform's owner for one, or use a connector; for example { connector = { name = \"functions\", ip_cidr_range = \"10.8.0.0/28\" } }."
+    error_message = "egress is direct, but platform.subnetwork is empty: direct egress takes its addresses from a subnetwork. Ask the platform's owner for one, or use a connector; for example { connector = { name = \"functions\", ip_cidr_range = \"10.9.0.0/28\" } }."
   }
   validation {
     condition = alltrue([
@@ -356,7 +366,7 @@ variable "egress" {
       ? try(var.egress.connector.name, null) != null && try(var.egress.connector.ip_cidr_range, null) != null
       : try(var.egress.connector.name, null) == null && try(var.egress.connector.ip_cidr_range, null) == null
     )
-    error_message = "egress.connector must have either id, for one that exists, or name and ip_cidr_range, for one to be created; for example { name = \"functions\", ip_cidr_range = \"10.8.0.0/28\" }."
+    error_message = "egress.connector must have either id, for one that exists, or name and ip_cidr_range, for one to be created; for example { name = \"functions\", ip_cidr_range = \"10.9.0.0/28\" }."
   }
   validation {
     condition = (
@@ -378,7 +388,7 @@ variable "egress" {
       try(cidrsubnet(var.egress.connector.ip_cidr_range, 0, 0) == var.egress.connector.ip_cidr_range, false) &&
       can(regex("^[0-9.]+/28$", var.egress.connector.ip_cidr_range))
     )
-    error_message = "egress.connector.ip_cidr_range must be an IPv4 range of exactly /28 that begins at its first address; for example 10.8.0.0/28."
+    error_message = "egress.connector.ip_cidr_range must be an IPv4 range of exactly /28 that begins at its first address; for example 10.9.0.0/28."
   }
   validation {
     # A /28 overlaps a larger range only by lying in it.
@@ -386,7 +396,7 @@ variable "egress" {
       try(var.egress.connector.ip_cidr_range, null) == null ||
       !can(regex("^(172\\.17|192\\.168\\.10)\\.", var.egress.connector.ip_cidr_range))
     )
-    error_message = "egress.connector.ip_cidr_range lies in 172.17.0.0/16 or 192.168.10.0/24, which Cloud Build's workers use for themselves; take another /28, for example 10.8.0.0/28."
+    error_message = "egress.connector.ip_cidr_range lies in 172.17.0.0/16 or 192.168.10.0/24, which Cloud Build's workers use for themselves; take another /28, for example 10.9.0.0/28."
   }
   validation {
     condition = var.egress.connector == null || try(

@@ -564,3 +564,55 @@ run "a_bucket_of_another_project_is_refused" {
   }
   expect_failures = [data.google_storage_bucket.given]
 }
+
+run "what_a_storage_function_keeps_is_not_public" {
+  command = plan
+  variables {
+    trigger = { kind = "storage" }
+  }
+  assert {
+    condition = alltrue([for bucket in [google_storage_bucket.source, google_storage_bucket.bucket[0]] :
+      bucket.public_access_prevention == "enforced" && bucket.uniform_bucket_level_access == true
+    ])
+    error_message = "A bucket could be opened to the public."
+  }
+  assert {
+    condition     = google_storage_bucket.bucket[0].force_destroy == false && google_storage_bucket.source.force_destroy == true
+    error_message = "What somebody stored would be destroyed, or the source's old versions would not."
+  }
+  assert {
+    condition     = one(one(google_storage_bucket.source.lifecycle_rule).condition).days_since_noncurrent_time == 30 && one(one(google_storage_bucket.source.lifecycle_rule).action).type == "Delete"
+    error_message = "Something else than old versions of the source is deleted."
+  }
+}
+
+run "pubsub_signs_in_as_the_trigger_account_and_messages_are_kept" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub" }
+  }
+  assert {
+    condition     = google_service_account_iam_member.token_creator[0].role == "roles/iam.serviceAccountTokenCreator" && google_service_account_iam_member.token_creator[0].member == "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+    error_message = "In an old project Pub/Sub could not sign in."
+  }
+  assert {
+    condition     = google_pubsub_subscription.push[0].message_retention_duration == "604800s" && google_pubsub_subscription.dead_letters[0].message_retention_duration == "604800s"
+    error_message = "Messages are not kept for seven days."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].all_traffic_on_latest_revision == true
+    error_message = "A new revision would get no traffic."
+  }
+}
+
+run "agents_of_another_project_are_made_before_the_platform_grants_them_anything" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    trigger    = { kind = "http" }
+  }
+  assert {
+    condition     = toset(keys(google_project_service_identity.agents)) == toset(["cloudbuild", "cloudfunctions", "run"])
+    error_message = "The platform would name an agent that does not exist."
+  }
+}

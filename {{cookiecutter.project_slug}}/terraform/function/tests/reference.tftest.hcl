@@ -34,7 +34,7 @@ variables {
     runtime_roles = ["roles/errorreporting.writer"]
   }
   trigger = { kind = "alert" }
-  egress  = { connector = { name = "crf-connector", ip_cidr_range = "10.8.0.0/28" } }
+  egress  = { connector = { name = "crf-connector", ip_cidr_range = "10.9.0.0/28" } }
   waits   = {}
 }
 
@@ -163,7 +163,7 @@ run "the_connector_is_small_and_in_the_platforms_network" {
       name => tostring(google_vpc_access_connector.this[0][name])
       } == {
       project       = "my-project-id", region = "asia-northeast1", name = "crf-connector", network = "default"
-      ip_cidr_range = "10.8.0.0/28", min_instances = "2", max_instances = "3", machine_type = "e2-micro"
+      ip_cidr_range = "10.9.0.0/28", min_instances = "2", max_instances = "3", machine_type = "e2-micro"
     }
     error_message = "The connector must be the one that was asked for."
   }
@@ -327,5 +327,13 @@ run "nobody_has_more_than_is_needed" {
   assert {
     condition     = output.platform_must_list == null
     error_message = "The platform has nothing to let in."
+  }
+}
+
+run "the_description_is_the_one_that_was_given" {
+  command = plan
+  assert {
+    condition     = google_cloudfunctions2_function.this.description == "Sends alerts on as SNMP traps."
+    error_message = "The description is lost."
   }
 }

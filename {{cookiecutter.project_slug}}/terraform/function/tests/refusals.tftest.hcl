@@ -25,7 +25,7 @@ variables {
   }
   function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good" }
   trigger  = { kind = "http", invokers = ["user:a@example.com", "group:b@example.com", "serviceAccount:c@my-project-id.iam.gserviceaccount.com"] }
-  egress   = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+  egress   = { connector = { name = "functions", ip_cidr_range = "10.9.0.0/28" } }
   waits    = {}
 }
 
@@ -439,7 +439,7 @@ run "a_policy_that_is_none_is_refused" {
 run "both_ways_out_are_refused" {
   command = plan
   variables {
-    egress = { direct = {}, connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+    egress = { direct = {}, connector = { name = "functions", ip_cidr_range = "10.9.0.0/28" } }
   }
   expect_failures = [var.egress]
 }
@@ -498,7 +498,7 @@ run "a_connector_of_another_region_is_refused" {
 run "a_connector_name_of_26_characters_is_refused" {
   command = plan
   variables {
-    egress = { connector = { name = "a2345678901234567890123456", ip_cidr_range = "10.8.0.0/28" } }
+    egress = { connector = { name = "a2345678901234567890123456", ip_cidr_range = "10.9.0.0/28" } }
   }
   expect_failures = [var.egress]
 }
@@ -538,7 +538,7 @@ run "a_connector_range_in_the_workers_own_network_is_refused" {
 run "as_many_least_as_most_connector_instances_are_refused" {
   command = plan
   variables {
-    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28", min_instances = 3, max_instances = 3 } }
+    egress = { connector = { name = "functions", ip_cidr_range = "10.9.0.0/28", min_instances = 3, max_instances = 3 } }
   }
   expect_failures = [var.egress]
 }
@@ -546,7 +546,7 @@ run "as_many_least_as_most_connector_instances_are_refused" {
 run "an_unknown_connector_machine_is_refused" {
   command = plan
   variables {
-    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28", machine_type = "n1-standard-1" } }
+    egress = { connector = { name = "functions", ip_cidr_range = "10.9.0.0/28", machine_type = "n1-standard-1" } }
   }
   expect_failures = [var.egress]
 }
@@ -554,7 +554,7 @@ run "an_unknown_connector_machine_is_refused" {
 run "a_new_connector_in_another_projects_network_is_refused" {
   command = plan
   variables {
-    egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.0/28" } }
+    egress = { connector = { name = "functions", ip_cidr_range = "10.9.0.0/28" } }
     platform = {
       project_id            = "my-project-id"
       region                = "asia-northeast1"
@@ -661,4 +661,28 @@ run "a_wait_without_a_unit_is_refused" {
     waits = { iam = "120" }
   }
   expect_failures = [var.waits]
+}
+
+run "less_memory_than_the_cpus_need_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", available_memory = "1Gi", available_cpu = "8" }
+  }
+  expect_failures = [var.function]
+}
+
+run "half_an_instance_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", min_instances = 1.5, max_instances = 2 }
+  }
+  expect_failures = [var.function]
+}
+
+run "half_an_attempt_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", max_delivery_attempts = 7.5 }
+  }
+  expect_failures = [var.trigger]
 }
