@@ -417,6 +417,18 @@ def test_a_plan_of_the_function_shows_every_argument(
     assert unknown_arguments(plan) == {storage}
 
 
+def test_a_plan_with_a_connector_shows_every_argument(own: Baked, replayed: Client) -> None:
+    connector = {"name": "functions", "ip_cidr_range": "10.9.0.0/28"}
+    settings(own, "function", egress={"connector": connector})
+    found = unknown_arguments(planned(replayed, own.path / "terraform" / "function"))
+    function = "google_cloudfunctions2_function.this"
+    # The second is null here: what the provider makes of an argument that is not given.
+    assert found == {
+        f"{function}.build_config.source.storage_source.generation",
+        f"{function}.service_config.direct_vpc_egress",
+    }
+
+
 def test_a_second_function_adds_nothing_of_the_platforms(own: Baked, replayed: Client) -> None:
     settings(own, "platform", **GIVEN["create"])
     platform = created(planned(replayed, own.path / "terraform" / "platform"))
@@ -521,6 +533,24 @@ def test_the_platform_comes_and_goes_in_order(
     assert_in_order(changes, "delete", *reversed(closing))
     assert_in_order(changes, "create", "repository_iam_member", f"_{dry}resource")
     assert_in_order(changes, "delete", f"_{dry}resource", "registry_repository")
+
+
+@pytest.mark.slow
+def test_another_kind_of_egress_makes_the_function_anew(own: Baked, replayed: Client) -> None:
+    folder = own.path / "terraform" / "function"
+    succeed(replayed, folder, "apply", "-auto-approve", "-input=false")
+
+    def actions(**egress: object) -> list[str]:
+        settings(own, "function", egress=egress)
+        plan = planned(replayed, folder)["resource_changes"]
+        address = "google_cloudfunctions2_function.this"
+        (found,) = (each for each in plan if each["address"] == address)
+        done: list[str] = found["change"]["actions"]
+        return done
+
+    assert actions(direct={"tags": ["functions"]}) == ["update"]
+    connector = {"name": "functions", "ip_cidr_range": "10.9.0.0/28"}
+    assert actions(connector=connector) == ["delete", "create"]
 
 
 @pytest.mark.slow

@@ -8,13 +8,14 @@ variable "platform" {
   type = object({
     project_id            = string
     region                = string
-    network               = string # projects/P/global/networks/N
-    subnetwork            = string # projects/P/regions/R/subnetworks/S, "" when there is none
-    worker_pool           = string # projects/P/locations/R/workerPools/W
-    docker_repository     = string # projects/P/locations/R/repositories/ID
-    python_repository     = string # projects/P/locations/R/repositories/ID
-    python_index_url      = string # the same repository, as pip names it
-    build_service_account = string # e-mail
+    network               = string               # projects/P/global/networks/N
+    subnetwork            = string               # projects/P/regions/R/subnetworks/S, "" when there is none
+    worker_pool           = string               # projects/P/locations/R/workerPools/W
+    docker_repository     = string               # projects/P/locations/R/repositories/ID
+    python_repository     = string               # projects/P/locations/R/repositories/ID
+    python_index_url      = string               # the same repository, as pip names it
+    build_service_account = string               # e-mail
+    reserved_ranges       = optional(string, "") # of the network, separated by commas
   })
   nullable = false
 
@@ -397,6 +398,14 @@ variable "egress" {
       !can(regex("^(172\\.17|192\\.168\\.10)\\.", var.egress.connector.ip_cidr_range))
     )
     error_message = "egress.connector.ip_cidr_range lies in 172.17.0.0/16 or 192.168.10.0/24, which Cloud Build's workers use for themselves; take another /28, for example 10.9.0.0/28."
+  }
+  # Two ranges overlap when their addresses agree in the bits of the shorter prefix.
+  validation {
+    condition = try(var.egress.connector.ip_cidr_range, null) == null || !anytrue([for taken in compact(split(",", var.platform.reserved_ranges)) : try(
+      cidrhost(format("%s/%d", split("/", var.egress.connector.ip_cidr_range)[0], min(28, split("/", taken)[1])), 0) ==
+      cidrhost(format("%s/%d", split("/", taken)[0], min(28, split("/", taken)[1])), 0),
+    false)])
+    error_message = "egress.connector.ip_cidr_range overlaps what the platform's network has already (${var.platform.reserved_ranges}): take an unused /28, for example 10.9.0.0/28."
   }
   validation {
     condition = var.egress.connector == null || try(

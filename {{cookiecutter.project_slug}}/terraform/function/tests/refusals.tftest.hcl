@@ -686,3 +686,23 @@ run "half_an_attempt_is_refused" {
   }
   expect_failures = [var.trigger]
 }
+
+run "a_connectors_range_that_the_network_has_already_is_refused" {
+  command = plan
+  variables {
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+      reserved_ranges       = "10.64.0.0/20,10.8.0.0/24"
+    }
+    egress = { connector = { name = "functions", ip_cidr_range = "10.64.8.16/28" } }
+  }
+  expect_failures = [var.egress]
+}
