@@ -116,7 +116,7 @@ class Stack:
         self.call("workspace", "select", "-or-create", self.environment or "default")
         given = self.settings()
         values = self.values(options, {*given, "project_id"})
-        for path, known in misspelt(given, values):
+        for path, known in misspelt(given, values) if values else ():
             near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}."
             raise StackError(f"terraform/{self.name}/{SETTINGS}: there is no {path}; {hint}")
