@@ -21,7 +21,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stacks import environment_name, hand_over_file
-
 from upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
