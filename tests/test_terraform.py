@@ -215,7 +215,6 @@ ORDER = {
     "platform": [
         ("google_artifact_registry_vpcsc_config.this", "time_sleep.perimeter"),
         ("time_sleep.perimeter", f"{ACM}_ingress_policy.rule"),
-        ("time_sleep.perimeter", f"{ACM}_dry_run_ingress_policy.rule"),
         ("time_sleep.perimeter", f"{ACM}_resource.member"),
         (f"{ACM}_ingress_policy.rule", f"{ACM}_resource.member"),
         (f"{ACM}_ingress_policy.rule", "time_sleep.identities"),
