@@ -573,6 +573,26 @@ def test_enforcing_a_dry_run_waits_for_the_perimeter_again(
 
 
 @pytest.mark.slow
+def test_a_later_member_or_rule_is_waited_for(own: Baked, replayed: Client) -> None:
+    folder = own.path / "terraform" / "platform"
+    settings(own, "platform", **GIVEN["join"])
+    succeed(replayed, folder, "apply", "-auto-approve", "-input=false")
+
+    def actions(**changed: object) -> list[str]:
+        settings(own, "platform", **GIVEN["join"] | {"functions": {}} | changed)
+        plan = planned(replayed, folder)["resource_changes"]
+        (found,) = (each for each in plan if each["address"] == "time_sleep.perimeter[0]")
+        done: list[str] = found["change"]["actions"]
+        return done
+
+    assert actions() == ["no-op"]
+    # The replay does not know that another trigger means another sleep.
+    assert actions(functions={"projects": {"another-project": "210987654321"}}) == ["update"]
+    deployers = {**GIVEN["join"]["perimeter"], "deployers": ["user:hanako@example.com"]}
+    assert actions(perimeter=deployers) == ["update"]
+
+
+@pytest.mark.slow
 def test_what_others_add_to_the_perimeter_is_left_alone(
     own: Baked, slowly: tuple[Client, Any]
 ) -> None:
