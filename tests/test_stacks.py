@@ -200,6 +200,7 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
     marker = product.path / "ran"
     for name, target in (("ENV", "plan"), ("STACK", "plan"), ("BUCKET", "state")):
@@ -214,6 +215,7 @@ def test_an_environment_may_stand_before_make(make: Run) -> None:
     assert "terraform/function/environments/prod.tfvars does not exist" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MISSPELT)
 def test_a_misspelt_setting_is_refused(case: str, product: Baked, make: Run) -> None:
     added, message = MISSPELT[case]
@@ -227,6 +229,7 @@ def test_a_misspelt_setting_is_refused(case: str, product: Baked, make: Run) -> 
     assert "Plan:" not in refused.stdout
 
 
+@pytest.mark.slow
 def test_settings_that_are_not_json_are_refused(product: Baked, make: Run) -> None:
     file = product.path / "terraform/function/settings.auto.tfvars.json"
     file.write_text(file.read_text(encoding="utf-8").replace(",", "", 1), encoding="utf-8")
@@ -234,6 +237,7 @@ def test_settings_that_are_not_json_are_refused(product: Baked, make: Run) -> No
     assert refused.returncode == 2
 
 
+@pytest.mark.slow
 def test_the_placeholder_is_planned_but_never_applied(
     tmp_path: Path, product: Baked, make: Run
 ) -> None:

@@ -19,7 +19,7 @@ import pytest
 from terraform_replay.clients import Client
 from terraform_replay.server import Change, replay
 
-from .conftest import CHOICES, KINDS, QUESTIONS, Baked, bake
+from .conftest import CHOICES, KINDS_FIRST_FAST, QUESTIONS, Baked, bake
 
 STACKS = ("platform", "function")
 PROGRAMS = ("terraform", "tofu")
@@ -341,7 +341,7 @@ def unknown_arguments(plan: dict[str, Any]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS_FIRST_FAST)
 @pytest.mark.parametrize("platform", CHOICES["platform"])
 def test_each_bake_plans_with_its_own_answers(
     kind: str, platform: str, replayed: Client, tmp_path: Path
@@ -392,6 +392,7 @@ def change(plan: dict[str, Any], address: str) -> dict[str, Any]:
     return after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", GIVEN)
 def test_a_plan_of_the_platform_shows_every_argument(
     mode: str, own: Baked, replayed: Client
@@ -406,6 +407,7 @@ def test_a_plan_of_the_platform_shows_every_argument(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_a_plan_of_the_function_shows_every_argument(
     trigger: str, own: Baked, replayed: Client
@@ -416,6 +418,7 @@ def test_a_plan_of_the_function_shows_every_argument(
     assert unknown_arguments(plan) == {storage}
 
 
+@pytest.mark.slow
 def test_a_plan_with_a_connector_shows_every_argument(own: Baked, replayed: Client) -> None:
     connector = {"name": "functions", "ip_cidr_range": "10.9.0.0/28"}
     settings(own, "function", egress={"connector": connector})
@@ -452,6 +455,7 @@ def deprecated(block: dict[str, Any], configured: object, path: str) -> Iterator
                 yield from deprecated(nested["block"], value, f"{path}.{name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_argument_is_deprecated(stack: str, own: Baked, replayed: Client) -> None:
     settings(own, "platform", **GIVEN["create"])

@@ -34,6 +34,9 @@ from terraform_replay.server import Change, Replay, replay
 
 from .conftest import need
 
+# Of the replay itself; the fast tier sees it at work in the tests of the stacks.
+pytestmark = pytest.mark.slow
+
 PROGRAMS = find_programs()
 
 GOOD = """
