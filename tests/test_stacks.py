@@ -235,6 +235,7 @@ def test_settings_that_are_not_json_are_refused(product: Baked, make: Run) -> No
     file.write_text(file.read_text(encoding="utf-8").replace(",", "", 1), encoding="utf-8")
     refused = make("plan")
     assert refused.returncode == 2
+    assert f"{file.relative_to(product.path)} is not JSON: " in refused.stderr
 
 
 @pytest.mark.slow

@@ -1,11 +1,5 @@
 # The function itself.
 
-locals {
-  secrets = toset([
-    for used in concat(values(var.function.secret_environment), values(var.function.secret_volumes)) : used.secret
-  ])
-}
-
 # From direct egress to a connector, or back, the service would keep the one beside the other.
 resource "terraform_data" "egress" {
   input = var.egress.direct == null ? "connector" : "direct"

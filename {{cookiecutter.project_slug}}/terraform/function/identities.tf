@@ -19,6 +19,10 @@ locals {
 
   # The buckets that the service itself makes for sources, at the first deployment.
   source_bucket_prefixes = ["gcf-v2-sources-", "gcf-v2-uploads-", "run-sources-"]
+
+  secrets = toset([
+    for used in concat(values(var.function.secret_environment), values(var.function.secret_volumes)) : used.secret
+  ])
 }
 
 resource "google_service_account" "this" {
