@@ -36,7 +36,7 @@ lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product 
 	$(BIN)/ruff format --config pyproject.toml --check .
 	$(BIN)/mypy
 	$(foreach kind,$(KINDS),$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini templates/$(kind) &&) true
-	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py
+	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
 
 scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in the Terraform stacks (tflint must be installed)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

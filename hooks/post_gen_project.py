@@ -81,15 +81,20 @@ def allow_upstreams() -> list[str]:
 
 
 def remove_empty_folders() -> None:
-    """A folder's name cannot carry a condition: the engine has made the unused platform's."""
+    """A folder's name cannot carry a condition: the engine has made those that nothing is in."""
+    unused = []
     if ANSWERS["platform"] == "reuse":
+        unused += ["terraform/platform/tests", "terraform/platform"]
+    if ANSWERS["function_kind"] != "alert-to-snmp":
+        unused += ["mibs"]
+    if unused:
         import os
 
-        for folder in ("terraform/platform/tests", "terraform/platform"):
+        for folder in unused:
             try:
                 os.rmdir(folder)
             except OSError:
-                return  # something of the user's is in it
+                pass  # something of the user's is in it
 
 
 def say(line: str) -> None:

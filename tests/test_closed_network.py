@@ -482,14 +482,16 @@ def test_a_broken_repository_fails_at_its_stage(case: str, tmp_path: Path) -> No
 
 WRONG_TRAPS = {
     "another OID": (
+        "function/snmp.py",
         lambda text: text.replace('"summary": 6', '"summary": 12'),
         "the trap differs: .1.3.6.1.4.1.32473.1.1.12.0: received",
     ),
     "no trap": (
-        lambda text: text.replace("        notify(settings, texts)\n", "        pass\n"),
+        "function/main.py",
+        lambda text: text.replace("        notify(SETTINGS, texts)\n", "        pass\n"),
         "0 traps received, not 1",
     ),
-    "one too many": (lambda text: text + MORE_TRAPS, "traps received"),
+    "one too many": ("function/main.py", lambda text: text + MORE_TRAPS, "traps received"),
 }
 
 
@@ -497,9 +499,9 @@ WRONG_TRAPS = {
 @pytest.mark.usefixtures("snmptrapd")
 @pytest.mark.parametrize("case", WRONG_TRAPS)
 def test_a_wrong_trap_fails(case: str, tmp_path: Path) -> None:
-    change, words = WRONG_TRAPS[case]
+    file, change, words = WRONG_TRAPS[case]
     product = bake(tmp_path)
-    rewrite(product, "function/main.py", change)
+    rewrite(product, file, change)
     # Elsewhere than in main.py it counts as well.
     (product.path / "function/main.py").rename(product.path / "function/core.py")
     (product.path / "function/main.py").write_text(

@@ -10,11 +10,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from closed_network.processes import started
+from closed_network.processes import group_exists, started
 
 from .conftest import (
     CHOICES,
@@ -43,8 +45,12 @@ PYTHON = next(iter(PYTHONS.values()), sys.executable)
 VERSIONS = sorted(CHOICES["python_version"], key=lambda version: version.split(".")[1].zfill(3))
 LOCKS = ("function/requirements.txt", "tests/requirements.txt")
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
-# Nothing but passed tests: neither a failure nor one that was left out.
-ALL_PASSED = re.compile(r"=+ (?P<passed>[1-9]\d*) passed(?:, \d+ warnings?)? in .* =+")
+# Nothing but passed tests: no failure, and left out is only what `assert_all_passed` looks at.
+ALL_PASSED = re.compile(
+    r"=+ (?P<passed>[1-9]\d*) passed(?:, (?P<skipped>\d+) skipped)?(?:, \d+ warnings?)? in .* =+"
+)
+# What `make` gives to pytest besides its own arguments.
+COVERED = "PYTEST_ADDOPTS=--cov-fail-under=95"
 PIN = re.compile(r"^([a-z0-9._-]+==\S+)", re.MULTILINE)
 
 
@@ -77,6 +83,17 @@ def make_environment() -> dict[str, str]:
 
 def assert_done(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+
+
+def assert_all_passed(done: subprocess.CompletedProcess[str]) -> None:
+    """Left out is at most what needs a program that this machine has not; in CI that fails."""
+    assert_done(done)
+    lines = done.stdout.splitlines()
+    summary = ALL_PASSED.fullmatch(lines[-1])
+    assert summary, lines[-1]
+    reasons = [line for line in lines if line.startswith("SKIPPED [")]
+    assert all(line.endswith("is not installed: this check did not run") for line in reasons)
+    assert bool(reasons) == bool(summary["skipped"])
 
 
 def free_port() -> int:
@@ -148,10 +165,10 @@ def test_a_product_passes_its_own_tests(
 ) -> None:
     product = baked_with_hooks(tmp_path, f"function_kind={kind}", f"python_version={version}")
     environments.give(product, PYTHONS[version])
-    done = make(product, "test", python=PYTHONS[version])
-    assert_done(done)
-    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1])
+    done = make(product, "test", COVERED, python=PYTHONS[version])
+    assert_all_passed(done)
     assert f"Python {version}." in done.stdout
+    assert "Required test coverage of 95% reached" in done.stdout
 
 
 @pytest.mark.slow
@@ -159,18 +176,42 @@ def test_a_product_baked_without_hooks_passes_its_own_tests_until_it_is_broken(
     environments: Environments, tmp_path: Path
 ) -> None:
     product = environments.give(bake(tmp_path, function_kind="http"))
-    done = make(product, "test")
-    assert_done(done)
-    assert ALL_PASSED.fullmatch(done.stdout.splitlines()[-1])
+    done = make(product, "test", COVERED)
+    assert_all_passed(done)
+    assert "Required test coverage of 95% reached" in done.stdout
 
     source = product.read("function/main.py")
     broken = source.replace('{"keys": sorted(body)}', '{"keys": []}')
     assert broken != source
     (product.path / "function/main.py").write_text(broken, encoding="utf-8")
-    done = make(product, "test")
+    (product.path / "function/untested.py").write_text("a = 1\n" * 100, encoding="utf-8")
+    done = make(product, "test", COVERED)
     assert done.returncode != 0
+    assert re.search(r"^function/untested\.py +100 +100 +0% +1-100$", done.stdout, re.MULTILINE)
+    assert "Required test coverage of 95% not reached" in done.stdout
     assert not ALL_PASSED.fullmatch(done.stdout.splitlines()[-1])
-    assert "1 failed" in done.stdout.splitlines()[-1]
+    assert "2 failed" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_test_whose_program_is_missing_is_left_out_but_fails_in_ci(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="pubsub"))
+    test = "tests/test_integration.py::test_a_published_message_is_processed_once"
+    for in_ci, status, summary in (("", 0, "1 skipped"), ("true", 1, "1 error")):
+        done = subprocess.run(
+            [product.path / ".venv/bin/python", "-m", "pytest", test],
+            cwd=product.path,
+            env={**make_environment(), "PATH": str(tmp_path), "CI": in_ci},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == status, done.stdout
+        assert summary in done.stdout.splitlines()[-1]
+        assert "the Pub/Sub emulator is not installed: this check did not run" in done.stdout
 
 
 @pytest.mark.slow
@@ -354,6 +395,105 @@ def test_make_send_delivers_to_make_run_and_says_when_nobody_listens(
         assert refused.returncode != 0
         assert "list.json: 400 " in refused.stdout
     assert_not_delivered()
+
+
+def answer_of(port: int) -> dict[str, Any] | None:
+    """What the function answers to a request now; None when nobody does."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/", data=b"{}", headers={"Content-Type": "application/json"}
+    )
+    try:
+        local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with local.open(request, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except OSError:
+        return None
+
+
+def wait_for_answer(port: int, key: str, output: Path) -> Any:  # noqa: ANN401 - any JSON
+    """What the function answers under `key`, as soon as it does."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = answer_of(port)
+        if answer and key in answer:
+            return answer[key]
+        time.sleep(0.1)
+    pytest.fail(f"no answer has {key}:\n{output.read_text(encoding='utf-8')}")
+
+
+def wait_for_group_to_end(group: int) -> None:
+    deadline = time.monotonic() + 10
+    while group_exists(group):
+        assert time.monotonic() < deadline, f"processes of group {group} still run"
+        time.sleep(0.05)
+
+
+def telling_its_group(source: str, key: str) -> str:
+    """main.py with an answer that has the process group of the function under `key`."""
+    changed = source.replace('"keys": sorted(body)', f'"{key}": __import__("os").getpgid(0)')
+    assert changed != source
+    return changed
+
+
+@pytest.mark.slow
+def test_make_run_serves_what_is_saved_and_waits_for_what_can_be_served(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    main, source = product.path / "function/main.py", product.read("function/main.py")
+    port, output = free_port(), tmp_path / "output"
+    command = [*make_command(PYTHON), "run", f"PORT={port}"]
+    ends = "The function has ended. It starts again when its code is saved.\n"
+    with (
+        output.open("w", encoding="utf-8") as written,
+        started(command, make_environment(), product.path, written.fileno()) as process,
+    ):
+        wait_for_answer(port, "keys", output)
+        main.write_text(telling_its_group(source, "edited"), encoding="utf-8")
+        groups = [wait_for_answer(port, "edited", output)]
+        assert ends not in output.read_text(encoding="utf-8")
+
+        for number, (broken, reason) in enumerate(
+            (("(", "SyntaxError"), ("raise ValueError('refused')", "ValueError: refused")), 1
+        ):
+            main.write_text(f"{source}{broken}\n", encoding="utf-8")
+            deadline = time.monotonic() + 60
+            while output.read_text(encoding="utf-8").count(ends) < number:
+                assert time.monotonic() < deadline, output.read_text(encoding="utf-8")
+                time.sleep(0.1)
+            assert reason in output.read_text(encoding="utf-8")
+            assert answer_of(port) is None
+            main.write_text(telling_its_group(source, f"mended {number}"), encoding="utf-8")
+            groups.append(wait_for_answer(port, f"mended {number}", output))
+
+        assert group_exists(groups[-1])
+        process.terminate()
+        process.wait(timeout=30)
+        for group in (process.pid, *groups):
+            wait_for_group_to_end(group)
+    assert output.read_text(encoding="utf-8").count(ends) == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_make_run_and_the_function(environments: Environments, tmp_path: Path) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    main = product.path / "function/main.py"
+    main.write_text(telling_its_group(main.read_text(encoding="utf-8"), "group"), encoding="utf-8")
+    port, output = free_port(), tmp_path / "output"
+    command = [*make_command(PYTHON), "run", f"PORT={port}"]
+    with (
+        output.open("w", encoding="utf-8") as written,
+        started(command, make_environment(), product.path, written.fileno()) as process,
+    ):
+        group = wait_for_answer(port, "group", output)
+        # The function has a group of its own, which a terminal does not interrupt.
+        assert group != process.pid
+        assert group_exists(group)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=30)
+        wait_for_group_to_end(process.pid)
+        wait_for_group_to_end(group)
 
 
 # --- tools/upstreams.py and a gcloud that is not one ---

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +22,10 @@ import pytest
 from google.cloud import error_reporting  # type: ignore[import-untyped]
 from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
 from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
+
+import snmp
+from incident import MAX_SUMMARY_BYTES, MAX_TEXT_BYTES
+from settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +140,12 @@ def post(client: Client, event: dict[str, Any], **headers: str) -> TestResponse:
     )
 
 
+def push(client: Client, message: dict[str, Any]) -> TestResponse:
+    """Post a message as the deployed subscription does, which wraps it in no CloudEvent."""
+    body = {"message": message, "subscription": "projects/my-project-id/subscriptions/alerts"}
+    return client.post("/", json=body)
+
+
 def load(name: str) -> dict[str, Any]:
     event: dict[str, Any] = json.loads((ROOT / "events" / name).read_text(encoding="utf-8"))
     return event
@@ -226,6 +238,38 @@ def test_an_event_in_binary_mode_is_the_same_event(
     assert receiver.receive().texts[11] == "13284501712345678"
 
 
+def test_a_pushed_message_is_the_same_message(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert push(create_client(), load("incident-open.json")["data"]["message"]).status_code == 200
+    notification = receiver.receive()
+    assert notification.texts[1] == "0.opqiw61fsv7p"
+    assert notification.texts[11] == "13284501712345678"
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "body", "status", "reason"),
+    [
+        pytest.param("GET", None, "", 405, "The method is not allowed", id="GET"),
+        pytest.param("PUT", "application/json", "{}", 405, "The method is not allowed", id="PUT"),
+        pytest.param("POST", "text/plain", "{}", 415, "Content-Type was not", id="text"),
+        pytest.param("POST", "application/json", "{", 400, "could not understand", id="not JSON"),
+        pytest.param("POST", "application/json", "{}", 400, "Failed to find specversion", id="{}"),
+    ],
+)
+def test_what_is_no_event_is_refused_with_the_reason(
+    create_client: CreateClient,
+    method: str,
+    content_type: str | None,
+    body: str,
+    status: int,
+    reason: str,
+) -> None:
+    response = create_client().open("/", method=method, data=body, content_type=content_type)
+    assert response.status_code == status
+    assert reason in html.unescape(response.text)
+
+
 # What incidents lack or have too much of
 
 
@@ -246,8 +290,11 @@ def test_an_event_in_binary_mode_is_the_same_event(
         pytest.param({"started_at": 1e300}, 8, "", id="time beyond the calendar"),
         pytest.param({"incident_id": 12345}, 1, "12345", id="a number for a text"),
         pytest.param({"summary": "a\tb\r\nc\x00d\x7fe\x85f"}, 6, "a b  c d e f", id="controls"),
-        pytest.param({"summary": "x" * 10_000}, 6, "x" * 1_000, id="10,000 characters"),
-        pytest.param({"summary": "障" * 10_000}, 6, "障" * 333, id="cut between characters"),
+        pytest.param({"summary": "x" * 10_000}, 6, "x" * 700, id="10,000 characters"),
+        pytest.param({"summary": "障" * 10_000}, 6, "障" * 233, id="cut between characters"),
+        pytest.param({"policy_name": "x" * 10_000}, 3, "x" * 255, id="a long name"),
+        pytest.param({"summary": "a\u2028b"}, 6, "a b", id="line separator"),
+        pytest.param({"unknown": {"a": [1]}, "metric": None}, 1, "0.opqiw61fsv7p", id="unknown"),
         pytest.param({"summary": "\ud800"}, 6, "?", id="half a character"),
         pytest.param({"state": "CLOSED"}, 2, "closed", id="capitals"),
     ],
@@ -273,6 +320,14 @@ def test_a_state_is_all_that_an_incident_needs(
         5: "No Severity",
         11: "13284501712345678",
     }
+
+
+def test_the_packet_of_a_usual_incident_with_a_long_summary_needs_no_fragments(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    assert post(create_client(), incident(summary="障害" * 1_000)).status_code == 200
+    # A VPC carries 1,460 bytes, 28 of them the headers of IP and UDP; SNMPv3 adds about 100.
+    assert 1_000 < len(receiver.udp.recv(65_535)) < 1_460 - 28 - 100
 
 
 # Poison messages
@@ -326,7 +381,57 @@ def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
     assert receiver.receive().texts[6] == "the first to arrive"
 
 
+@pytest.mark.parametrize("without_data", [{}, {"data": ""}, {"data": None}], ids=str)
+def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
+    create_client: CreateClient,
+    capsys: pytest.CaptureFixture[str],
+    without_data: dict[str, Any],
+) -> None:
+    message = load("incident-open.json")["data"]["message"]
+    del message["data"]
+    assert push(create_client(), message | without_data).status_code == 200
+    (line,) = log_lines(capsys)
+    assert line["severity"] == "ERROR"
+    assert line["message"].startswith("Message dropped: ")
+    assert line["event_id"] == "13284501712345678"
+
+
+def test_the_largest_message_is_judged_like_any_other(
+    create_client: CreateClient, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_client()
+    largest = 10_000_000  # bytes, all that Pub/Sub takes
+    message = incident(summary="x" * 9_990_000)["data"]["message"]
+    assert largest * 0.99 < len(base64.b64decode(message["data"])) < largest
+    assert push(client, message).status_code == 200
+    assert receiver.receive().texts[6] == "x" * 700
+    assert log_lines(capsys)[0]["severity"] == "INFO"
+    assert push(client, event_of(b"x" * largest)["data"]["message"]).status_code == 200
+    assert "not JSON" in log_lines(capsys)[0]["message"]
+
+
 # Settings
+
+
+V3 = {
+    "SNMP_VERSION": "3",
+    "SNMP_USER": "monitor",
+    "SNMP_AUTH_PASSWORD": "auth-password",
+    "SNMP_PRIV_PASSWORD": "priv-password",
+    "SNMP_ENGINE_ID": "8000000001020304",
+}
+
+
+def refusal(
+    create_client: CreateClient, capsys: pytest.CaptureFixture[str], **settings: str
+) -> str:
+    """Return what was logged as the function did not start."""
+    with pytest.raises(SystemExit) as stopped:
+        create_client(**settings)
+    assert stopped.value.code == 1
+    (line,) = log_lines(capsys)
+    assert line["severity"] == "CRITICAL"
+    return str(line["message"])
 
 
 @pytest.mark.parametrize(
@@ -340,8 +445,10 @@ def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
         ("SNMP_RECEIVERS", "manager:0", "'manager:0' is not host:port"),
         ("SNMP_RECEIVERS", "manager:65536", "'manager:65536' is not host:port"),
         ("SNMP_RECEIVERS", "::1:162", "'::1:162' is not host:port"),
+        ("SNMP_RECEIVERS", "[::1::2]:162", "'[::1::2]:162' is not host:port"),
         ("SNMP_RECEIVERS", "127.0.0.1:162,two words:162", "'two words:162' is not host:port"),
-        ("SNMP_COMMUNITY", "", "SNMP_COMMUNITY is empty"),
+        ("SNMP_VERSION", "2", "SNMP_VERSION is '2'; give 2c or 3"),
+        ("SNMP_COMMUNITY", "", "SNMP_COMMUNITY is shorter than 1"),
         ("SNMP_COMMUNITY", "public\n", "white space around it"),
         ("SNMP_NOTIFICATION", "Trap", "SNMP_NOTIFICATION is 'Trap'; give trap or inform"),
         ("SNMP_ENTERPRISE_OID", "", "SNMP_ENTERPRISE_OID is ''"),
@@ -352,17 +459,51 @@ def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
         ("SNMP_TIMEOUT", "0", "SNMP_TIMEOUT is '0'"),
         ("SNMP_TIMEOUT", "nan", "SNMP_TIMEOUT is 'nan'"),
         ("SNMP_TIMEOUT", "61", "SNMP_TIMEOUT is '61'; give seconds, at most 60"),
+        ("SNMP_USER", "monitor", "SNMP_USER is set, but SNMP_VERSION is '2c'"),
+        ("SNMP_AUTH_PASSWORD", "auth-password", "SNMP_AUTH_PASSWORD is set, but"),
+        ("SNMP_PRIV_PASSWORD", "priv-password", "SNMP_PRIV_PASSWORD is set, but"),
     ],
 )
-def test_a_bad_setting_is_named_and_the_event_is_left_to_redelivery(
+def test_a_function_with_a_bad_setting_names_it_and_does_not_start(
     create_client: CreateClient,
     capsys: pytest.CaptureFixture[str],
     name: str,
     value: str,
     problem: str,
 ) -> None:
-    response = post(create_client(**{name: value}), load("incident-open.json"))
-    assert problem in failure(response, capsys)
+    message = refusal(create_client, capsys, **{name: value})
+    assert message.startswith("Not started: ")
+    assert problem in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("SNMP_USER", "", "SNMP_USER is ''"),
+        ("SNMP_USER", "monitor ", "SNMP_USER is 'monitor '"),
+        ("SNMP_USER", "監" * 11, "give 1 to 32 bytes"),
+        ("SNMP_AUTH_PROTOCOL", "MD5", "SNMP_AUTH_PROTOCOL is 'MD5'; give SHA-256 or SHA-224"),
+        ("SNMP_PRIV_PROTOCOL", "DES", "SNMP_PRIV_PROTOCOL is 'DES'; give AES-128 or AES-192"),
+        ("SNMP_AUTH_PASSWORD", "1234567", "SNMP_AUTH_PASSWORD is shorter than 8 characters"),
+        ("SNMP_PRIV_PASSWORD", "1234567", "SNMP_PRIV_PASSWORD is shorter than 8 characters"),
+        ("SNMP_PRIV_PASSWORD", "priv-password\n", "white space around it"),
+        ("SNMP_ENGINE_ID", "", "SNMPv3 traps need the 10 to 64"),
+        ("SNMP_ENGINE_ID", "80000000", "SNMP_ENGINE_ID is '80000000'"),
+        ("SNMP_ENGINE_ID", "80000000010203zz", "SNMP_ENGINE_ID is '80000000010203zz'"),
+        ("SNMP_ENGINE_ID", "800000000102030", "SNMP_ENGINE_ID is '800000000102030'"),
+    ],
+)
+def test_a_function_with_a_bad_setting_of_snmpv3_names_it_and_does_not_start(
+    create_client: CreateClient,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    problem: str,
+) -> None:
+    create_client(**V3)
+    message = refusal(create_client, capsys, **V3 | {name: value})
+    assert problem in message
+    assert "; SNMP_" not in message  # One problem, one complaint.
 
 
 @pytest.mark.parametrize(
@@ -381,19 +522,41 @@ def test_a_good_setting_is_accepted(create_client: CreateClient, name: str, valu
     assert post(create_client(**{name: value}), load("incident-open.json")).status_code == 200
 
 
-def test_all_bad_settings_are_named_at_once(
+def test_snmpv3_has_the_stronger_algorithms_by_default_and_informs_need_no_engine_id() -> None:
+    del (environment := {"SNMP_RECEIVERS": "127.0.0.1:162", **V3})["SNMP_ENGINE_ID"]
+    settings = read_settings(environment | {"SNMP_NOTIFICATION": "inform"})
+    assert settings.user
+    assert (settings.user.auth_protocol, settings.user.priv_protocol) == ("SHA-256", "AES-128")
+    assert read_settings({**environment, "SNMP_ENGINE_ID": "0x8000000001"}).engine_id == bytes(
+        [128, 0, 0, 0, 1]
+    )
+
+
+def test_settings_do_not_show_their_secrets() -> None:
+    environment = {"SNMP_RECEIVERS": "127.0.0.1:162", "SNMP_COMMUNITY": "correct-horse", **V3}
+    shown = repr(read_settings(environment))
+    assert "monitor" in shown
+    assert [secret for secret in ("correct-horse", "password'") if secret in shown] == []
+
+
+def test_all_bad_settings_are_named_at_once_and_no_secret_with_them(
     create_client: CreateClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client = create_client(
-        SNMP_RECEIVERS="one, two",
-        SNMP_COMMUNITY="",
-        SNMP_NOTIFICATION="",
-        SNMP_ENTERPRISE_OID="",
-        SNMP_TIMEOUT="",
-    )
-    message = failure(post(client, load("incident-open.json")), capsys)
+    settings = {
+        "SNMP_VERSION": "3",
+        "SNMP_RECEIVERS": "one, two",
+        "SNMP_COMMUNITY": "horse ",
+        "SNMP_NOTIFICATION": "",
+        "SNMP_ENTERPRISE_OID": "",
+        "SNMP_TIMEOUT": "",
+        "SNMP_AUTH_PASSWORD": "battery",
+        "SNMP_PRIV_PASSWORD": "staple",
+    }
+    message = refusal(create_client, capsys, **settings)
     problems = ["'one'", "'two'", "COMMUNITY", "NOTIFICATION", "ENTERPRISE_OID", "TIMEOUT"]
+    problems += ["SNMP_USER", "AUTH_PASSWORD", "PRIV_PASSWORD", "ENGINE_ID"]
     assert [problem for problem in problems if problem not in message] == []
+    assert [secret for secret in ("horse", "battery", "staple") if secret in message] == []
 
 
 def test_settings_are_read_once(
@@ -497,6 +660,20 @@ def test_an_inform_with_a_bad_answer_fails(
     assert reason in failure(response, capsys)
 
 
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b"\x30\x80" * 500, b"\x30\x03\x02\x01\x01"])
+def test_an_answer_that_is_garbage_does_not_acknowledge_an_inform(
+    create_client: CreateClient,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
+    garbage: bytes,
+) -> None:
+    client = create_client(SNMP_NOTIFICATION="inform")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lambda: receiver.udp.sendto(garbage, receiver.udp.recvfrom(65_535)[1]))
+        response = post(client, load("incident-open.json"))
+    assert "its answer is no SNMPv2c message" in failure(response, capsys)
+
+
 def test_an_echo_of_the_inform_does_not_acknowledge_it(
     create_client: CreateClient, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -558,10 +735,54 @@ def test_silent_receivers_are_waited_for_at_the_same_time(
     assert 0.6 <= elapsed < 2.0  # One after the other would take 3.0 s.
 
 
+# SNMPv3; that real receivers understand it is shown in test_integration.py
+
+
+def security(packet: bytes) -> list[Any]:
+    """Return engine id, boots, time, user, digest and salt of an SNMPv3 packet."""
+    message, _ = decoder.decode(packet)
+    assert message[0] == 3
+    parameters, _ = decoder.decode(message[2])
+    return [parameters[number] for number in range(6)]
+
+
+def test_an_snmpv3_trap_is_encrypted_and_its_clock_tells_the_time_since_2026(
+    create_client: CreateClient, receiver: Receiver
+) -> None:
+    client = create_client(**V3)
+    for _ in range(2):  # The engine is made once.
+        with mock.patch("time.time", return_value=1_800_000_000.0):
+            assert post(client, load("incident-open.json")).status_code == 200
+    receiver.udp.recv(65_535)
+    packet = receiver.udp.recv(65_535)
+    engine_id, boots, seconds, user, digest, salt = security(packet)
+    assert bytes(engine_id).hex() == V3["SNMP_ENGINE_ID"]
+    assert (boots, seconds) == (1, 1_800_000_000 - 1_767_225_600)
+    assert bytes(user) == b"monitor"
+    assert (len(digest), len(salt)) == (24, 8)  # SHA-256 cut to 192 bits, and AES
+    secrets = [b"0.opqiw61fsv7p", b"auth-password", b"priv-password"]
+    assert [secret for secret in secrets if secret in packet] == []
+
+
+def test_an_snmpv3_inform_without_a_useful_answer_fails_and_names_the_receiver(
+    create_client: CreateClient, silent: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = V3 | {"SNMP_NOTIFICATION": "inform", "SNMP_TIMEOUT": "0.5"}
+    client = create_client(SNMP_RECEIVERS=silent.name, **settings)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lambda: silent.udp.sendto(b"garbage", silent.udp.recvfrom(65_535)[1]))
+        response = post(client, load("incident-open.json"))
+    assert response.status_code == 500
+    message = log_lines(capsys)[-1]["message"]
+    assert f"1 of 1 receivers failed: {silent.name} (" in message
+
+
 # Logs and reports
 
 
-@pytest.mark.parametrize("receivers", ["127.0.0.1:162", "nowhere"], ids=["sent", "refused"])
+@pytest.mark.parametrize(
+    "receivers", ["127.0.0.1:162", "nowhere.invalid:162"], ids=["sent", "failed"]
+)
 def test_the_community_is_sent_but_never_shown(
     create_client: CreateClient,
     receiver: Receiver,
@@ -572,8 +793,8 @@ def test_the_community_is_sent_but_never_shown(
         SNMP_RECEIVERS=f"{receiver.name},{receivers}", SNMP_COMMUNITY="correct-horse"
     )
     response = post(client, load("incident-open.json"))
-    if response.status_code == 200:
-        assert receiver.receive().community == "correct-horse"
+    assert response.status_code == (500 if "nowhere" in receivers else 200)
+    assert receiver.receive().community == "correct-horse"
     captured = capfd.readouterr()
     assert "severity" in captured.out
     assert "correct-horse" not in captured.out + captured.err + response.text
@@ -670,12 +891,55 @@ def test_a_report_that_hangs_does_not_hold_the_failure_up(
     assert "no answer in 0.1 s" in log_lines(capsys)[-1]["message"]
 
 
+# The MIB
+
+
+def mib() -> str:
+    return (ROOT / "mibs/ALERT-TO-SNMP-MIB.txt").read_text(encoding="utf-8")
+
+
+def test_the_mib_names_every_notification_and_object_and_no_other() -> None:
+    numbers = dict(
+        re.findall(
+            r"^alert(\w+) (?:OBJECT|NOTIFICATION)-TYPE\n.*?::= \{ \w+ (\d+) \}",
+            mib(),
+            re.DOTALL | re.MULTILINE,
+        )
+    )
+    names = {"Opened": "open", "Closed": "closed"}
+    notifications = {names[name]: int(numbers.pop(name)) for name in names}
+    assert notifications == snmp.NOTIFICATIONS
+    objects = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): n for name, n in numbers.items()}
+    assert {name: int(number) for name, number in objects.items()} == snmp.OBJECTS
+
+
+def test_the_mib_has_the_limits_of_the_texts() -> None:
+    sizes = dict(
+        re.findall(
+            r"^(Alert\w+) ::= TEXTUAL.*?SIZE \(0\.\.(\d+)\)", mib(), re.DOTALL | re.MULTILINE
+        )
+    )
+    assert sizes == {"AlertText": str(MAX_TEXT_BYTES), "AlertLongText": str(MAX_SUMMARY_BYTES)}
+
+
+def test_the_mib_has_the_enterprise_oid_that_is_deployed() -> None:
+    path = ROOT / "terraform/function/settings.auto.tfvars.json"
+    function = json.loads(path.read_text(encoding="utf-8"))["function"]
+    environment = {"SNMP_RECEIVERS": "127.0.0.1:162"}
+    if oid := function["environment"].get("SNMP_ENTERPRISE_OID"):
+        environment["SNMP_ENTERPRISE_OID"] = oid
+    (root,) = re.findall(r"^    ::= \{ iso (.*) \}$", mib(), re.MULTILINE)
+    arcs = re.findall(r"(?:\w+\()?(\d+)\)?", re.sub(r"[a-z]+\(", "(", root))
+    assert ".".join(["1", *arcs]) == read_settings(environment).enterprise_oid
+
+
 def test_the_slow_libraries_wait_for_their_first_use() -> None:
     code = "import main, sys; print(*sys.modules)"
     path = os.pathsep.join([str(ROOT / "function"), *sys.path])
+    settings = {"SNMP_RECEIVERS": "127.0.0.1:162", "PYTHONPATH": path}
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | settings,
         capture_output=True,
         text=True,
         check=True,

@@ -6,12 +6,15 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import flask
 import functions_framework
 
 from structured_log import log, log_exception
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
+    from flask.typing import ResponseReturnValue
+    from werkzeug.exceptions import HTTPException
 
 
 class PoisonMessageError(ValueError):
@@ -42,6 +45,20 @@ def handle_message(event: CloudEvent) -> None:
     except Exception as error:
         log_exception(f"Message not processed: {error}", event_id=event["id"])
         raise
+
+
+@functions_framework.errorhandler(400)  # type: ignore[untyped-decorator]
+def drop_message_without_data(refusal: HTTPException) -> ResponseReturnValue:
+    """Acknowledge a pushed message that has attributes alone; any other refusal stands.
+
+    The framework takes it for no event. Refused, it would be delivered again and again.
+    """
+    body = flask.request.get_json(silent=True)
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, dict) or "messageId" not in message or "data" in message:
+        return refusal
+    log("ERROR", "Message dropped: it has no data", event_id=message["messageId"])
+    return "OK"
 
 
 def decode(event: CloudEvent) -> dict[str, Any]:

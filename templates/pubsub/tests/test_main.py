@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import sys
 from pathlib import Path
@@ -59,6 +60,12 @@ def event_with(data: object) -> dict[str, Any]:
     return event
 
 
+def push(client: Client, message: dict[str, Any]) -> TestResponse:
+    """Post a message as the deployed subscription does, which wraps it in no CloudEvent."""
+    body = {"message": message, "subscription": "projects/my-project-id/subscriptions/orders"}
+    return client.post("/", json=body)
+
+
 def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -86,6 +93,89 @@ def test_an_event_in_binary_mode_is_the_same_event(client: Client, process: mock
     process.assert_called_once_with(
         {"order_id": "A-1001", "customer": "株式会社サンプル", "quantity": 3}
     )
+
+
+def test_a_pushed_message_is_the_same_message(
+    client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = load()["data"]["message"]
+    assert push(client, message).status_code == 200
+    process.assert_called_once_with(
+        {"order_id": "A-1001", "customer": "株式会社サンプル", "quantity": 3}
+    )
+    process.side_effect = ConnectionError("the database is away")
+    assert push(client, message).status_code == 500
+    assert log_lines(capsys)[0]["event_id"] == message["messageId"]
+
+
+def test_the_largest_message_reaches_your_code(client: Client, process: mock.Mock) -> None:
+    published = {"notes": "x" * (10_000_000 - len('{"notes": ""}'))}
+    content = json.dumps(published).encode()
+    assert len(content) == 10_000_000
+    message = load()["data"]["message"] | {"data": base64.b64encode(content).decode()}
+    assert push(client, message).status_code == 200
+    # Not assert_called_once_with, which would show all of it.
+    assert [call.args == (published,) for call in process.call_args_list] == [True]
+
+
+@pytest.mark.parametrize("without_data", [{}, {"data": ""}, {"data": None}], ids=str)
+def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
+    client: Client,
+    process: mock.Mock,
+    capsys: pytest.CaptureFixture[str],
+    without_data: dict[str, Any],
+) -> None:
+    message = load()["data"]["message"]
+    del message["data"]
+    assert push(client, message | without_data).status_code == 200
+    process.assert_not_called()
+    (line,) = log_lines(capsys)
+    assert line["severity"] == "ERROR"
+    assert line["message"].startswith("Message dropped: ")
+    assert line["event_id"] == "13284501711111111"
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type", "body", "status", "reason"),
+    [
+        pytest.param("GET", None, "", 405, "The method is not allowed", id="GET"),
+        pytest.param("PUT", "application/json", "{}", 405, "The method is not allowed", id="PUT"),
+        pytest.param("POST", "text/plain", "{}", 415, "Content-Type was not", id="text"),
+        pytest.param("POST", None, "{}", 415, "Content-Type was not", id="no content type"),
+        pytest.param("POST", "application/json", "", 400, "could not understand", id="empty"),
+        pytest.param("POST", "application/json", "{", 400, "could not understand", id="not JSON"),
+        pytest.param("POST", "application/json", "{}", 400, "Failed to find specversion", id="{}"),
+        pytest.param(
+            "POST",
+            "application/json",
+            '{"message": {}, "subscription": "s"}',
+            400,
+            "Failed to find specversion",
+            id="no message",
+        ),
+        pytest.param(
+            "POST",
+            "application/cloudevents+json",
+            '{"specversion": "1.0", "id": "1", "type": "t"}',
+            400,
+            "Missing required attributes: {'source'}",
+            id="no source",
+        ),
+    ],
+)
+def test_what_is_no_event_is_refused_with_the_reason(
+    client: Client,
+    process: mock.Mock,
+    method: str,
+    content_type: str | None,
+    body: str,
+    status: int,
+    reason: str,
+) -> None:
+    response = client.open("/", method=method, data=body, content_type=content_type)
+    assert response.status_code == status
+    assert reason in html.unescape(response.text)
+    process.assert_not_called()
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ def process(stored: StoredObject) -> None:
     """Do the work of one new object: this is the place for your code; now it logs the object.
 
     Return when the work is done, and bear with the same generation again: an event can be
-    delivered twice. Raise PoisonEventError to drop an event for good; any other exception makes
-    Eventarc deliver it again. To write to the same bucket is to call this function again.
+    delivered twice. Raise PoisonEventError to drop an event for good, as when the object is gone
+    by now: no redelivery brings it back. Any other exception makes Eventarc deliver the event
+    again. To write to the same bucket is to call this function again.
     """
     log("INFO", f"Object received: gs://{stored.bucket}/{stored.name}", size=stored.size)
 

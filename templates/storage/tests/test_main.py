@@ -154,6 +154,20 @@ def test_your_code_can_drop_an_event_for_good(
     assert line["message"] == "Event dropped: it is no report"
 
 
+def test_an_object_that_is_gone_by_now_reaches_your_code_which_can_drop_its_event(
+    client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Whoever deletes an object does not take its event back.
+    process.side_effect = sys.modules["main"].PoisonEventError("the object is gone")
+    assert post(client, load()).status_code == 200
+    (stored,) = process.call_args.args
+    assert (stored.name, stored.generation) == ("reports/2026-11-23/売上.csv", 1795424400123456)
+    (line,) = log_lines(capsys)
+    assert line["severity"] == "ERROR"
+    assert line["message"] == "Event dropped: the object is gone"
+    assert line["event_id"] == "13284501722222222"
+
+
 def test_a_failure_of_your_code_is_logged_with_its_trace_and_left_to_redelivery(
     client: Client,
     process: mock.Mock,

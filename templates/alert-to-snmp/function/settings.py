@@ -1,0 +1,177 @@
+"""The SNMP_* settings of the function; README says what each of them means."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# The first of each is the default.
+VERSIONS = ("2c", "3")
+NOTIFICATIONS = ("trap", "inform")
+AUTH_PROTOCOLS = ("SHA-256", "SHA-224", "SHA-384", "SHA-512")
+PRIV_PROTOCOLS = ("AES-128", "AES-192", "AES-256")
+
+MAX_TIMEOUT_SECONDS = 60
+MIN_PASSWORD_CHARACTERS = 8  # RFC 3414, section 11.2
+MAX_USER_BYTES = 32  # RFC 3414, section 2.4
+
+_RECEIVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
+_ENTERPRISE_OID = re.compile(r"1\.3\.6\.1\.4\.1(?:\.[0-9]{1,10})+")
+_ENGINE_ID = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2}){5,32})")
+
+
+class SettingsError(ValueError):
+    """The environment does not say where or how to send; the text names every problem."""
+
+
+@dataclass(frozen=True)
+class User:
+    """An SNMPv3 user, whose messages are authenticated and encrypted (authPriv)."""
+
+    name: str
+    auth_protocol: str
+    auth_password: str = field(repr=False)
+    priv_protocol: str
+    priv_password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how to send.
+
+    `receivers` maps "host:port" as written to (host, port). With `user` it is SNMPv3, without it
+    SNMPv2c with `community`. `engine_id`, 5 to 32 bytes, is that of the sender of SNMPv3 traps.
+    """
+
+    receivers: dict[str, tuple[str, int]]
+    community: str = field(repr=False)
+    user: User | None
+    engine_id: bytes
+    inform: bool
+    enterprise_oid: str
+    timeout: float
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read and check the settings; SettingsError names all that is wrong at once."""
+    reader = _Reader(environment)
+    version = reader.choice("SNMP_VERSION", VERSIONS)
+    inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATIONS) == "inform"
+    settings = Settings(
+        receivers=reader.receivers(),
+        community=reader.community(),
+        user=reader.user(version),
+        engine_id=reader.engine_id(needed=version == "3" and not inform),
+        inform=inform,
+        enterprise_oid=reader.enterprise_oid(),
+        timeout=reader.timeout(),
+    )
+    if reader.problems:
+        raise SettingsError("; ".join(reader.problems))
+    return settings
+
+
+class _Reader:
+    """Reads settings one by one and keeps what is wrong; no secret is ever part of a problem."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.problems: list[str] = []
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        value = self.environment.get(name, choices[0])
+        if value not in choices:
+            self.problems.append(f"{name} is {value!r}; give {' or '.join(choices)}")
+        return value
+
+    def receivers(self) -> dict[str, tuple[str, int]]:
+        receivers = {}
+        items = self.environment.get("SNMP_RECEIVERS", "").split(",")
+        for item in filter(None, map(str.strip, items)):
+            match = _RECEIVER.fullmatch(item)
+            if match and int(match[3]) in range(1, 65_536) and _is_ipv6(match[1]):
+                receivers[item] = (match[1] or match[2], int(match[3]))
+            else:
+                self.problems.append(f"SNMP_RECEIVERS: {item!r} is not host:port or [IPv6]:port")
+        if not receivers and not any("SNMP_RECEIVERS" in each for each in self.problems):
+            self.problems.append("SNMP_RECEIVERS is empty; give host:port, separated by commas")
+        return receivers
+
+    def community(self) -> str:
+        return self._secret("SNMP_COMMUNITY", "public", at_least=1)
+
+    def user(self, version: str) -> User | None:
+        names = ("SNMP_USER", "SNMP_AUTH_PASSWORD", "SNMP_PRIV_PASSWORD")
+        if version != "3":
+            # What was meant to be secret must not go out in clear text.
+            self.problems += [
+                f"{name} is set, but SNMP_VERSION is {version!r}; give SNMP_VERSION=3"
+                for name in names
+                if name in self.environment and version == "2c"
+            ]
+            return None
+        name = self.environment.get("SNMP_USER", "")
+        if name != name.strip() or not 0 < len(name.encode(errors="replace")) <= MAX_USER_BYTES:
+            self.problems.append(
+                f"SNMP_USER is {name!r}; give 1 to {MAX_USER_BYTES} bytes without spaces around"
+            )
+        return User(
+            name,
+            self.choice("SNMP_AUTH_PROTOCOL", AUTH_PROTOCOLS),
+            self._secret("SNMP_AUTH_PASSWORD", "", at_least=MIN_PASSWORD_CHARACTERS),
+            self.choice("SNMP_PRIV_PROTOCOL", PRIV_PROTOCOLS),
+            self._secret("SNMP_PRIV_PASSWORD", "", at_least=MIN_PASSWORD_CHARACTERS),
+        )
+
+    def engine_id(self, *, needed: bool) -> bytes:
+        text = self.environment.get("SNMP_ENGINE_ID", "")
+        if not needed and not text:
+            return b""
+        match = _ENGINE_ID.fullmatch(text)
+        if match:
+            return bytes.fromhex(match[1])
+        self.problems.append(
+            f"SNMP_ENGINE_ID is {text!r}; SNMPv3 traps need the 10 to 64 hexadecimal digits that "
+            "their receivers know, such as 80007ed90561626364"
+        )
+        return b""
+
+    def enterprise_oid(self) -> str:
+        oid = self.environment.get("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1.32473.1")
+        if not _ENTERPRISE_OID.fullmatch(oid) or any(int(arc) >= 2**32 for arc in oid.split(".")):
+            self.problems.append(f"SNMP_ENTERPRISE_OID is {oid!r}; give 1.3.6.1.4.1.NUMBER...")
+        return oid
+
+    def timeout(self) -> float:
+        text = self.environment.get("SNMP_TIMEOUT", "5")
+        try:
+            timeout = float(text)
+        except ValueError:
+            timeout = 0.0
+        if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
+            self.problems.append(
+                f"SNMP_TIMEOUT is {text!r}; give seconds, at most {MAX_TIMEOUT_SECONDS}"
+            )
+        return timeout
+
+    def _secret(self, name: str, default: str, *, at_least: int) -> str:
+        value = self.environment.get(name, default)
+        # Secrets like to end in a newline, with which every receiver drops the packet in silence.
+        if value != value.strip() or len(value) < at_least:
+            self.problems.append(
+                f"{name} is shorter than {at_least} characters or has white space around it"
+            )
+        return value
+
+
+def _is_ipv6(address: str | None) -> bool:
+    """Tell whether what stood in brackets, if anything did, is an IPv6 address."""
+    try:
+        return address is None or bool(socket.inet_pton(socket.AF_INET6, address))
+    except OSError:
+        return False

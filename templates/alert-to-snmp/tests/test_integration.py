@@ -1,0 +1,644 @@
+"""The function behind the server that it has on Cloud Run, between Pub/Sub's emulator and snmptrapd.
+
+The receivers are Net-SNMP's and read the MIB of this repository, where a test does not say
+otherwise.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import functions_framework
+import grpc  # type: ignore[import-untyped]
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import error_reporting  # type: ignore[import-untyped]
+from google.cloud import errorreporting_v1beta1 as reporting
+from google.cloud.error_reporting._gapic import _ErrorReportingGapicApi
+from google.cloud.errorreporting_v1beta1.services.report_errors_service.transports import (
+    ReportErrorsServiceGrpcTransport,
+)
+
+import real_parts
+from receiver import COMMUNITY, Notification, Receiver, User, receiver, relay
+
+SECONDS = 60
+INCIDENT = {
+    "incident_id": "0.abc",
+    "policy_name": "CPU of the web servers",
+    "condition_name": "CPU utilization",
+    "severity": "Critical",
+    "summary": "web-1 の CPU 使用率が、しきい値 0.900 を超えました。" * 6,
+    "resource_display_name": "web-1",
+    "started_at": 1_795_424_400,
+    "ended_at": None,
+    "url": "https://console.cloud.google.com/monitoring/alerting/incidents/0.abc",
+    "state": "open",
+}
+ENGINE_ID = "80007ed90561626364"
+AUTH_PASSWORD, PRIV_PASSWORD = "an-auth-password", "a-priv-password"  # noqa: S105
+PROTOCOLS = {
+    "u1": ("SHA-256", "AES-128"),
+    "u2": ("SHA-224", "AES-192"),
+    "u3": ("SHA-384", "AES-256"),
+    "u4": ("SHA-512", "AES-256"),
+}
+USERS = [
+    User(name, auth, AUTH_PASSWORD, priv, PRIV_PASSWORD, engine)
+    for name, (auth, priv) in PROTOCOLS.items()
+    for engine in ("", f"0x{ENGINE_ID}")
+]
+
+
+def v3(notification: str, user: str = "u1", **settings: str) -> dict[str, str]:
+    auth_protocol, priv_protocol = PROTOCOLS[user]
+    return {
+        "SNMP_VERSION": "3",
+        "SNMP_NOTIFICATION": notification,
+        "SNMP_USER": user,
+        "SNMP_AUTH_PROTOCOL": auth_protocol,
+        "SNMP_AUTH_PASSWORD": AUTH_PASSWORD,
+        "SNMP_PRIV_PROTOCOL": priv_protocol,
+        "SNMP_PRIV_PASSWORD": PRIV_PASSWORD,
+        "SNMP_ENGINE_ID": ENGINE_ID,
+        **settings,
+    }
+
+
+def v2c(notification: str, **settings: str) -> dict[str, str]:
+    return {"SNMP_NOTIFICATION": notification, "SNMP_COMMUNITY": COMMUNITY, **settings}
+
+
+SETTINGS = {"2c": v2c, "3": v3}
+
+
+@contextlib.contextmanager
+def serve(
+    folder: Path, *receivers: int, code: str = "", **settings: str
+) -> Iterator[real_parts.Served]:
+    """Serve the function, after `code` where there is some, with ports of 127.0.0.1 to send to.
+
+    Like an instance on Cloud Run it starts with an empty folder for temporary files.
+    """
+    folder.mkdir(exist_ok=True)
+    source = None
+    if code:
+        source = folder / "changed_function.py"
+        source.write_text(f"{code}\nfrom main import *\n", encoding="utf-8")
+    addresses = ",".join(f"127.0.0.1:{port}" for port in receivers)
+    settings = {"SNMP_RECEIVERS": addresses, "TMPDIR": str(folder), **settings}
+    with real_parts.serve(folder, source, **settings) as served:
+        yield served
+
+
+def content_of(incident_id: str, **changes: object) -> bytes:
+    return json.dumps(
+        {"version": "1.2", "incident": {**INCIDENT, "incident_id": incident_id, **changes}}
+    ).encode()
+
+
+def push_of(incident_id: str, **changes: object) -> bytes:
+    """The body of a push, whose message id is the incident's and the state's."""
+    state = changes.get("state", "open")
+    message = {
+        "data": base64.b64encode(content_of(incident_id, **changes)).decode(),
+        "messageId": f"{incident_id}-{state}",
+        "publishTime": "2026-11-23T09:00:00Z",
+    }
+    subscription = "projects/my-project-id/subscriptions/alerts"
+    return json.dumps({"message": message, "subscription": subscription}).encode()
+
+
+def push(served: real_parts.Served, incident_id: str, **changes: object) -> int:
+    """Deliver an incident as Pub/Sub does and return the HTTP status."""
+    body = push_of(incident_id, **changes)
+    status, _ = real_parts.request(served.url, "POST", body, Content_Type="application/json")
+    return status
+
+
+def expected_texts(incident_id: str, state: str = "open", ended: str = "") -> dict[str, str]:
+    return {
+        "alertIncidentId": incident_id,
+        "alertState": state,
+        "alertPolicyName": "CPU of the web servers",
+        "alertConditionName": "CPU utilization",
+        "alertSeverity": "Critical",
+        "alertSummary": str(INCIDENT["summary"]),
+        "alertResource": "web-1",
+        "alertStarted": "2026-11-23T09:00:00Z",
+        "alertEnded": ended,
+        "alertUrl": "https://console.cloud.google.com/monitoring/alerting/incidents/0.abc",
+        "alertMessageId": f"{incident_id}-{state}",
+    }
+
+
+def incidents(notifications: list[Notification]) -> list[str]:
+    return [each.texts["alertIncidentId"] for each in notifications]
+
+
+def received_of(from_: Receiver, *incident_ids: str) -> list[str]:
+    """Which of the incidents have arrived so far, in that order."""
+    return [each for each in incidents(from_.received()) if each in incident_ids]
+
+
+def errors(served: real_parts.Served) -> list[str]:
+    return [each["message"] for each in served.lines() if each["severity"] == "ERROR"]
+
+
+def failed(served: real_parts.Served) -> set[int]:
+    """The ports that the last failure names."""
+    names = errors(served)[-1].partition("receivers failed: ")[2]
+    return {int(each.split(" ")[0]) for each in names.split("127.0.0.1:")[1:]}
+
+
+@pytest.fixture(scope="module")
+def snmptrapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    """A receiver that knows all users."""
+    with receiver(tmp_path_factory.mktemp("receiver"), USERS) as running:
+        yield running
+
+
+# What arrives
+
+
+@pytest.mark.parametrize("notification", ["trap", "inform"])
+@pytest.mark.parametrize("version", ["2c", "3"])
+def test_a_receiver_reads_what_the_incident_says(
+    version: str, notification: str, snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    incident_id = f"{version}-{notification}"
+    with serve(tmp_path, snmptrapd.port, **SETTINGS[version](notification)) as served:
+        assert push(served, incident_id) == 200
+        assert push(served, incident_id, state="closed", ended_at=1_795_426_200) == 200
+
+    def arrived() -> list[Notification]:
+        return [
+            each
+            for each in snmptrapd.received()
+            if each.texts["alertIncidentId"] == incident_id
+        ]
+
+    real_parts.wait_until(lambda: len(arrived()) >= 2, SECONDS, f"{incident_id} arrives twice")
+    sender = {"2c": COMMUNITY, "3": "u1"}[version]
+    ended = "2026-11-23T09:30:00Z"
+    assert arrived() == [
+        (notification, version, sender, "alertOpened", expected_texts(incident_id)),
+        (notification, version, sender, "alertClosed", expected_texts(incident_id, "closed", ended)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user", "notification"), [("u2", "trap"), ("u3", "inform"), ("u4", "trap")]
+)
+def test_every_authentication_and_encryption_on_offer_is_understood(
+    user: str, notification: str, snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    with serve(tmp_path, snmptrapd.port, **v3(notification, user)) as served:
+        assert push(served, user) == 200
+    real_parts.wait_until(lambda: received_of(snmptrapd, user), SECONDS, f"{user} is understood")
+    (arrived,) = [each for each in snmptrapd.received() if each.sender == user]
+    assert (arrived.version, arrived.texts) == ("3", expected_texts(user))
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**v2c("inform"), "SNMP_COMMUNITY": "not-the-community"},
+        v3("inform", SNMP_AUTH_PASSWORD="not-the-password"),  # noqa: S106
+        v3("inform", SNMP_PRIV_PASSWORD="not-the-password"),  # noqa: S106
+    ],
+    ids=["community", "authentication", "encryption"],
+)
+def test_an_inform_with_a_wrong_secret_fails_and_tells_no_secret(
+    wrong: dict[str, str], snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    with serve(tmp_path, snmptrapd.port, SNMP_TIMEOUT="0.5", **wrong) as served:
+        body = push_of("wrong")
+        status, answer = real_parts.request(
+            served.url, "POST", body, Content_Type="application/json"
+        )
+        log = served.log.read_text(encoding="utf-8")
+        assert status == 500
+        assert failed(served) == {snmptrapd.port}
+    secrets = [COMMUNITY, AUTH_PASSWORD, PRIV_PASSWORD]
+    secrets += [value for name, value in wrong.items() if "COMMUNITY" in name or "PASSWORD" in name]
+    assert [secret for secret in secrets if secret in log + answer] == []
+    assert received_of(snmptrapd, "wrong") == []
+
+
+@pytest.mark.parametrize("name", ["SNMP_AUTH_PASSWORD", "SNMP_PRIV_PASSWORD"])
+def test_a_trap_with_a_wrong_password_does_not_arrive_and_tells_no_secret(
+    name: str, snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    wrong_id, right_id = f"wrong {name}", f"right {name}"
+    with (
+        serve(tmp_path / "wrong", snmptrapd.port, **v3("trap", **{name: "not-it-at-all"})) as wrong,
+        serve(tmp_path / "right", snmptrapd.port, **v3("trap")) as right,
+    ):
+        assert push(wrong, wrong_id) == 200  # It has left, and more is not known of a trap.
+        assert push(right, right_id) == 200
+        logs = [each.log.read_text(encoding="utf-8") for each in (wrong, right)]
+    real_parts.wait_until(lambda: received_of(snmptrapd, right_id), SECONDS, "the right one")
+    assert received_of(snmptrapd, wrong_id, right_id) == [right_id]
+    for secret in (AUTH_PASSWORD, PRIV_PASSWORD, "not-it-at-all"):
+        assert secret not in "".join(logs)
+
+
+# SNMPv3: instances and receivers that come and go
+
+# The clock as pysnmp sets it, of an instance that was started AGE seconds ago.
+OWN_CLOCK = """
+import time
+import snmp_v3
+def own_clock(engine):
+    boots, clock = engine.get_mib_builder().import_symbols(
+        "__SNMP-FRAMEWORK-MIB", "snmpEngineBoots", "snmpEngineTime"
+    )
+    boots.syntax = boots.syntax.clone(1)
+    clock.syntax = clock.syntax.clone(int(time.time()) - AGE)
+snmp_v3._set_clock = own_clock
+"""
+
+
+def test_traps_of_all_instances_arrive_whenever_these_were_started(tmp_path: Path) -> None:
+    settings = v3("trap")
+    with (
+        receiver(tmp_path / "receiver", USERS) as fresh,
+        serve(tmp_path / "1", fresh.port, code=OWN_CLOCK.replace("AGE", "1000"), **settings) as old,
+        serve(tmp_path / "2", fresh.port, code=OWN_CLOCK.replace("AGE", "0"), **settings) as new,
+        serve(tmp_path / "3", fresh.port, **settings) as first,
+        serve(tmp_path / "4", fresh.port, **settings) as second,
+    ):
+        for served, incident_id in [
+            (old, "an old clock of its own"),
+            (new, "a new one"),  # It is behind the other by more than 150 seconds.
+            (first, "1"),
+            (second, "2"),
+            (first, "3"),
+            (second, "4"),
+        ]:
+            assert push(served, incident_id) == 200
+        arrived = fresh.wait_for(5)
+    assert incidents(arrived) == ["an old clock of its own", "1", "2", "3", "4"]
+
+
+COUNT_ENGINES = """
+import snmp_v3
+from structured_log import log
+original = snmp_v3.hlapi.SnmpEngine
+def counted(*arguments, **options):
+    log("INFO", "An engine is made")
+    return original(*arguments, **options)
+snmp_v3.hlapi.SnmpEngine = counted
+"""
+
+
+def test_informs_reach_receivers_of_different_engines_also_after_these_start_again(
+    tmp_path: Path,
+) -> None:
+    kept, replaced = tmp_path / "kept", tmp_path / "replaced"
+    with contextlib.ExitStack() as stack:
+        with receiver(kept, USERS) as one, receiver(replaced, USERS) as other:
+            settings = v3("inform", SNMP_TIMEOUT="0.5")
+            ports = one.port, other.port
+            served = stack.enter_context(serve(tmp_path, *ports, code=COUNT_ENGINES, **settings))
+            assert [push(served, "1"), push(served, "2")] == [200, 200]
+            assert [incidents(each.received()) for each in (one, other)] == [["1", "2"]] * 2
+        with receiver(kept, USERS, ports[0]), receiver(tmp_path / "spare", USERS, ports[1]) as spare:
+            # One has counted its start. At the other address there is an engine as yet unknown,
+            # which is found out by a failure.
+            assert [push(served, "3"), push(served, "3"), push(served, "4")] == [500, 200, 200]
+            assert failed(served) == {ports[1]}
+            assert incidents(one.received()) == ["1", "2", "3", "3", "4"]
+            assert incidents(spare.received()) == ["3", "4"]
+        made = [each for each in served.lines() if each["message"] == "An engine is made"]
+        assert len(made) == 1
+
+
+# Receivers that fail
+
+
+@contextlib.contextmanager
+def garbage() -> Iterator[int]:
+    """A port of 127.0.0.1 that answers everything with random bytes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            while True:
+                packet, sender = udp.recvfrom(65_535)
+                if packet == b"stop":
+                    return
+                udp.sendto(os.urandom(100), sender)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield udp.getsockname()[1]
+        finally:
+            udp.sendto(b"stop", udp.getsockname())
+            thread.join(timeout=60)
+
+
+@pytest.mark.parametrize("version", ["2c", "3"])
+def test_receivers_that_fail_are_named_and_keep_nothing_from_the_others(
+    version: str, snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    settings = SETTINGS[version]("inform", SNMP_TIMEOUT="0.5")
+    ids = [f"{version}-{number}" for number in range(3)]
+    closed = real_parts.free_port(socket.SOCK_DGRAM)
+    with contextlib.ExitStack() as stack:
+        with garbage() as noisy, relay(snmptrapd.port, lambda _: False) as silent:
+            bad = closed, silent, noisy
+            ports = closed, silent, snmptrapd.port, noisy
+            served = stack.enter_context(serve(tmp_path, *ports, code=COUNT_ENGINES, **settings))
+            for incident_id in ids[:2]:
+                assert push(served, incident_id) == 500
+                assert failed(served) == set(bad)
+                assert errors(served)[-1].startswith("Incident not sent: 3 of 4 receivers failed")
+        mended = [
+            stack.enter_context(receiver(tmp_path / str(port), USERS, port)) for port in bad
+        ]
+        assert push(served, ids[2]) == 200
+        assert [incidents(each.received()) for each in mended] == [[ids[2]]] * 3
+        assert received_of(snmptrapd, *ids) == ids
+        made = [each for each in served.lines() if each["message"] == "An engine is made"]
+        assert len(made) == (version == "3")
+
+
+# The end of an instance
+
+
+@pytest.mark.parametrize("version", ["2c", "3"])
+def test_an_inform_is_waited_for_before_the_server_ends(
+    version: str, snmptrapd: Receiver, tmp_path: Path
+) -> None:
+    arrived, let_go = threading.Event(), threading.Event()
+
+    def wait(_packet: bytes) -> bool:
+        arrived.set()
+        return let_go.wait(SECONDS)
+
+    settings = SETTINGS[version]("inform", SNMP_TIMEOUT="30", GUNICORN_LOG_LEVEL="info")
+    with (
+        relay(snmptrapd.port, wait) as slow,
+        serve(tmp_path, slow, **settings) as served,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def log() -> str:
+            return served.log.read_text(encoding="utf-8")
+
+        answer = pool.submit(push, served, f"{version}-end")
+        try:
+            assert arrived.wait(SECONDS)
+            served.process.terminate()
+            real_parts.wait_until(lambda: "Handling signal: term" in log(), 10, "it is asked")
+            assert not answer.done()
+        finally:
+            let_go.set()
+        assert answer.result(timeout=SECONDS) == 200
+        assert served.process.wait(timeout=10) == 0, log()
+        group = served.process.pid
+        real_parts.wait_until(lambda: not real_parts.group_exists(group), 10, "no process is left")
+    assert received_of(snmptrapd, f"{version}-end") == [f"{version}-end"]
+
+
+# Behind Pub/Sub
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published, with its ids by incident, and where it arrives.
+
+    The other receiver is sent to as well, but at first it does not get some incidents.
+    """
+
+    emulator: real_parts.Emulator
+    served: real_parts.Served
+    steady: Receiver
+    other: Receiver
+    ids: dict[str, str]
+
+    def errors(self, incident_id: str) -> list[str]:
+        """What the function logged as it failed to send an incident, or dropped it."""
+        entries = [each for each in self.served.lines() if each["severity"] == "ERROR"]
+        return [each["message"] for each in entries if each["event_id"] == self.ids[incident_id]]
+
+    def wait_for(self, at: Receiver, *incident_ids: str) -> list[str]:
+        """The incidents that have arrived there, when all have."""
+        real_parts.wait_until(
+            lambda: set(received_of(at, *incident_ids)) == set(incident_ids),
+            SECONDS,
+            f"{incident_ids}; {self.served.lines()}",
+        )
+        return received_of(at, *incident_ids)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
+    """Publish everything at once, because each redelivery takes the emulator a second."""
+    script = real_parts.need(real_parts.find_pubsub_emulator(), "the Pub/Sub emulator")
+    folder = tmp_path_factory.mktemp("emulator")
+    # As many packets, two for each delivery, get lost on the way to the other receiver.
+    losses = {b"doomed": 100, b"flaky": 4, b"first": 2}
+
+    def lets_through(packet: bytes) -> bool:
+        lost = [name for name, left in losses.items() if left and name in packet]
+        for name in lost:
+            losses[name] -= 1
+        return not lost
+
+    with (
+        receiver(folder / "steady") as steady,
+        receiver(folder / "other") as other,
+        relay(other.port, lets_through) as lossy,
+        real_parts.pubsub_emulator(script, folder) as emulator,
+        serve(folder / "f", steady.port, lossy, **v2c("inform", SNMP_TIMEOUT="0.2")) as served,
+    ):
+        for topic in ("dead-letters", "alerts", "in-order"):
+            emulator.create_topic(topic)
+        emulator.subscribe("dead-letters", "dead-letters")
+        # As deployed, but without a pause before a redelivery, and once with order.
+        settings = {"ackDeadlineSeconds": 600, "pushConfig": {"pushEndpoint": served.url}}
+        dead_letters = f"projects/{emulator.project}/topics/dead-letters"
+        policy = {"deadLetterTopic": dead_letters, "maxDeliveryAttempts": 5}
+        emulator.subscribe("alerts", "alerts", deadLetterPolicy=policy, **settings)
+        emulator.subscribe("in-order", "in-order", enableMessageOrdering=True, **settings)
+
+        ids = {}
+        for incident_id in ("doomed", "flaky", "plain"):
+            (ids[incident_id],) = emulator.publish("alerts", content_of(incident_id))
+        (ids["poison"],) = emulator.publish("alerts", b'{"incident": []}')
+        for incident_id in ("first", "second", "third"):
+            content = content_of(incident_id)
+            (ids[incident_id],) = emulator.publish("in-order", content, orderingKey="a policy")
+        yield Published(emulator, served, steady, other, ids)
+
+
+def test_a_published_incident_arrives_once_everywhere_with_its_message_id(
+    published: Published,
+) -> None:
+    for each in (published.steady, published.other):
+        assert published.wait_for(each, "plain") == ["plain"]
+        (arrived,) = [
+            one for one in each.received() if one.texts["alertIncidentId"] == "plain"
+        ]
+        message_id = published.ids["plain"]
+        assert arrived.texts == {**expected_texts("plain"), "alertMessageId": message_id}
+    assert published.errors("plain") == []
+
+
+def test_a_redelivered_incident_is_recognised_by_its_message_id(published: Published) -> None:
+    assert published.wait_for(published.other, "flaky") == ["flaky"]
+    # It had failed twice, and the receiver that works got it every time.
+    assert len(published.errors("flaky")) == 2
+    arrived = [
+        each
+        for each in published.steady.received()
+        if each.texts["alertMessageId"] == published.ids["flaky"]
+    ]
+    assert len(arrived) == 3
+    assert {each.texts["alertIncidentId"] for each in arrived} == {"flaky"}
+    assert arrived.count(arrived[0]) == 3
+
+
+def test_incidents_with_an_ordering_key_arrive_in_order(published: Published) -> None:
+    names = ["first", "second", "third"]
+    assert published.wait_for(published.other, *names) == names
+    assert published.wait_for(published.steady, *names) == ["first", *names]
+
+
+def test_an_incident_that_keeps_failing_becomes_a_dead_letter_and_poison_is_delivered_once(
+    published: Published,
+) -> None:
+    dead: list[dict[str, Any]] = []
+
+    def has_dead_letter() -> bool:
+        dead.extend(published.emulator.pull("dead-letters"))
+        return bool(dead)
+
+    real_parts.wait_until(has_dead_letter, SECONDS, "a dead letter")
+    (letter,) = dead
+    assert base64.b64decode(letter["message"]["data"]) == content_of("doomed")
+    assert len(published.errors("doomed")) == 5
+    assert received_of(published.steady, "doomed") == ["doomed"] * 5
+    assert received_of(published.other, "doomed") == []
+    # Meanwhile the poison message could have come again as often.
+    assert published.errors("poison") == ["Message dropped: the data has no incident object"]
+
+
+def children(process_id: int) -> list[int]:
+    path = Path(f"/proc/{process_id}/task/{process_id}/children")
+    return [int(each) for each in path.read_text(encoding="ascii").split()]
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("version", ["2c", "3"])
+def test_a_burst_arrives_though_the_server_is_killed_amid_it(version: str, tmp_path: Path) -> None:
+    script = real_parts.need(real_parts.find_pubsub_emulator(), "the Pub/Sub emulator")
+    count, seconds = 1_000, 180
+    settings = SETTINGS[version]("inform", THREADS="8")
+    with (
+        receiver(tmp_path / "receiver", USERS) as running,
+        real_parts.pubsub_emulator(script, tmp_path) as emulator,
+        serve(tmp_path / "f", running.port, **settings) as served,
+    ):
+        emulator.create_topic("alerts")
+        push_config = {"pushEndpoint": served.url}
+        emulator.subscribe("alerts", "alerts", ackDeadlineSeconds=10, pushConfig=push_config)
+        (worker,) = children(served.process.pid)
+        names = [f"incident-{number}" for number in range(count)]
+        ids = emulator.publish("alerts", *map(content_of, names))
+
+        def arrived() -> Counter[tuple[str, str, str]]:
+            texts = [each.texts for each in running.received()]
+            return Counter(
+                (each["alertMessageId"], each["alertIncidentId"], each["alertState"])
+                for each in texts
+            )
+
+        real_parts.wait_until(lambda: len(arrived()) >= count // 3, seconds, "a third arrives")
+        os.kill(worker, signal.SIGKILL)
+        assert len(arrived()) < count
+        real_parts.wait_until(
+            lambda: children(served.process.pid) not in ([], [worker]), SECONDS, "a new worker"
+        )
+        real_parts.wait_until(lambda: len(arrived()) >= count, seconds, "all arrive")
+        total = arrived()
+    # Nothing is lost, and what came more than once is the same in all that tells it apart.
+    assert sorted(total) == sorted((ids[n], name, "open") for n, name in enumerate(names))
+    print(f"{total.total() - count} of {count} came more than once")
+
+
+# On Cloud Run
+
+
+def test_a_failure_is_reported_with_its_service_and_stack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reports: list[Any] = []
+
+    def report(request: Any, _context: object) -> Any:
+        reports.append(request)
+        return reporting.ReportErrorEventResponse()
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        report,
+        request_deserializer=reporting.ReportErrorEventRequest.deserialize,
+        response_serializer=reporting.ReportErrorEventResponse.serialize,
+    )
+    service = "google.devtools.clouderrorreporting.v1beta1.ReportErrorsService"
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(service, {"ReportErrorEvent": handler})]
+    )
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    real_client = error_reporting.Client
+
+    def create_client(**settings: str) -> Any:
+        client = real_client(
+            project="my-project-id", credentials=AnonymousCredentials(), **settings
+        )
+        transport = ReportErrorsServiceGrpcTransport(channel=grpc.insecure_channel(address))
+        api = reporting.ReportErrorsServiceClient(transport=transport)
+        client._report_errors_api = _ErrorReportingGapicApi(api, "my-project-id")
+        return client
+
+    closed = real_parts.free_port(socket.SOCK_DGRAM)
+    for name in [name for name in os.environ if name.startswith("SNMP_")]:
+        monkeypatch.delenv(name)
+    for name, value in v2c("inform", SNMP_RECEIVERS=f"127.0.0.1:{closed}").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("K_SERVICE", "alert-to-snmp")
+    monkeypatch.setattr(error_reporting, "Client", create_client)
+    app = functions_framework.create_app(
+        target="send_event", source=str(real_parts.ROOT / "function/main.py")
+    )
+    server.start()
+    try:
+        body = push_of("reported")
+        response = app.test_client().post("/", data=body, content_type="application/json")
+        assert response.status_code == 500
+    finally:
+        server.stop(None).wait(SECONDS)
+    (told,) = reports
+    assert told.project_name == "projects/my-project-id"
+    assert told.event.service_context.service == "alert-to-snmp"
+    assert told.event.message.startswith("Traceback (most recent call last):\n")
+    assert f"DeliveryError: 1 of 1 receivers failed: 127.0.0.1:{closed}" in told.event.message

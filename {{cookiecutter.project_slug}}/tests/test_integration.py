@@ -1,0 +1,1 @@
+{% include cookiecutter.function_kind ~ "/tests/test_integration.py" %}
