@@ -14,6 +14,8 @@ INDEX_URL = re.compile(
     r"/(?P<project>[a-z0-9][a-z0-9.:-]*)/(?P<repository>[a-z0-9-]+)/simple/?"
 )
 INDEX_OPTION = re.compile(r"^\s*(?:--index-url|-i)[\s=]+(\S+)", re.MULTILINE)
+# Its other decorators, such as errorhandler, mark no entry point.
+ENTRY_POINT = re.compile(r"functions_framework(?:\.aio)?\.(?:http|cloud_event|typed)\b")
 FRAMEWORK = re.compile(r"^functions-framework\b", re.MULTILINE)
 
 
@@ -141,11 +143,11 @@ def entry_point(main: Path) -> str:
         node.name
         for node in module.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and any("functions_framework" in ast.unparse(mark) for mark in node.decorator_list)
+        and any(ENTRY_POINT.match(ast.unparse(mark)) for mark in node.decorator_list)
     ]
     if len(marked) != 1:
         raise RepositoryError(
-            f"{main}: {len(marked)} functions are marked with functions_framework; "
+            f"{main}: {len(marked)} functions are marked as one by functions_framework; "
             "pass --target NAME"
         )
     return marked[0]

@@ -193,10 +193,15 @@ def test_what_a_build_would_not_have_is_noticed(tmp_path: Path) -> None:
     assert diagnosis.paths_outside(requirements) == ["../more.txt", "/wheels", "/c.txt"]
 
 
+ERROR_HANDLER = "@functions_framework.errorhandler(400)\ndef e(e): ...\n"
+
+
 @pytest.mark.parametrize(
     ("source", "target"),
     [
         ("import functions_framework\n@functions_framework.http\ndef f(r): ...\n", "f"),
+        (f"{ERROR_HANDLER}@functions_framework.typed(int)\ndef f(r): ...\n", "f"),
+        (ERROR_HANDLER, None),
         ("from functions_framework import http\n@http\ndef f(r): ...\n", None),
         ("def f(r): ...\n", None),
         ("@functions_framework.http\ndef f(r): ...\n" * 2, None),
