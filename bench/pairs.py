@@ -1,0 +1,60 @@
+"""Measure two sides in turn, so that whatever else the machine does meets both."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+PRODUCT = TEMPLATE / "{{cookiecutter.project_slug}}"
+PAIRS = 15
+
+Row = tuple[str, str, str, str]  # what, measured, ratio, wanted
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Of one side, of the other, and of the ratios pair by pair."""
+
+    ours: float
+    theirs: float
+    ratio: float
+
+    def row(self, what: str, unit: str, wanted: str = "—", remark: str = "") -> Row:
+        measured = " ÷ ".join(
+            f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in (self.ours, self.theirs)
+        )
+        return what, f"{measured} {unit}{remark}", f"{self.ratio:.2f}", wanted
+
+
+def in_turn(ours: Callable[[], float], theirs: Callable[[], float], pairs: int = PAIRS) -> Medians:
+    for side in (ours, theirs):
+        side()  # not counted: fills the caches
+    return medians([(ours(), theirs()) for _ in range(pairs)])
+
+
+def medians(pairs: Sequence[tuple[float, float]]) -> Medians:
+    first, second = zip(*pairs, strict=True)
+    return Medians(
+        statistics.median(first),
+        statistics.median(second),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def commands_in_turn(
+    ours: Sequence[str], theirs: Sequence[str], environment: Mapping[str, str]
+) -> Medians:
+    """Seconds of two commands, from their start to their end."""
+    return in_turn(lambda: seconds(ours, environment), lambda: seconds(theirs, environment))
+
+
+def seconds(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start

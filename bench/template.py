@@ -1,0 +1,54 @@
+"""What the template itself costs: a bake, and what its rehearsal asks of Artifact Registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .pairs import TEMPLATE, Row, commands_in_turn, seconds
+
+
+@contextmanager
+def one_file_template() -> Iterator[Path]:
+    """A template of one file and one question, without hooks."""
+    with tempfile.TemporaryDirectory() as name:
+        template = Path(name)
+        (template / "cookiecutter.json").write_text('{"slug": "bare"}', encoding="utf-8")
+        folder = template / "{{cookiecutter.slug}}"
+        folder.mkdir()
+        (folder / "README.md").write_text("{{ cookiecutter.slug }}\n", encoding="utf-8")
+        yield template
+
+
+def bake_rows() -> Iterator[Row]:
+    with one_file_template() as bare, tempfile.TemporaryDirectory() as out:
+        environment = {**os.environ, "HOME": out, "CLOSED_FUNCTION_ALLOW": "0"}
+        command = [sys.executable, "-m", "cookiecutter", "--no-input", "-f", "--output-dir", out]
+        measured = commands_in_turn([*command, str(TEMPLATE)], [*command, str(bare)], environment)
+    yield measured.row("default bake with hooks ÷ bake of one file without", "s", "≤ 1.4")
+
+
+def request_rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as out:
+        cookiecutter = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config"]
+        seconds([*cookiecutter, "--output-dir", out, str(TEMPLATE)])
+        product, report = Path(out, "alert-to-snmp"), Path(out, "report.json")
+        rehearse = [sys.executable, "-m", "closed_network", "rehearse", str(product)]
+        seconds([*rehearse, "--report", str(report)])
+        findings = json.loads(report.read_text(encoding="utf-8"))
+        lock = (product / "function" / "requirements.txt").read_text(encoding="utf-8")
+    locked = len(re.findall(r"^\S+==", lock, re.MULTILINE))
+    host = next(iter(findings["requests"]))
+    requests = findings["requests"][host] - 1  # the page that was denied first
+    yield (
+        "requests of the rehearsal's pip ÷ locked packages",
+        f"{requests} ÷ {locked}, {sum(findings['refused'].values())} elsewhere",
+        f"{requests / locked:.2f}",
+        "= 2",
+    )
