@@ -172,6 +172,16 @@ def test_a_product_passes_its_own_tests(
 
 
 @pytest.mark.slow
+def test_a_burst_of_alerts_loses_nothing_though_a_worker_is_killed(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="alert-to-snmp"))
+    done = make(product, "test", "PYTEST_ADDOPTS=-m load")
+    assert_all_passed(done)
+    assert "2 passed" in done.stdout.splitlines()[-1] or os.environ.get("CI") != "true"
+
+
+@pytest.mark.slow
 def test_a_product_baked_without_hooks_passes_its_own_tests_until_it_is_broken(
     environments: Environments, tmp_path: Path
 ) -> None:

@@ -155,10 +155,13 @@ def _forget_peers(engine: Any) -> None:
     Another engine may have taken over an address, or one may have lost count of its boots; pysnmp
     would believe what it knew before for 300 seconds, and not hear what contradicts it.
     """
-    engines = engine.message_processing_subsystems[3]
-    engines._SnmpV3MessageProcessingModel__engineIdCache.clear()
-    engines._SnmpV3MessageProcessingModel__engineIdCacheExpQueue.clear()
-    engine.security_models[3]._SnmpUSMSecurityModel__timeline.clear()
+    engines, users = engine.message_processing_subsystems[3], engine.security_models[3]
+    for holder, name in (
+        (engines, "_SnmpV3MessageProcessingModel__engineIdCache"),
+        (engines, "_SnmpV3MessageProcessingModel__engineIdCacheExpQueue"),
+        (users, "_SnmpUSMSecurityModel__timeline"),
+    ):
+        getattr(holder, name).clear()
 
 
 def _credentials(user: User, engine_id: bytes, *, inform: bool) -> Any:
