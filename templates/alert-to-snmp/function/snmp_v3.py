@@ -40,7 +40,8 @@ PRIV_PROTOCOLS = {
 SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
 SNMP_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
 
-# RFC 3826 asks for this mode; the lock says which cryptography still has it there.
+# RFC 3826 asks for this mode. pysnmp encrypts with cryptography, which google-auth brings along;
+# the lock says which version, and that one still has the mode there.
 warnings.filterwarnings("ignore", message="CFB has been moved")
 
 _starting = threading.Lock()
@@ -63,11 +64,13 @@ def prepare(
         attempt = asyncio.run_coroutine_threadsafe(
             _notify(settings, user, varbinds, family, target[:2]), _running_loop()
         )
+        seconds = INFORM_ATTEMPTS * settings.timeout + SPARE_SECONDS
         try:
-            attempt.result(INFORM_ATTEMPTS * settings.timeout + SPARE_SECONDS)
+            attempt.result(seconds)
         except TimeoutError:
             attempt.cancel()
-            raise
+            reason = f"the engine did not end in {seconds:g} s"
+            raise TimeoutError(reason) from None
 
     return send
 

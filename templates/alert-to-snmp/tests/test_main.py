@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import json
@@ -775,6 +776,18 @@ def test_an_snmpv3_inform_without_a_useful_answer_fails_and_names_the_receiver(
     assert response.status_code == 500
     message = log_lines(capsys)[-1]["message"]
     assert f"1 of 1 receivers failed: {silent.name} (" in message
+
+
+def test_an_engine_that_does_not_end_does_not_hold_up_the_request_for_ever(
+    create_client: CreateClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_client(**V3, SNMP_TIMEOUT="0.1")
+    assert post(client, load("incident-open.json")).status_code == 200
+    log_lines(capsys)
+    monkeypatch.setattr(sys.modules["snmp_v3"], "_notify", lambda *_: asyncio.sleep(60))
+    monkeypatch.setattr(sys.modules["snmp_v3"], "SPARE_SECONDS", 0)
+    response = post(client, load("incident-open.json"))
+    assert "(the engine did not end in 0.2 s)" in failure(response, capsys)
 
 
 # Logs and reports
