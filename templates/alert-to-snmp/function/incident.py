@@ -70,7 +70,7 @@ def describe(incident: Mapping[str, Any], message_id: str) -> dict[str, str]:
         "summary": _text(incident.get("summary"), MAX_SUMMARY_BYTES),
         "resource": _text(incident.get("resource_display_name") or incident.get("resource_name")),
         "started": _rfc3339(incident.get("started_at")),
-        "ended": _rfc3339(incident.get("ended_at")),
+        "ended": _rfc3339(incident.get("ended_at")) if state == "closed" else "",
         "url": _text(incident.get("url")),
         "message_id": _text(message_id),
     }
@@ -88,4 +88,4 @@ def _rfc3339(epoch_seconds: object) -> str:
         time = datetime.fromtimestamp(float(str(epoch_seconds or None)), UTC)
     except (ValueError, OverflowError, OSError):
         return ""  # An alert without a time, or with an odd one, is still an alert.
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return time.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

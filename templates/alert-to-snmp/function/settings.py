@@ -16,12 +16,13 @@ NOTIFICATIONS = ("trap", "inform")
 AUTH_PROTOCOLS = ("SHA-256", "SHA-224", "SHA-384", "SHA-512")
 PRIV_PROTOCOLS = ("AES-128", "AES-192", "AES-256")
 
-MAX_TIMEOUT_SECONDS = 60
+MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS = 0.01, 60
 MIN_PASSWORD_CHARACTERS = 8  # RFC 3414, section 11.2
 MAX_USER_BYTES = 32  # RFC 3414, section 2.4
 
 _RECEIVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
-_ENTERPRISE_OID = re.compile(r"1\.3\.6\.1\.4\.1(?:\.[0-9]{1,10})+")
+# An OID has at most 128 numbers (RFC 2578, section 3.5), of which objects add three.
+_ENTERPRISE_OID = re.compile(r"1\.3\.6\.1\.4\.1(?:\.[0-9]{1,10}){1,119}")
 _ENGINE_ID = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2}){5,32})")
 
 
@@ -116,9 +117,10 @@ class _Reader:
             ]
             return None
         name = self.environment.get("SNMP_USER", "")
-        if name != name.strip() or not 0 < len(name.encode(errors="replace")) <= MAX_USER_BYTES:
+        if name != name.strip() or not name.isascii() or not 0 < len(name) <= MAX_USER_BYTES:
             self.problems.append(
-                f"SNMP_USER is {name!r}; give 1 to {MAX_USER_BYTES} bytes without spaces around"
+                f"SNMP_USER is {name!r}; give 1 to {MAX_USER_BYTES} ASCII characters without "
+                "spaces around"
             )
         return User(
             name,
@@ -133,8 +135,8 @@ class _Reader:
         if not needed and not text:
             return b""
         match = _ENGINE_ID.fullmatch(text)
-        if match:
-            return bytes.fromhex(match[1])
+        if match and set(engine_id := bytes.fromhex(match[1])) not in ({0x00}, {0xFF}):  # RFC 3411
+            return engine_id
         self.problems.append(
             f"SNMP_ENGINE_ID is {text!r}; SNMPv3 traps need the 10 to 64 hexadecimal digits that "
             "their receivers know, such as 80007ed90561626364"
@@ -153,20 +155,29 @@ class _Reader:
             timeout = float(text)
         except ValueError:
             timeout = 0.0
-        if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
-            self.problems.append(
-                f"SNMP_TIMEOUT is {text!r}; give seconds, at most {MAX_TIMEOUT_SECONDS}"
-            )
+        if not MIN_TIMEOUT_SECONDS <= timeout <= MAX_TIMEOUT_SECONDS:
+            allowed = f"{MIN_TIMEOUT_SECONDS} to {MAX_TIMEOUT_SECONDS} seconds"
+            self.problems.append(f"SNMP_TIMEOUT is {text!r}; give {allowed}")
         return timeout
 
     def _secret(self, name: str, default: str, *, at_least: int) -> str:
         value = self.environment.get(name, default)
         # Secrets like to end in a newline, with which every receiver drops the packet in silence.
-        if value != value.strip() or len(value) < at_least:
+        if value != value.strip() or len(value) < at_least or not _is_utf8(value):
             self.problems.append(
-                f"{name} is shorter than {at_least} characters or has white space around it"
+                f"{name} is shorter than {at_least} characters, has white space around it or is "
+                "not UTF-8"
             )
         return value
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether the bytes of an environment variable were UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_ipv6(address: str | None) -> bool:

@@ -63,7 +63,9 @@ def notify(settings: Settings, texts: Mapping[str, str]) -> None:
             name: pool.submit(deliver, address) for name, address in settings.receivers.items()
         }
     failures = [
-        f"{name} ({error})" for name, attempt in attempts.items() if (error := attempt.exception())
+        f"{name} ({str(error) or type(error).__name__})"
+        for name, attempt in attempts.items()
+        if (error := attempt.exception())
     ]
     if failures:
         message = f"{len(failures)} of {len(attempts)} receivers failed: {', '.join(failures)}"

@@ -171,8 +171,8 @@ def _credentials(user: User, engine_id: bytes, *, inform: bool) -> Any:
     """Return pysnmp's form of a user. The keys of a trap are made for the sender's engine."""
     return hlapi.UsmUserData(
         user.name,
-        user.auth_password,
-        user.priv_password,
+        user.auth_password.encode(),  # pysnmp would take text for Latin-1.
+        user.priv_password.encode(),
         authProtocol=AUTH_PROTOCOLS[user.auth_protocol],
         privProtocol=PRIV_PROTOCOLS[user.priv_protocol],
         securityEngineId=None if inform else hlapi.OctetString(engine_id),

@@ -44,7 +44,7 @@ INCIDENT = {
 }
 ENDED = "2026-11-23T09:30:00Z"
 ENGINE_ID = "80007ed90561626364"
-AUTH_PASSWORD, PRIV_PASSWORD = "an-auth-password", "a-priv-password"
+AUTH_PASSWORD, PRIV_PASSWORD = "an-auth-pässwörd", "暗号化のための合言葉"
 PROTOCOLS = {
     "u1": ("SHA-256", "AES-128"),
     "u2": ("SHA-224", "AES-192"),

@@ -289,6 +289,8 @@ def test_what_is_no_event_is_refused_with_the_reason(
         pytest.param({"started_at": 0}, 8, "", id="time 0"),
         pytest.param({"started_at": "1795424400"}, 8, "2026-11-23T09:00:00Z", id="time as text"),
         pytest.param({"started_at": "yesterday"}, 8, "", id="no time at all"),
+        pytest.param({"started_at": -62135596800}, 8, "0001-01-01T00:00:00Z", id="year 1"),
+        pytest.param({"ended_at": 1795424400}, 9, "", id="an end while it is open"),
         pytest.param({"started_at": 1e300}, 8, "", id="time beyond the calendar"),
         pytest.param({"incident_id": 12345}, 1, "12345", id="a number for a text"),
         pytest.param({"summary": "a\tb\r\nc\x00d\x7fe\x85f"}, 6, "a b  c d e f", id="controls"),
@@ -460,7 +462,10 @@ def refusal(
         ("SNMP_TIMEOUT", "soon", "SNMP_TIMEOUT is 'soon'"),
         ("SNMP_TIMEOUT", "0", "SNMP_TIMEOUT is '0'"),
         ("SNMP_TIMEOUT", "nan", "SNMP_TIMEOUT is 'nan'"),
-        ("SNMP_TIMEOUT", "61", "SNMP_TIMEOUT is '61'; give seconds, at most 60"),
+        ("SNMP_TIMEOUT", "61", "SNMP_TIMEOUT is '61'; give 0.01 to 60 seconds"),
+        ("SNMP_TIMEOUT", "1e-300", "SNMP_TIMEOUT is '1e-300'"),
+        ("SNMP_COMMUNITY", "abc\udcffdef", "or is not UTF-8"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1" + ".1" * 120, "SNMP_ENTERPRISE_OID is"),
         ("SNMP_USER", "monitor", "SNMP_USER is set, but SNMP_VERSION is '2c'"),
         ("SNMP_AUTH_PASSWORD", "auth-password", "SNMP_AUTH_PASSWORD is set, but"),
         ("SNMP_PRIV_PASSWORD", "priv-password", "SNMP_PRIV_PASSWORD is set, but"),
@@ -483,7 +488,11 @@ def test_a_function_with_a_bad_setting_names_it_and_does_not_start(
     [
         ("SNMP_USER", "", "SNMP_USER is ''"),
         ("SNMP_USER", "monitor ", "SNMP_USER is 'monitor '"),
-        ("SNMP_USER", "監" * 11, "give 1 to 32 bytes"),
+        ("SNMP_USER", "監視", "give 1 to 32 ASCII characters"),
+        ("SNMP_USER", "x" * 33, "give 1 to 32 ASCII characters"),
+        ("SNMP_AUTH_PASSWORD", "auth-password\udcff", "or is not UTF-8"),
+        ("SNMP_ENGINE_ID", "00" * 5, "SNMP_ENGINE_ID is '0000000000'"),
+        ("SNMP_ENGINE_ID", "FF" * 5, "SNMP_ENGINE_ID is 'FFFFFFFFFF'"),
         ("SNMP_AUTH_PROTOCOL", "MD5", "SNMP_AUTH_PROTOCOL is 'MD5'; give SHA-256 or SHA-224"),
         ("SNMP_PRIV_PROTOCOL", "DES", "SNMP_PRIV_PROTOCOL is 'DES'; give AES-128 or AES-192"),
         ("SNMP_AUTH_PASSWORD", "1234567", "SNMP_AUTH_PASSWORD is shorter than 8 characters"),
@@ -516,6 +525,7 @@ def test_a_function_with_a_bad_setting_of_snmpv3_names_it_and_does_not_start(
         ("SNMP_COMMUNITY", "監視"),
         ("SNMP_NOTIFICATION", "trap"),
         ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1.4294967295"),
+        ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1" + ".1" * 119),
         ("SNMP_TIMEOUT", "0.5"),
         ("SNMP_TIMEOUT", "60"),
     ],
@@ -735,6 +745,15 @@ def test_silent_receivers_are_waited_for_at_the_same_time(
         receiver.udp.close()
     assert "5 of 5 receivers failed" in failure(response, capsys)
     assert 0.6 <= elapsed < 2.0  # One after the other would take 3.0 s.
+
+
+def test_a_failure_without_words_is_named(
+    create_client: CreateClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_client()
+    monkeypatch.setattr(socket, "getaddrinfo", mock.Mock(side_effect=MemoryError))
+    response = post(client, load("incident-open.json"))
+    assert "(MemoryError)" in failure(response, capsys)
 
 
 # SNMPv3; that real receivers understand it is shown in test_integration.py

@@ -75,6 +75,6 @@ def decode(event: CloudEvent) -> StoredObject:
             size=int(data["size"]),
             content_type=data.get("contentType") or "",
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         reason = f"its generation or size is no number: {error}"
         raise PoisonEventError(reason) from error

@@ -107,6 +107,7 @@ def test_an_empty_object_without_a_content_type_is_an_object(
         pytest.param(event_with(name=None), "its data lacks name", id="null name"),
         pytest.param(event_with(name=""), "its data lacks name", id="empty name"),
         pytest.param(event_with(bucket="", size=None), "lacks bucket, size", id="two missing"),
+        pytest.param(event_with(size=float("inf")), "no number: ", id="infinite size"),
         pytest.param(event_with(generation="first"), "no number: ", id="generation"),
         pytest.param(event_with(size=[]), "no number: ", id="size"),
         pytest.param(
