@@ -7,16 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from closed_network.repository import entry_point
+
 from .pairs import TEMPLATE, Medians, Row, commands_in_turn, in_turn
 from .serving import FRAMEWORK, Function, Server, Traps, receive_traps, serve
 
 COMPARED = Path(__file__).parent / "compared"
-ENTRY_POINTS = {
-    "alert-to-snmp": "send_event",
-    "pubsub": "handle_message",
-    "http": "handle_request",
-    "storage": "handle_object",
-}
 KINDS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["function_kind"]
 NOBODY = {"SNMP_RECEIVERS": "127.0.0.1:9"}
 VERSION_3 = {
@@ -37,8 +33,8 @@ OUR_BURST, REFERENCE_BURST = 200, 24  # events, of each client the same number
 
 def ours(kind: str, **settings: str) -> Function:
     folder = TEMPLATE / "templates" / kind
-    event = min((folder / "events").glob("*.json"))
-    return Function(folder / "function" / "main.py", ENTRY_POINTS[kind], event, settings)
+    main = folder / "function" / "main.py"
+    return Function(main, entry_point(main), min((folder / "events").glob("*.json")), settings)
 
 
 def bare(kind: str) -> Function:

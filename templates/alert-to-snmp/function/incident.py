@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from snmp import NOTIFICATIONS
+
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
-
-STATES = ("open", "closed")
 
 # A packet that does not fit the network's MTU, 1,460 bytes in a VPC, travels in fragments, which
 # firewalls like to drop. These leave room for all the rest of a usual incident.
@@ -58,7 +58,7 @@ def describe(incident: Mapping[str, Any], message_id: str) -> dict[str, str]:
     The console's test notification passes: its state is in capitals and its times are 0.
     """
     state = _text(incident.get("state")).lower()
-    if state not in STATES:
+    if state not in NOTIFICATIONS:
         reason = f"the incident's state is {state!r}, neither open nor closed"
         raise PoisonMessageError(reason)
     return {

@@ -12,12 +12,12 @@ from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
 from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
 from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
 
+from settings import INFORM_ATTEMPTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from settings import Settings
-
-INFORM_ATTEMPTS = 2
 
 
 def prepare(

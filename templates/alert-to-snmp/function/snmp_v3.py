@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysnmp.hlapi.v3arch import asyncio as hlapi  # type: ignore[import-untyped]
 
+from settings import INFORM_ATTEMPTS
 from structured_log import log
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from settings import Settings, User
 
-INFORM_ATTEMPTS = 2
 SPARE_SECONDS = 10  # for the engine's own start and timers
 
 # 2026-01-01, in seconds since 1970. The clock has room for 68 years from then on.
