@@ -22,7 +22,7 @@ def main() -> int:
     for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
         target = requirements.with_suffix(".lock")
         text = tool.compile_lock(requirements, tool.current_lock(target), locks, upgrade=upgrade)
-        tool.replace(target, text)
+        tool.replace(target, tool.with_wheels(text))
         locks.append(target)
         print(f"Renewed {target.relative_to(ROOT)}")
 

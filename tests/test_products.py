@@ -319,7 +319,23 @@ def test_make_lock_adds_a_dependency_with_its_hashes(
     assert re.search(
         r"^humanize==4\.9\.0 \\\n    --hash=sha256:[0-9a-f]{64}\b", after, re.MULTILINE
     )
-    assert after.splitlines()[0] == before.splitlines()[0]
+    assert after.splitlines()[:2] == before.splitlines()[:2]
+    assert after.splitlines()[1].startswith("# Wheels for Linux x86_64: Python 3.11, ")
+
+
+@pytest.mark.slow
+def test_make_lock_refuses_what_has_wheels_for_another_system_alone(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    before = locks(product)
+    with (product.path / "function/requirements.in").open("a", encoding="utf-8") as wanted:
+        wanted.write("pywin32==306\n")
+    done = make(product, "lock")
+    assert done.returncode != 0
+    assert "not every package has a wheel" in done.stderr
+    assert "pywin32" in done.stderr
+    assert locks(product) == before
 
 
 @pytest.mark.slow

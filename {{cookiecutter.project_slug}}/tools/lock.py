@@ -24,7 +24,9 @@ from stacks import environment_name, hand_over_file
 from upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST_PYTHON = "3.11"
+RUNTIMES = ("3.11", "3.12", "3.13", "3.14")
+RUNTIME_PLATFORM = "x86_64-manylinux_2_35"  # the glibc of the runtimes' base image
+WHEELS = "# Wheels for Linux x86_64: Python "
 
 
 class LockError(Exception):
@@ -70,19 +72,43 @@ def compile_lock(
         output = Path(folder, "lock.txt")
         output.write_text(current, encoding="utf-8", newline="\n")
         command = [sys.executable, "-m", "uv", "pip", "compile", str(requirements_in)]
-        command += ["--quiet", "--universal", "--python-version", OLDEST_PYTHON]
+        command += ["--quiet", "--universal", "--python-version", RUNTIMES[0]]
         command += ["--generate-hashes", "--no-emit-index-url"]
         command += ["--no-annotate", "--custom-compile-command", "make lock"]
         command += ["--output-file", str(output), *(["--upgrade"] if upgrade else [])]
         command += ["--only-binary", ":all:"] if wheels_only else []
         for constraint in constraints:
             command += ["--constraint", str(constraint)]
-        made = subprocess.run(
-            command, env=uv_environment(), capture_output=True, text=True, check=False
-        )
-        if made.returncode != 0:
-            raise LockError(f"{requirements_in}: no lock\n{made.stderr.strip()}")
+        if problem := uv(command):
+            raise LockError(f"{requirements_in}: no lock\n{problem}")
         return output.read_text(encoding="utf-8")
+
+
+def uv(command: Sequence[str]) -> str:
+    """Run a command of uv's; return why it failed, or nothing."""
+    done = subprocess.run(
+        command, env=uv_environment(), capture_output=True, text=True, check=False
+    )
+    return done.stderr.strip() or "it printed nothing" if done.returncode != 0 else ""
+
+
+def with_wheels(locked: str) -> str:
+    """Return `locked` below a line that says for which runtimes each of its packages has a wheel.
+
+    A version that is universal for uv may have wheels for another system alone. LockError, with
+    uv's own words, when there is no runtime at all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        lock_file = Path(folder, "lock.txt")
+        lock_file.write_text(locked, encoding="utf-8")
+        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-deps"]
+        command += ["--only-binary", ":all:", "--python-platform", RUNTIME_PLATFORM]
+        command += ["--output-file", str(Path(folder, "resolved.txt")), str(lock_file)]
+        problems = {each: uv([*command, "--python-version", each]) for each in RUNTIMES}
+    built = [version for version, problem in problems.items() if not problem]
+    if not built:
+        raise LockError(f"no lock: not every package has a wheel\n{problems[RUNTIMES[0]]}")
+    return f"{WHEELS}{', '.join(built)}\n{locked}"
 
 
 def without_options(requirements: str) -> str:
@@ -121,7 +147,7 @@ def lock(environment: str | None, *, upgrade: bool) -> None:
     function_lock, tests_lock = function.with_suffix(".txt"), tests.with_suffix(".txt")
 
     first = index_line(environment)
-    locked = compile_lock(function, current_lock(function_lock), upgrade=upgrade)
+    locked = with_wheels(compile_lock(function, current_lock(function_lock), upgrade=upgrade))
     with tempfile.TemporaryDirectory() as folder:
         constraint = Path(folder, "function.txt")
         constraint.write_text(locked, encoding="utf-8")
