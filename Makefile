@@ -15,7 +15,7 @@ FUNCTIONS_READY := $(FUNCTIONS)/ready
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint scan format lock schemas bench clean
+.PHONY: help demo test test-fast lint scan format lock schemas docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions
 
 schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
 	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
+
+docs: $(READY) ## write docs/troubleshooting.md from the causes that the product's doctor knows
+	$(BIN)/python docs/troubleshooting.py
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
 	$(BIN)/python -m bench

@@ -56,9 +56,16 @@ COMMON_FILES = {
     "tests/test_main.py",
     "tests/test_repository.py",
     "tests/test_structured_log.py",
+    "tools/cloud_checks.py",
+    "tools/doctor.py",
+    "tools/findings.py",
+    "tools/google_cloud.py",
     "tools/lock.py",
+    "tools/repository_checks.py",
     "tools/send.py",
     "tools/stacks.py",
+    "tools/symptoms.json",
+    "tools/symptoms.py",
     "tools/upstreams.py",
 }
 FILES_OF_KIND = {

@@ -1,0 +1,72 @@
+"""Write docs/troubleshooting.md from the causes that the product's doctor knows: `make docs`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+CATALOGUE = HERE.parent / "{{cookiecutter.project_slug}}" / "tools" / "symptoms.json"
+PAGE = HERE / "troubleshooting.md"
+
+HEAD = """\
+# Troubleshooting
+
+In a generated repository `make doctor` looks for these causes before a build, and
+`make explain LOG=FILE` (or `BUILD=ID`) reads the log of a build, of Terraform or of gcloud after
+it. This page is made by `make docs` from the same list, `tools/symptoms.json`.
+
+`…` stands for any text, and words in capitals for what is yours. *Confidence* says how sure it is
+that the text means the cause: high is documented or reproduced with the real client, medium was
+reported by somebody who met it, low is inferred.
+"""
+
+
+def page(catalogue: Mapping[str, Any]) -> str:
+    """The page's text: the groups of causes that look alike, then every cause."""
+    return "\n".join(lines(catalogue)) + "\n"
+
+
+def lines(catalogue: Mapping[str, Any]) -> Iterator[str]:
+    yield HEAD
+    yield "## What looks alike\n"
+    for group in catalogue["groups"]:
+        yield f"### {group['id']}\n"
+        yield f"{capitals(group['what'])}\n"
+        yield from patterns(group["patterns"])
+        links = ", ".join(f"[{name}](#{name})" for name in group["symptoms"])
+        yield f"One of, the most likely first: {links}.\n"
+        yield f"To tell them apart: {capitals(group['tell_apart'])}\n"
+    yield "## Every cause\n"
+    for symptom in catalogue["symptoms"]:
+        yield f"### {symptom['id']}\n"
+        yield f"{capitals(symptom['what'])} {capitals(symptom['why'])}\n"
+        yield from patterns(symptom["patterns"])
+        if symptom["confirm"]:
+            yield f"- Look: `{capitals(symptom['confirm'])}`: {capitals(symptom['shows'])}"
+        yield f"- Cure: {capitals(symptom['cure'])}"
+        yield f"- Source: {symptom['source']}; confidence: {symptom['confidence']}\n"
+
+
+def patterns(texts: Iterable[str]) -> Iterator[str]:
+    if texts:
+        yield "```text"
+        yield from (text.strip() for text in texts)
+        yield "```\n"
+
+
+def capitals(text: str) -> str:
+    """`text` with each `{name}` in capitals."""
+    return re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), text)
+
+
+def main() -> None:
+    catalogue = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+    PAGE.write_text(page(catalogue), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""Say what is wrong before a build, and why a build failed after it.
+
+`check` looks at the files of this repository and then, with an access token of gcloud's, at the
+project, the switch, the repositories, the accounts, the worker pool and the perimeter. `explain`
+reads the log of pip, Cloud Build, Terraform or gcloud and names the causes that print such a text.
+Nothing is changed. What each cause means, and its cure, stands in symptoms.json.
+
+Exit status: 0 nothing is wrong, or the log shows nothing that is known; 1 something is; 2 usage;
+3 it could not be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+import repository_checks
+import symptoms
+from findings import OK, PROBLEM, UNKNOWN, Result
+from repository_checks import Facts, Repository
+from stacks import environment_name
+from symptoms import Catalogue, Explained, Group, Symptom, filled
+from upstreams import presentable, run_bounded
+
+HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
+SIGN_IN_TIMEOUT, BUILD_LOG_TIMEOUT = 40, 120
+BUILD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class CouldNotLookError(Exception):
+    """What was to be read cannot be; the text says why and what to do."""
+
+
+# check
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check the files, then the cloud; print what was found."""
+    progress("Looking at this repository.")
+    repository = Repository(options.env)
+    results = list(repository_checks.check(repository, time.strftime("%Y-%m-%d")))
+    if not options.local:
+        results += check_cloud(repository.facts(), results)
+    problems = [result for result in results if result.verdict == PROBLEM]
+    unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
+    values = repository.facts().placeholders()
+    known = symptoms.load().symptoms
+    if options.json:
+        causes = [as_dict(known[problem.symptom], values) for problem in problems]
+        print_json({"results": [result._asdict() for result in results], "causes": causes})
+    else:
+        print_results(results)
+        for problem in problems:
+            print(f"\n{problem.symptom}: {problem.seen}")
+            print_cause(known[problem.symptom], values)
+        print_counts(results)
+    return FOUND if problems else COULD_NOT_LOOK if unknown else HEALTHY
+
+
+def check_cloud(facts: Facts, local: Iterable[Result]) -> list[Result]:
+    """What the cloud's own answers say, or one result that tells why it was not asked."""
+    claim = "the pieces in Google Cloud fit"
+    if any(result.symptom == "placeholder-project" for result in local):
+        return [Result(claim, UNKNOWN, "no project is named yet, so nothing was asked")]
+    if not (facts.project and facts.location and facts.repository):
+        return [Result(claim, UNKNOWN, "the index line names no repository, so nothing was asked")]
+
+    import cloud_checks
+    import google_cloud
+
+    progress("Asking gcloud for an access token.")
+    try:
+        session = google_cloud.sign_in(SIGN_IN_TIMEOUT)
+    except google_cloud.SignInError as error:
+        return [Result(claim, UNKNOWN, str(error))]
+    progress(f"Asking Google Cloud about {facts.project} in {facts.location}.")
+    return cloud_checks.check(facts, session)
+
+
+def print_results(results: Iterable[Result]) -> None:
+    """Print each check with its command; a reason that several share is given once, after them."""
+    reason_of = {OK: "", PROBLEM: ""}
+    for reason, alike in itertools.groupby(results, lambda r: reason_of.get(r.verdict, r.seen)):
+        for result in alike:
+            verdict = result.verdict.upper() if result.verdict == PROBLEM else result.verdict
+            seen = f": {result.seen}" if result.verdict == OK else ""
+            print(f"{verdict:<15} {result.check}{seen}")
+            if result.command:
+                print(f"{'':<15} $ {result.command}")
+        if reason:
+            print(f"{'':<15} because {reason}")
+
+
+def print_counts(results: Sequence[Result]) -> None:
+    count = Counter(result.verdict for result in results)
+    problems = f"{count[PROBLEM]} problem{'' if count[PROBLEM] == 1 else 's'}"
+    print(f"\n{count[OK]} checks ok, {problems}, {count[UNKNOWN]} could not be told.")
+
+
+# explain
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Explain a log; print what it shows."""
+    facts = Repository(options.env).facts()
+    catalogue = symptoms.load()
+    try:
+        with open_log(options, facts) as log:
+            explained = symptoms.explain(log, catalogue)
+    except OSError as error:
+        raise CouldNotLookError(f"{options.file}: cannot be read ({error.strerror})") from None
+    values = facts.placeholders()
+    if options.json:
+        print_json(explained_as_dict(explained, values))
+    else:
+        print_explained(explained, catalogue, values, asked_for=options.build)
+    return FOUND if explained.explanations else HEALTHY
+
+
+def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
+    if options.build:
+        return build_log(options.build, facts)
+    if options.file != "-":
+        return Path(options.file).open("rb")
+    if sys.stdin.isatty():
+        progress("Paste the log, then press Ctrl-D.")
+    return sys.stdin.buffer
+
+
+def build_log(build: str, facts: Facts) -> BinaryIO:
+    """How a build ended and what it printed, as gcloud tells. CouldNotLookError when it does not.
+
+    A build is in its function's project, also when the worker pool is in another.
+    """
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        raise CouldNotLookError("gcloud is not installed, or not on PATH as an executable file.")
+    where = [build, f"--project={facts.function_project}", f"--region={facts.location}"]
+    commands = [["builds", "describe", *where], ["builds", "log", *where]]
+    progress(f"Asking gcloud for the log of build {build}.")
+    environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
+    with ThreadPoolExecutor() as pool:
+        described, log = pool.map(
+            lambda command: run_bounded([gcloud, *command], environment, BUILD_LOG_TIMEOUT),
+            commands,
+        )
+    if described.status != 0:
+        words = presentable(described.errors) or "(it printed nothing)"
+        command = shlex.join(["gcloud", *commands[0]])
+        raise CouldNotLookError(f"gcloud could not tell about the build:\n$ {command}\n{words}")
+    # A log that cannot be had says why, which may be the cause; else gcloud's warnings are no part.
+    text = f"{described.output}\n{log.output if log.status == 0 else log.errors}"
+    return io.BytesIO(text.encode("utf-8", "replace"))
+
+
+def print_explained(
+    explained: Explained, catalogue: Catalogue, values: Mapping[str, str], *, asked_for: str | None
+) -> None:
+    for cause, (line, text) in explained.explanations:
+        print(f"Line {line}: {presentable(text)}")
+        print(f"{cause.id}: {cause.what}")
+        if isinstance(cause, Symptom):
+            print_cause(cause, values)
+        else:
+            print(f"    To tell these causes apart: {filled(cause.tell_apart, values)}")
+            for number, name in enumerate(cause.symptoms, start=1):
+                print(f"\n {number}. {name}: {catalogue.symptoms[name].what}")
+                print_cause(catalogue.symptoms[name], values)
+        print()
+    if not explained.explanations:
+        print("The log shows nothing that is known here.")
+        print("What can be looked at without it: make doctor")
+    if explained.build and not asked_for:
+        print(f"It names a build, whose own log says more: make explain BUILD={explained.build}")
+
+
+def explained_as_dict(explained: Explained, values: Mapping[str, str]) -> dict[str, object]:
+    entries = [
+        {"line": line, "text": presentable(text), **as_dict(cause, values)}
+        for cause, (line, text) in explained.explanations
+    ]
+    return {"explained": entries, "build": explained.build}
+
+
+# Both
+
+
+def as_dict(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
+    """A cause for machines: what is told to people, with its commands filled in."""
+    told = {"id", "what", "why", "confirm", "shows", "cure", "symptoms", "tell_apart"}
+    told |= {"source", "confidence"}
+    return {
+        name: filled(value, values) if isinstance(value, str) else value
+        for name, value in cause._asdict().items()
+        if name in told
+    }
+
+
+def print_cause(symptom: Symptom, values: Mapping[str, str]) -> None:
+    print(f"    Why:  {filled(symptom.why, values)}")
+    if symptom.confirm:
+        print(f"    Look: {filled(symptom.confirm, values)}")
+        print(f"          {filled(symptom.shows, values)}")
+    print(f"    Cure: {filled(symptom.cure, values)}")
+
+
+def print_json(content: object) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def progress(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def build_id(text: str) -> str:
+    if not BUILD_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be a build's id, such as 01234567-89ab-cdef-0123-456789abcdef"
+        )
+    return text
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="doctor.py", description="Say what stops a build, before it or after it."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("check", help="look at what a build needs")
+    command.set_defaults(function=check)
+    command.add_argument("--local", action="store_true", help="look at this repository alone")
+    also = commands.add_parser("explain", help="say why a build failed, from its log")
+    also.set_defaults(function=explain)
+    log = also.add_mutually_exclusive_group()
+    log.add_argument("file", nargs="?", default="-", help="the log (- or nothing: standard input)")
+    log.add_argument("--build", type=build_id, metavar="ID", help="ask gcloud for this build's log")
+    for each in (command, also):
+        each.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
+        each.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    # A terminal that cannot show a character must not stop the doctor.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    options = arguments(argv)
+    try:
+        return int(options.function(options))
+    except CouldNotLookError as error:
+        print(error, file=sys.stderr)
+        return COULD_NOT_LOOK
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was changed.", file=sys.stderr)
+        return COULD_NOT_LOOK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
