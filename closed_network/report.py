@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -128,6 +130,9 @@ class Report:
         yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
         if not self.passed:
             yield f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
+            if (Path(self.repository) / "tools" / "doctor.py").is_file():
+                where = shlex.quote(self.repository)
+                yield f"What else is wrong there, and the cure: make -C {where} doctor"
         elif self.unproven:
             yield f"Passed; NOT PROVEN on this machine: {len(self.unproven)} of its claims."
         else:

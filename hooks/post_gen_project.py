@@ -20,6 +20,7 @@ ANSWERS = {
 
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
+DOCTOR_COMMAND = "make doctor"
 
 
 def why_not_now() -> str | None:
@@ -77,7 +78,10 @@ def allow_upstreams() -> list[str]:
             "Upstream access was refused, as expected while the perimeter does not exist yet.",
             "It is allowed, in the right order, by: make platform",
         ]
-    return [*output.splitlines(), f"The repository is complete. Later, run: {ALLOW_COMMAND}"]
+    return [
+        *output.splitlines(),
+        f"The repository is complete. Later, run: {ALLOW_COMMAND}; what it needs: {DOCTOR_COMMAND}",
+    ]
 
 
 def remove_empty_folders() -> None:
@@ -122,7 +126,7 @@ def main() -> None:
     except (Exception, KeyboardInterrupt) as error:  # whatever happens, the project stays
         try:
             say(f"The repository is complete, but the hook was stopped ({error!r}).")
-            say(f"Later, run: {ALLOW_COMMAND}")
+            say(f"Later, run: {ALLOW_COMMAND}; what it needs: {DOCTOR_COMMAND}")
         except OSError:
             pass  # nobody is listening any more
 

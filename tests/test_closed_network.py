@@ -299,6 +299,7 @@ def test_the_default_repository_is_denied_then_allowed_then_built_and_answers(
     for claim in done.results():
         assert claim[:20] in done.output
     assert "PASSED" in done.output
+    assert "make -C" not in done.output
 
 
 def temporary(folder: Path) -> Path:
@@ -481,6 +482,7 @@ def test_a_broken_repository_fails_at_its_stage(case: str, tmp_path: Path) -> No
     assert done.status == 1, done.output
     assert done.report["failed_stage"] == stage, done.output
     assert f"FAILED at stage {stage}." in done.output
+    assert f"make -C {product.path} doctor" in " ".join(done.output.split())
     for word in words:
         assert word in done.sentence
 

@@ -231,7 +231,14 @@ def plan(options: argparse.Namespace) -> None:
 
 def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    stack.call("apply", *stack.prepare(), *approval(options))
+    variables = stack.prepare()
+    try:
+        stack.call("apply", *variables, *approval(options))
+    except StackError as error:
+        if stack.name == "platform":
+            raise
+        advice = "When a build failed: make explain BUILD=ID, the id being in its link above."
+        raise StackError(f"{error} {advice}", error.status) from None
     if stack.name == "platform":
         hand_over(stack.output("platform"), options.env)
         print(f"Upstream access: {stack.output('upstreams')}")
