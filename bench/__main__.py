@@ -13,7 +13,7 @@ from rich.table import Table
 
 from closed_network.processes import interrupt_on_signals
 
-from . import functions, template
+from . import doctor, functions, template
 
 GROUPS = {
     "template": (template.bake_rows, template.request_rows),
@@ -23,6 +23,7 @@ GROUPS = {
         functions.warm_rows,
         functions.load_rows,
     ),
+    "doctor": (doctor.check_rows, doctor.explain_rows),
 }
 
 

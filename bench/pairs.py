@@ -56,5 +56,8 @@ def commands_in_turn(
 
 def seconds(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> float:
     start = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    took = time.perf_counter() - start
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {done.stderr.decode(errors='replace')}")
+    return took
