@@ -8,7 +8,8 @@ import pytest
 
 import repository_checks
 from findings import PROBLEM
-from repository_checks import HAND_OVER, ROOT, Repository
+from repository_checks import Repository
+from stacks import HAND_OVER, ROOT
 
 # What a repository may still be, or become, without being broken.
 NO_DEFECTS = {"placeholder-project", "runtime-deprecated"}

@@ -271,7 +271,7 @@ def tls(authority: str) -> ssl.SSLContext:
     return context
 
 
-def problem(error: Exception, proxy: Proxy | None) -> str:  # noqa: PLR0911 - one for each
+def problem(error: Exception, proxy: Proxy | None) -> str:
     """What an `error` of the network means, in the user's terms."""
     name = f"the proxy {proxy.host}:{proxy.port}" if proxy else ""
     if isinstance(error, ssl.SSLCertVerificationError):
