@@ -76,6 +76,40 @@ def in_file(name: str, old: str, new: str) -> Callable[[Path], None]:
     return change
 
 
+def in_bytes(name: str, old: bytes, new: bytes) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        content = (root / name).read_bytes()
+        assert old in content
+        (root / name).write_bytes(content.replace(old, new))
+
+    return change
+
+
+def append(name: str, more: str) -> Callable[[Path], None]:
+    """Write `more` after the last character of a file, in place of its last line end."""
+
+    def change(root: Path) -> None:
+        file = root / name
+        file.write_text(
+            file.read_text(encoding="utf-8").removesuffix("\n") + more, encoding="utf-8"
+        )
+
+    return change
+
+
+def as_utf_16(root: Path) -> None:
+    file = root / REQUIREMENTS
+    file.write_text(file.read_text(encoding="utf-8"), encoding="utf-16")
+
+
+def folder_at(name: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / name).unlink()
+        (root / name).mkdir()
+
+    return change
+
+
 def without(name: str) -> Callable[[Path], None]:
     return lambda root: (root / name).unlink()
 
@@ -113,6 +147,19 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         "index-line-wrong",
     ),
     "no /simple/": (in_file(REQUIREMENTS, "/simple/\n", "/\n"), "index-line-wrong"),
+    "no slash at the end": (in_file(REQUIREMENTS, "/simple/\n", "/simple\n"), "index-line-wrong"),
+    "a misspelt option": (in_file(REQUIREMENTS, "--index-url", "--index-ur"), "index-line-wrong"),
+    "an index line that is not the first": (
+        in_file(REQUIREMENTS, INDEX, f"# The index\n{INDEX}"),
+        "index-line-wrong",
+    ),
+    "Windows line ends": (in_bytes(REQUIREMENTS, b"\n", b"\r\n"), "index-line-wrong"),
+    "a byte order mark": (
+        in_bytes(REQUIREMENTS, b"--index", b"\xef\xbb\xbf--index"),
+        "index-line-wrong",
+    ),
+    "a blank at its end": (in_file(REQUIREMENTS, "/simple/\n", "/simple/ \n"), "index-line-wrong"),
+    "UTF-16": (as_utf_16, "index-line-wrong"),
     "a second index": (
         in_file(REQUIREMENTS, INDEX, INDEX + "--extra-index-url https://example.com/simple/\n"),
         "extra-index",
@@ -127,18 +174,28 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a location that the build knows nothing of": (elsewhere, "no-credentials"),
     "no requirements": (without(REQUIREMENTS), "index-line-wrong"),
+    "a folder in place of the requirements": (folder_at(REQUIREMENTS), "index-line-wrong"),
     "no framework": (without_package("functions-framework"), "framework-missing"),
     "a package that is not asked for any more": (without_package("pysnmp"), "lock-stale"),
     "a newer version asked for": (
         in_file("function/requirements.in", "pysnmp==7.1.21", "pysnmp==7.1.22"),
         "lock-stale",
     ),
+    "a newer framework asked for": (
+        in_file("function/requirements.in", "framework==3.9.2", "framework==9.9"),
+        "lock-stale",
+    ),
+    "no requirements.in": (without("function/requirements.in"), "lock-stale"),
     "a package without a version": (
-        in_file(REQUIREMENTS, INDEX, INDEX + "idna>=3 --hash=sha256:00\n"),
+        in_file(REQUIREMENTS, INDEX, INDEX + f"idna>=3 --hash=sha256:{'0' * 64}\n"),
         "lock-incomplete",
     ),
     "a package without a hash": (
         in_file(REQUIREMENTS, INDEX, INDEX + "idna==3\n"),
+        "lock-incomplete",
+    ),
+    "a package written onto the end of a hash": (
+        append(REQUIREMENTS, "requests>=2"),
         "lock-incomplete",
     ),
     "no wheels for the runtime": (
@@ -149,25 +206,59 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         in_file(REQUIREMENTS, INDEX, INDEX + "x @ https://u:secret@example.com/x.whl\n"),
         "package-elsewhere",
     ),
+    "a package of a file": (
+        in_file(REQUIREMENTS, INDEX, INDEX + "./vendor/x-1.0-py3-none-any.whl\n"),
+        "package-elsewhere",
+    ),
     "packages of a folder": (
         in_file(REQUIREMENTS, INDEX, INDEX + "--find-links wheels\n"),
         "package-elsewhere",
     ),
+    "a repository asked for": (
+        in_file("function/requirements.in", "pysnmp==7.1.21", "git+https://example.com/pysnmp"),
+        "package-elsewhere",
+    ),
     "no hand-over": (without(HAND_OVER), "hand-over-missing"),
     "a hand-over that is no JSON": (in_file(HAND_OVER, "{", "["), "hand-over-missing"),
+    "a hand-over with a byte order mark": (
+        in_bytes(HAND_OVER, b'{\n  "pl', b'\xef\xbb\xbf{\n  "pl'),
+        "hand-over-missing",
+    ),
+    "a hand-over of another form": (
+        in_file(HAND_OVER, '"platform": {', '"x": {'),
+        "hand-over-missing",
+    ),
     "a hand-over without a pool": (
         in_file(HAND_OVER, '"worker_pool"', '"pool"'),
         "hand-over-missing",
     ),
+    "a hand-over with a number": (
+        in_file(HAND_OVER, '"region": "asia-northeast1"', '"region": 1'),
+        "hand-over-missing",
+    ),
     "a pool in another region": (
         in_file(HAND_OVER, "asia-northeast1/workerPools", "asia-east1/workerPools"),
-        "hand-over-differs",
+        "hand-over-contradictory",
+    ),
+    "a hand-over of another region": (
+        in_file(HAND_OVER, '"region": "asia-northeast1"', '"region": "asia-east1"'),
+        "hand-over-contradictory",
+    ),
+    "settings that are no JSON": (in_file(SETTINGS, '",\n', '"\n'), "settings-unreadable"),
+    "no settings": (without(SETTINGS), "settings-unreadable"),
+    "settings of another form": (
+        in_file(SETTINGS, '"function": {', '"x": {'),
+        "settings-unreadable",
     ),
     "an old runtime": (in_file(SETTINGS, "python311", "python310"), "runtime-deprecated"),
     "an unknown runtime": (in_file(SETTINGS, "python311", "python399"), "runtime-not-available"),
     "uv in the build": (
+        in_file("terraform/function/function.tf", '_MANAGER = "pip"', '_MANAGER = "uv"'),
+        "package-manager",
+    ),
+    "a build variable that leads pip elsewhere": (
         in_file(
-            "terraform/function/function.tf", '_PACKAGE_MANAGER = "pip"', '_PACKAGE_MANAGER = "uv"'
+            SETTINGS, '"function": {', '"function": {"build_environment": {"PIP_INDEX_URL": ""},'
         ),
         "package-manager",
     ),
@@ -176,8 +267,12 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         in_file("function/main.py", "import functions_framework", "import functions_framework ("),
         "syntax-error",
     ),
+    "code with a zero byte": (append("function/main.py", "\0"), "syntax-error"),
     "another entry point": (in_file(SETTINGS, "send_event", "send_evnt"), "entry-point-missing"),
     "a large source": (large, "source-too-large"),
+    "a conflict in the lock": (append(REQUIREMENTS, "\n<<<<<<< HEAD\n"), "merge-conflict"),
+    "a conflict in the code": (append("function/main.py", "\n>>>>>>> other\n"), "merge-conflict"),
+    "a conflict in the settings": (append(SETTINGS, "\n<<<<<<< HEAD\n"), "merge-conflict"),
 }
 
 
@@ -204,14 +299,14 @@ def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="no runtime is newer than this Python")
-def test_syntax_that_is_newer_than_this_python_is_not_judged(tmp_path: Path) -> None:
+def test_syntax_that_a_newer_runtime_may_know_is_said_to_be_read_by_this_python(
+    tmp_path: Path,
+) -> None:
     product = bake(tmp_path, gcp_project_id="a-project", python_version="3.14")
-    in_file("function/main.py", "import functions_framework", "import functions_framework (")(
-        product.path
-    )
+    BROKEN["code that does not compile"][0](product.path)
     said = doctor(product, "check", "--local", "--json")
-    assert (said.status, said.problems()) == (COULD_NOT_LOOK, [])
-    assert "main.py, line" in said.output
+    assert said.problems() == ["syntax-error"]
+    assert "the runtime being newer" in said.output
 
 
 def test_another_environment_has_its_own_platform_and_project(product: Baked) -> None:
@@ -385,8 +480,12 @@ def test_words_that_look_like_a_cause_are_none(reader: Baked) -> None:
     for log in (b"", b"\n" * 1000, os.urandom(200_000), "エラーはありません\n".encode() * 100):
         said = doctor(reader, "explain", "--json", log=log)
         assert (said.status, said.causes()) == (HEALTHY, [])
-    said = doctor(reader, "explain", log=b"all is well\n")
-    assert "shows nothing that is known" in said.output
+    assert "names no failure" in doctor(reader, "explain", log=b"all is well\n").output
+    assert "The log is empty" in doctor(reader, "explain", log=b"").output
+    unknown = b"one\nERROR: the flux is inverted\nthree\nError: and the tide is out\n"
+    said = doctor(reader, "explain", log=unknown)
+    assert "no cause that is known here" in said.output
+    assert "Line 4: Error: and the tide is out" in said.output
     assert "make doctor" in said.output
 
 
@@ -446,6 +545,8 @@ BUILD = "01234567-89ab-cdef-0123-456789abcdef"
         (["explain", "--build", BUILD, "file"], USAGE, "not allowed with"),
         (["explain", "--build", BUILD], COULD_NOT_LOOK, "gcloud is not installed"),
         (["check", "--env", "No"], USAGE, "such as prod"),
+        (["check", "--env", "prod"], USAGE, "environments/prod.tfvars does not exist"),
+        (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars does not exist"),
         (["heal"], USAGE, "invalid choice"),
         ([], USAGE, "required"),
     ],
@@ -530,6 +631,15 @@ def test_a_build_is_named_that_a_log_of_terraform_names(reader: Baked) -> None:
     assert doctor(reader, "explain", "--json", log=log.encode()).json()["build"] == BUILD
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(reader: Baked) -> None:
+    command = (
+        f"{sys.executable} tools/doctor.py explain {LOGS / 'pip-found-nothing.log'} | head -n 1"
+    )
+    done = reader.run("sh", "-c", command)
+    assert done.stdout.startswith("Line ")
+    assert done.stderr == ""
+
+
 def test_make_hands_over_what_was_typed(reader: Baked, tmp_path: Path) -> None:
     odd = tmp_path / "a log; touch marker"
     shutil.copyfile(LOGS / "pip-found-nothing.log", odd)
@@ -544,6 +654,7 @@ def test_make_hands_over_what_was_typed(reader: Baked, tmp_path: Path) -> None:
             check=False,
         )
         assert "pip-found-nothing: " in done.stdout, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
     assert not (reader.path / "marker").exists()
     fresh = bake(tmp_path)
     done = subprocess.run(

@@ -324,6 +324,28 @@ def test_make_lock_adds_a_dependency_with_its_hashes(
 
 
 @pytest.mark.slow
+def test_make_lock_mends_a_lock_that_cannot_be_installed(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    whole = product.read(LOCKS[0])
+    file = product.path / LOCKS[0]
+    for broken in (
+        whole.replace("--index-url", "--index-ur") + "requests==2.32.3\n<<<<<<< HEAD\n",
+        whole.replace("\n", "\r\n") + "x @ https://example.com/x.whl",
+        "\ufeff" + whole,
+    ):
+        file.write_text(broken, encoding="utf-8", newline="")
+        assert_done(make(product, "lock"))
+        assert product.read(LOCKS[0]) == whole
+    file.write_text(whole, encoding="utf-16")
+    assert_done(make(product, "lock"))
+    file.unlink()
+    assert_done(make(product, "lock"))
+    assert product.read(LOCKS[0]).splitlines()[0] == whole.splitlines()[0]
+
+
+@pytest.mark.slow
 def test_make_lock_refuses_what_has_wheels_for_another_system_alone(
     environments: Environments, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ import repository_checks
 import symptoms
 from findings import OK, PROBLEM, UNKNOWN, Result
 from repository_checks import Facts, Repository
-from stacks import environment_name
+from stacks import StackError, environment_name
 from symptoms import Catalogue, Explained, Group, Symptom, filled
 from upstreams import presentable, run_bounded
 
@@ -107,7 +107,7 @@ def print_results(results: Iterable[Result]) -> None:
 def print_counts(results: Sequence[Result]) -> None:
     count = Counter(result.verdict for result in results)
     problems = f"{count[PROBLEM]} problem{'' if count[PROBLEM] == 1 else 's'}"
-    print(f"\n{count[OK]} checks ok, {problems}, {count[UNKNOWN]} could not be told.")
+    print(f"\n{count[OK]} ok, {problems}, {count[UNKNOWN]} that could not be told.")
 
 
 # explain
@@ -181,10 +181,23 @@ def print_explained(
                 print_cause(catalogue.symptoms[name], values)
         print()
     if not explained.explanations:
-        print("The log shows nothing that is known here.")
-        print("What can be looked at without it: make doctor")
+        print(no_cause(explained))
     if explained.build and not asked_for:
         print(f"It names a build, whose own log says more: make explain BUILD={explained.build}")
+
+
+def no_cause(explained: Explained) -> str:
+    """What to say of a log that shows nothing known."""
+    if not explained.lines:
+        return "The log is empty."
+    if not explained.last_error:
+        return "The log names no failure. When there is one all the same: make doctor"
+    line, text = explained.last_error
+    return (
+        "The log shows no cause that is known here. Its last error:\n"
+        f"Line {line}: {presentable(text)}\n"
+        "What can be looked at without a log: make doctor"
+    )
 
 
 def explained_as_dict(explained: Explained, values: Mapping[str, str]) -> dict[str, object]:
@@ -259,13 +272,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options = arguments(argv)
     try:
-        return int(options.function(options))
+        status = int(options.function(options))
+        sys.stdout.flush()
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return error.status
     except CouldNotLookError as error:
         print(error, file=sys.stderr)
+        return COULD_NOT_LOOK
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         print("Interrupted; nothing was changed.", file=sys.stderr)
         return COULD_NOT_LOOK
+    return status
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,9 @@ from upstreams import RequirementsError, parse_index
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIMES = ("3.11", "3.12", "3.13", "3.14")
 RUNTIME_PLATFORM = "x86_64-manylinux_2_35"  # the glibc of the runtimes' base image
+LOCK_LINE = re.compile(
+    r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
+)
 WHEELS = "# Wheels for Linux x86_64: Python "
 
 
@@ -111,12 +115,6 @@ def with_wheels(locked: str) -> str:
     return f"{WHEELS}{', '.join(built)}\n{locked}"
 
 
-def without_options(requirements: str) -> str:
-    """`requirements` without its option lines, such as the index line."""
-    lines = requirements.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("-"))
-
-
 def index_line(environment: str | None) -> str:
     """The first line of function/requirements.txt, from what the platform hands over."""
     platform = hand_over_file(environment)
@@ -131,11 +129,20 @@ def index_line(environment: str | None) -> str:
 
 
 def current_lock(path: Path) -> str:
-    return without_options(path.read_text(encoding="utf-8")) if path.is_file() else ""
+    """What is right in the lock at `path`; the rest of it, whatever it is, is made anew."""
+    if not path.is_file():
+        return ""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return "".join(line for line in lines if LOCK_LINE.fullmatch(line))
 
 
 def replace(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, so that a failure leaves what was there."""
+    """Write `text` to `path` in one step, so that a failure leaves what was there.
+
+    What is there already is not touched: `make` would install it again.
+    """
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(text, encoding="utf-8", newline="\n")
     temporary.replace(path)

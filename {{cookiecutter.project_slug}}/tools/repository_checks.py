@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import re
 import sys
@@ -11,13 +12,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from findings import OK, PROBLEM, UNKNOWN, Result
-from lock import RUNTIMES as SUPPORTED
+from lock import RUNTIMES as LOCKED_RUNTIMES
 from lock import WHEELS
-from stacks import HAND_OVER, PLACEHOLDER, REQUIREMENTS, ROOT, SETTINGS, TERRAFORM, hand_over_file
-from upstreams import Index, RequirementsError, read_index
+from stacks import (
+    HAND_OVER,
+    PLACEHOLDER,
+    REQUIREMENTS,
+    ROOT,
+    SETTINGS,
+    TERRAFORM,
+    environment_settings,
+    hand_over_file,
+)
+from upstreams import EXAMPLE, Index, RequirementsError, read_index
 
 SOURCE = REQUIREMENTS.parent
+REQUIREMENTS_IN = SOURCE / "requirements.in"
+MAIN = SOURCE / "main.py"
 STACK = TERRAFORM / "function"
+FUNCTION_SETTINGS = STACK / SETTINGS
 
 # Where the build writes credentials for pip (buildpacks, pkg/ar/ar.go): the template's `region`
 # question offers the same, and the multi-regions can hold a repository, too.
@@ -43,14 +56,25 @@ RUNTIMES = {
     "python314": ("2030-10-10", "2031-04-10"),
 }
 
-REQUIREMENT = re.compile(
-    r"([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,._-]+\])?==[^\s;,*]+(?=[\s;]|$)", re.IGNORECASE
-)
-ELSEWHERE = re.compile(r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b")
-FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
-PROJECT_ID = re.compile(r'^\s*project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+DEFAULT_RUNTIME = "python313"  # of terraform/function/variables.tf
+
 # What the platform hands over by full names, all of its one project and region.
 PLACED = ("worker_pool", "docker_repository", "python_repository")
+HANDED = ("project_id", "region", *PLACED, "python_index_url", "build_service_account")
+
+LOCKED = re.compile(
+    r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s;,*]+(?:\s*;.*?)?(?:\s+--hash=sha256:[0-9a-f]{64})+"
+)
+ELSEWHERE = re.compile(
+    r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b"
+    r"|[./]|[^-].*://|\S+\s+@|\S+\.(?:whl|zip|tar\.gz)$"
+)
+INDEX_OPTION = re.compile(r"--(?:extra-)?index-url\b|--pypi-url\b|-i\b")
+FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
+# Build variables that would lead pip elsewhere, or take another program.
+MISLEADING = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+PROJECT_ID = re.compile(r'^\s*project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # More than this is not a function's source but something that lies beside it by mistake.
 LARGE_SOURCE = 100_000_000
@@ -85,16 +109,22 @@ class Facts(NamedTuple):
 
 
 class Repository:
-    """The files that say what the build needs, for one environment (None: the default's)."""
+    """The files that say what the build needs, for one environment (None: the default's).
+
+    `unread` says of the settings and of the hand-over why they cannot be read. StackError when the
+    environment has no settings.
+    """
 
     def __init__(self, environment: str | None) -> None:
         handed = hand_over_file(environment)
         self.hand_over = handed if handed.is_file() else HAND_OVER
-        self.platform = read_json(self.hand_over).get("platform")
-        self.settings = read_json(STACK / SETTINGS)
-        self.function_project = str(self.settings.get("project_id", ""))
+        self.settings, self.settings_unread = read_object(FUNCTION_SETTINGS)
+        handed_over, self.hand_over_unread = read_object(self.hand_over)
+        self.platform = mapping(handed_over.get("platform"))
+        self.function = mapping(self.settings.get("function"))
+        self.function_project = text(self.settings.get("project_id"))
         if environment:
-            own = PROJECT_ID.search(read_text(STACK / "environments" / f"{environment}.tfvars"))
+            own = PROJECT_ID.search(read(environment_settings("function", environment))[0])
             self.function_project = own[1] if own else self.function_project
         self.index: Index | None = None
         self.index_error = ""
@@ -104,27 +134,25 @@ class Repository:
             self.index_error = str(error)
 
     def facts(self) -> Facts:
-        platform = self.platform if isinstance(self.platform, dict) else {}
-        function = self.settings.get("function")
-        function = function if isinstance(function, dict) else {}
-        policy = read_json(TERRAFORM / "platform" / SETTINGS).get("access_policy")
+        platform, function = self.platform, self.function
+        policy, _ = read_object(TERRAFORM / "platform" / SETTINGS)
         facts = Facts(
-            docker_repository=str(platform.get("docker_repository", "")),
-            worker_pool=str(platform.get("worker_pool", "")),
-            build_account=str(platform.get("build_service_account", "")),
+            docker_repository=text(platform.get("docker_repository")),
+            worker_pool=text(platform.get("worker_pool")),
+            build_account=text(platform.get("build_service_account")),
             function_project=self.function_project,
-            function=str(function.get("name", "")),
-            runtime=str(function.get("runtime", "")),
-            entry_point=str(function.get("entry_point", "")),
-            access_policy=str(policy.get("id", "")) if isinstance(policy, dict) else "",
+            function=text(function.get("name")),
+            runtime=text(function.get("runtime", DEFAULT_RUNTIME)),
+            entry_point=text(function.get("entry_point")),
+            access_policy=text(mapping(policy.get("access_policy")).get("id")),
         )
         if self.index:
             facts = facts._replace(**self.index._asdict())
         else:
             facts = facts._replace(
-                project=str(platform.get("project_id", "")),
-                location=str(platform.get("region", "")),
-                repository=str(platform.get("python_repository", "")).rpartition("/")[2],
+                project=text(platform.get("project_id")),
+                location=text(platform.get("region")),
+                repository=text(platform.get("python_repository")).rpartition("/")[2],
             )
         own = function.get("own_build_service_account") is True
         if own or (facts.project and facts.project != facts.function_project):
@@ -135,37 +163,96 @@ class Repository:
 
 def check(repository: Repository, today: str) -> Iterator[Result]:
     """Yield what each check finds; one broken thing is one problem. `today` is YYYY-MM-DD."""
+    conflict = check_conflicts(repository)
+    yield conflict
+    if conflict.verdict == PROBLEM:
+        return
     facts = repository.facts()
-    yield check_projects(facts)
+    yield from check_settings(repository, facts, today)
     yield from check_index(repository)
-    yield from check_requirements(repository)
+    yield from check_requirements(facts.runtime)
     yield from check_hand_over(repository)
-    yield check_runtime(facts.runtime, today)
-    yield check_package_manager()
-    yield from check_source(facts)
+    yield check_package_manager(repository)
+    yield from check_source(repository, facts)
 
 
-def check_projects(facts: Facts) -> Result:
-    claim = "the projects are named"
-    named = {"gcp_project_id": facts.function_project, "platform_project_id": facts.project}
-    wrong = [question for question, project in named.items() if project in ("", PLACEHOLDER)]
-    if wrong:
-        seen = f"{' and '.join(wrong)} is still {PLACEHOLDER}, which is nobody's project."
-        return Result(claim, PROBLEM, seen, symptom="placeholder-project")
-    return Result(claim, OK, f"{facts.function_project}, on the platform of {facts.project}")
+def check_conflicts(repository: Repository) -> Result:
+    claim = "no file has the marks of a merge conflict"
+    for file in (REQUIREMENTS, REQUIREMENTS_IN, MAIN, FUNCTION_SETTINGS, repository.hand_over):
+        content, _ = read(file)
+        if mark := CONFLICT.search(content):
+            line = 1 + content.count("\n", 0, mark.start())
+            seen = f"{relative(file)}, line {line}: {mark[0].strip()}"
+            return Result(claim, PROBLEM, seen, "git status", "merge-conflict")
+    return Result(claim, OK, "none")
+
+
+def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator[Result]:
+    """The function's settings: they can be read, name real projects and a runtime there is."""
+    claim, named = "the function's settings can be read", "the projects are named"
+    runtime = "the Python runtime is supported"
+    why = repository.settings_unread
+    if not why and not (facts.function_project and facts.entry_point):
+        missing = "function.entry_point" if facts.function_project else "project_id"
+        why = f"does not name {missing}"
+    if why:
+        file = relative(FUNCTION_SETTINGS)
+        yield Result(claim, PROBLEM, f"{file} {why}.", f"cat {file}", "settings-unreadable")
+        for other in (named, runtime):
+            yield Result(other, UNKNOWN, "the function's settings cannot be read", optional=True)
+        return
+    yield Result(claim, OK, str(relative(FUNCTION_SETTINGS)))
+    projects = {
+        "gcp_project_id": facts.function_project,
+        "platform_project_id": facts.project,
+    }
+    unnamed = [question for question, project in projects.items() if project == PLACEHOLDER]
+    if unnamed:
+        verb = "is" if len(unnamed) == 1 else "are"
+        seen = f"{' and '.join(unnamed)} {verb} still the placeholder {PLACEHOLDER}."
+        yield Result(named, PROBLEM, seen, symptom="placeholder-project")
+    else:
+        yield Result(named, OK, f"{facts.function_project}, on the platform of {facts.project}")
+    yield check_runtime(runtime, facts.runtime, today)
+
+
+def check_runtime(claim: str, runtime: str, today: str) -> Result:
+    if runtime not in RUNTIMES:
+        near = difflib.get_close_matches(runtime, RUNTIMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        seen = f"{runtime or 'nothing'} is not one of {', '.join(sorted(RUNTIMES))}{hint}"
+        return Result(claim, PROBLEM, seen, symptom="runtime-not-available")
+    deprecated, removed = RUNTIMES[runtime]
+    if today >= deprecated:
+        seen = f"{runtime} is deprecated since {deprecated} and is removed on {removed}."
+        return Result(claim, PROBLEM, seen, symptom="runtime-deprecated")
+    return Result(claim, OK, f"{runtime}, until {deprecated}")
 
 
 def check_index(repository: Repository) -> Iterator[Result]:
-    claim = "requirements.txt names one index, an Artifact Registry repository"
+    claim = "requirements.txt begins with the index, an Artifact Registry repository"
     region = "the build signs pip in at that location"
-    index, error = repository.index, repository.index_error
     command = "head -n 1 function/requirements.txt"
+    index, error = repository.index, repository.index_error
     if index is None:
         symptom = "extra-index" if "--extra-index-url" in error else "index-line-wrong"
-        yield Result(claim, PROBLEM, f"{error}.", command, symptom)
-        yield Result(region, UNKNOWN, "the index line names no location")
+        handed = text(repository.platform.get("python_index_url"))
+        wanted = f"--index-url {handed}" if handed else EXAMPLE
+        seen = error.replace(str(REQUIREMENTS), str(relative(REQUIREMENTS)))
+        yield Result(claim, PROBLEM, seen.replace(EXAMPLE, wanted), command, symptom)
+        yield Result(region, UNKNOWN, "the index line names no location", optional=True)
         return
-    yield Result(claim, OK, f"{index.repository} of {index.project} in {index.location}", command)
+    wanted = f"--index-url https://{index.location}-python.pkg.dev/"
+    wanted += f"{index.project}/{index.repository}/simple/"
+    with REQUIREMENTS.open(encoding="utf-8", newline="") as file:
+        first_line = file.readline().removesuffix("\n")
+    if first_line != wanted:
+        # Marks that nobody sees are shown as what they are.
+        seen = f"the first line is {shown(first_line)!a}, and must be {wanted!a}."
+        yield Result(claim, PROBLEM, seen, command, "index-line-wrong")
+    else:
+        seen = f"{index.repository} of {index.project} in {index.location}"
+        yield Result(claim, OK, seen, command)
     if index.location in SIGN_IN_LOCATIONS:
         yield Result(region, OK, index.location)
     else:
@@ -173,75 +260,81 @@ def check_index(repository: Repository) -> Iterator[Result]:
         yield Result(region, PROBLEM, seen, command, "no-credentials")
 
 
-def check_requirements(repository: Repository) -> Iterator[Result]:
-    """The lock: complete, of this index alone, and as new as what it was made from."""
-    text = read_text(REQUIREMENTS)
-    lines = [line.split(" #")[0].strip() for line in text.replace("\\\n", " ").splitlines()]
-    locked = [line for line in lines if line and not line.startswith(("#", "-"))]
-    if not locked and repository.index is None:
-        yield Result("every package is locked", UNKNOWN, "the index line could not be read either")
-        return
-    if not locked:
-        seen = "requirements.txt asks for no package, or cannot be read."
-        yield Result("every package is locked", PROBLEM, seen, "make lock", "lock-incomplete")
-        return
-
-    claim = "every package comes from that index"
-    elsewhere = [line for line in lines if ELSEWHERE.match(line) or "://" in line.split(" --")[0]]
-    elsewhere = [line for line in elsewhere if not re.match(r"--(?:extra-)?index-url|-i\b", line)]
-    if elsewhere:
-        seen = f"{shown(elsewhere[0])} is not taken from the index."
-        yield Result(claim, PROBLEM, seen, symptom="package-elsewhere")
-    else:
-        yield Result(claim, OK, f"{len(locked)} packages")
-
+def check_requirements(runtime: str) -> Iterator[Result]:
+    """The lock: of this index alone, complete, fit for the runtime, and as new as its origin."""
     claim = "every package is locked"
-    loose = [line for line in locked if "://" not in line.split(" --")[0] and not is_locked(line)]
-    if loose:
-        seen = f"{shown(loose[0])} has no version with ==, or no hash."
-        yield Result(claim, PROBLEM, seen, symptom="lock-incomplete")
+    content, why = read(REQUIREMENTS)
+    if why:
+        # The index line's check has told so.
+        yield Result(claim, UNKNOWN, f"requirements.txt {why}", optional=True)
+        return
+    locked = requirements(content)
+    listed, unlisted = read(REQUIREMENTS_IN)
+    wanted = requirements(listed)
+    yield check_origin({"requirements.txt": locked, "requirements.in": wanted})
+
+    packages = [line for line in locked if not line.startswith("-")]
+    loose = [line for line in packages if not ELSEWHERE.match(line) and not LOCKED.fullmatch(line)]
+    if loose or not packages:
+        seen = f"{shown(loose[0])} has no version with ==, or no whole hash." if loose else ""
+        seen = seen or "requirements.txt asks for no package."
+        yield Result(claim, PROBLEM, seen, "cat function/requirements.txt", "lock-incomplete")
     else:
-        yield Result(claim, OK, "each has its version and its hashes")
+        yield Result(claim, OK, f"{len(packages)} packages, each with its version and its hashes")
+    yield check_wheels(content, runtime)
 
-    yield check_wheels(text, repository.facts().runtime)
-
-    claim = "functions-framework is locked"
-    names = {package_name(line) for line in locked}
-    if "functions-framework" in names:
+    claim, framework = "functions-framework is locked", "functions-framework"
+    names = {package_name(line) for line in packages}
+    if framework in names:
         yield Result(claim, OK, "in requirements.txt")
     else:
-        seen = "functions-framework is not in requirements.txt."
+        seen = f"{framework} is not in requirements.txt."
         yield Result(claim, PROBLEM, seen, symptom="framework-missing")
 
-    claim = "the lock is as new as requirements.in"
-    wanted = read_text(SOURCE / "requirements.in").splitlines()
-    wanted = [line.split(" #")[0].strip() for line in wanted]
-    wanted = [line for line in wanted if line and not line.startswith(("#", "-"))]
-    missing = [line for line in wanted if not is_in(line, locked)]
-    # The framework's absence is told above.
-    missing = [line for line in missing if package_name(line) != "functions-framework"]
-    if missing:
-        seen = f"requirements.in asks for {shown(missing[0])}, and requirements.txt has it not."
+    claim = "the lock has what requirements.in asks for"
+    lacking = [line for line in wanted if not ELSEWHERE.match(line) and not is_in(line, packages)]
+    # A framework that is nowhere in the lock is told above.
+    lacking = [line for line in lacking if package_name(line) != framework or framework in names]
+    if unlisted:
+        seen = f"{relative(REQUIREMENTS_IN)} {unlisted}."
+        yield Result(claim, PROBLEM, seen, symptom="lock-stale")
+    elif lacking:
+        seen = f"requirements.in asks for {shown(lacking[0])}, but requirements.txt lacks it."
         yield Result(claim, PROBLEM, seen, symptom="lock-stale")
     else:
-        yield Result(claim, OK, f"{len(wanted)} packages asked for")
+        yield Result(claim, OK, f"{len(wanted)} of {len(packages)} packages are asked for by name")
+
+
+def requirements(content: str) -> list[str]:
+    """The entries of a requirements file, one line each, without its comments and index lines."""
+    lines = re.sub(r"\\\r?\n", " ", content).splitlines()
+    lines = [re.sub(r"(?:^|\s)#.*", "", line).strip() for line in lines]
+    return [line for line in lines if line and not INDEX_OPTION.match(line)]
+
+
+def check_origin(files: dict[str, list[str]]) -> Result:
+    claim = "every package comes from that index"
+    for name, lines in files.items():
+        for line in lines:
+            if ELSEWHERE.match(line):
+                seen = f"{name} has {shown(line)}, which does not come from the index."
+                return Result(claim, PROBLEM, seen, symptom="package-elsewhere")
+    return Result(claim, OK, "each is asked for by its name")
 
 
 def check_wheels(lock: str, runtime: str) -> Result:
     """Hashes name no files, so this relies on what `make lock` has noted."""
     claim = "every package has a wheel for the runtime"
-    if runtime not in map(runtime_name, SUPPORTED):
+    if runtime not in map(runtime_name, LOCKED_RUNTIMES):
         seen = f"no lock is made for {runtime or 'an unknown runtime'}"
         return Result(claim, UNKNOWN, seen, optional=True)
-    noted = re.search(rf"^{WHEELS}(.+)$", lock, re.MULTILINE)
+    noted = re.search(rf"^{WHEELS}(.+?)\s*$", lock, re.MULTILINE)
     if not noted:
         seen = "the lock does not note it; `make lock` does"
         return Result(claim, UNKNOWN, seen, "make lock", optional=True)
     if runtime in map(runtime_name, noted[1].split(", ")):
         return Result(claim, OK, f"for Python {noted[1]} on Linux x86_64")
-    seen = (
-        f"the lock has wheels for Python {noted[1]}, and the runtime is {runtime or 'not named'}."
-    )
+    seen = f"the lock has wheels for Python {noted[1]}; the runtime is {runtime}."
     return Result(claim, PROBLEM, seen, symptom="no-wheel-for-runtime")
 
 
@@ -249,14 +342,10 @@ def runtime_name(python: str) -> str:
     return f"python{python.replace('.', '')}"
 
 
-def is_locked(entry: str) -> bool:
-    return REQUIREMENT.match(entry) is not None and "--hash=sha256:" in entry
-
-
 def is_in(wanted: str, locked: list[str]) -> bool:
     """Whether the lock has what is `wanted`, and the very version when that says one."""
     same = [entry for entry in locked if package_name(entry) == package_name(wanted)]
-    pin = re.search(r"==([^\s;,*]+)$", wanted)
+    pin = re.search(r"==([^\s;,*]+)\s*(?:;.*)?$", wanted)
     return any(not pin or re.search(rf"=={re.escape(pin[1])}(?=[\s;]|$)", each) for each in same)
 
 
@@ -266,79 +355,74 @@ def package_name(requirement: str) -> str:
 
 
 def check_hand_over(repository: Repository) -> Iterator[Result]:
-    """What the platform handed over, and whether the lock and the places agree with it."""
-    file = repository.hand_over.relative_to(ROOT)
-    claim, agrees = "the platform's hand-over is here", "requirements.txt and the hand-over agree"
-    platform = repository.platform
-    names = ("project_id", "region", *PLACED, "python_index_url", "build_service_account")
-    missing = [name for name in names if not isinstance(platform, dict) or not platform.get(name)]
-    if missing or not isinstance(platform, dict):
-        seen = f"{file} is missing, is not JSON, or does not name {', '.join(missing)}."
-        yield Result(claim, PROBLEM, seen, f"cat {file}", "hand-over-missing")
-        yield Result(agrees, UNKNOWN, "there is no hand-over")
+    """What the platform handed over: it is whole, agrees with itself, and with the index line."""
+    file, platform = relative(repository.hand_over), repository.platform
+    claim, agrees = "the platform's hand-over is whole", "the index line is the platform's"
+    why = repository.hand_over_unread
+    missing = [name for name in HANDED if not text(platform.get(name))]
+    if not why and missing:
+        why = f"does not name {', '.join(missing)}"
+    if why:
+        yield Result(claim, PROBLEM, f"{file} {why}.", f"cat {file}", "hand-over-missing")
+        yield Result(agrees, UNKNOWN, "the hand-over is not whole", optional=True)
+        return
+    handed = {name: text(platform[name]) for name in HANDED}
+    place = f"projects/{handed['project_id']}/locations/{handed['region']}/"
+    url = "https://{region}-python.pkg.dev/{project_id}/".format_map(handed)
+    url += handed["python_repository"].rpartition("/")[2] + "/simple/"
+    odd = [f"{name} is {handed[name]}" for name in PLACED if not handed[name].startswith(place)]
+    if handed["python_index_url"] != url:
+        odd.append(f"python_index_url is {handed['python_index_url']}, not {url}")
+    if odd:
+        seen = f"in {file} project_id is {handed['project_id']} and region {handed['region']}, "
+        seen += f"but {odd[0]}."
+        yield Result(claim, PROBLEM, seen, f"cat {file}", "hand-over-contradictory")
+        yield Result(agrees, UNKNOWN, "the hand-over contradicts itself", optional=True)
         return
     yield Result(claim, OK, str(file))
-
-    if repository.index is None:
-        yield Result(agrees, UNKNOWN, "the index line names no repository")
-        return
-    place = f"projects/{platform['project_id']}/locations/{platform['region']}/"
-    elsewhere = [name for name in names if name in PLACED if not platform[name].startswith(place)]
-    url = "https://{region}-python.pkg.dev/{project_id}/".format(**platform)
-    url += platform["python_repository"].rpartition("/")[2] + "/simple/"
-    first_line = read_text(REQUIREMENTS).split("\n", 1)[0].strip()
-    if elsewhere:
-        seen = f"{elsewhere[0]} of {file} is {platform[elsewhere[0]]}, which is not in {place}."
-    elif platform["python_index_url"] != url:
-        seen = f"python_index_url of {file} is not that of its python_repository, {url}."
-    elif first_line != f"--index-url {url}":
-        seen = f"requirements.txt begins with {shown(first_line)}, and {file} says {url}."
+    index = repository.index
+    if index is None:
+        yield Result(agrees, UNKNOWN, "the index line names no repository", optional=True)
+    elif index != Index(handed["region"], handed["project_id"], url.split("/")[-3]):
+        seen = f"requirements.txt names {index.repository} of {index.project} in "
+        seen += f"{index.location}, and {file} names {url}."
+        yield Result(agrees, PROBLEM, seen, f"cat {file}", "hand-over-differs")
     else:
         yield Result(agrees, OK, url)
-        return
-    yield Result(agrees, PROBLEM, seen, f"cat {file}", "hand-over-differs")
 
 
-def check_runtime(runtime: str, today: str) -> Result:
-    claim = "the Python runtime is supported"
-    if runtime not in RUNTIMES:
-        seen = f"{runtime or 'no runtime'} is not one of {', '.join(sorted(RUNTIMES))}."
-        return Result(claim, PROBLEM, seen, symptom="runtime-not-available")
-    deprecated, removed = RUNTIMES[runtime]
-    if today >= deprecated:
-        seen = f"{runtime} is deprecated since {deprecated} and is removed on {removed}."
-        return Result(claim, PROBLEM, seen, symptom="runtime-deprecated")
-    return Result(claim, OK, f"{runtime}, until {deprecated}")
-
-
-def check_package_manager() -> Result:
-    claim = "the build takes pip"
-    if any(FORCED_PIP.search(read_text(file)) for file in STACK.glob("*.tf")):
+def check_package_manager(repository: Repository) -> Result:
+    claim = "the build takes pip, and no other index"
+    set_by_user = mapping(repository.function.get("build_environment"))
+    misleading = [name for name in MISLEADING if name in set_by_user]
+    if misleading:
+        seen = f"function.build_environment sets {misleading[0]}."
+    elif not any(FORCED_PIP.search(read(file)[0]) for file in STACK.glob("*.tf")):
+        seen = 'terraform/function/*.tf do not set GOOGLE_PYTHON_PACKAGE_MANAGER to "pip".'
+    else:
         return Result(claim, OK, "GOOGLE_PYTHON_PACKAGE_MANAGER is pip")
-    seen = 'terraform/function/*.tf do not set GOOGLE_PYTHON_PACKAGE_MANAGER to "pip".'
     return Result(claim, PROBLEM, seen, symptom="package-manager")
 
 
-def check_source(facts: Facts) -> Iterator[Result]:
+def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
     """The function's code: it is there, compiles, has its entry point, and is not too much."""
-    main = SOURCE / "main.py"
     claim, compiles = "the function's main.py is here", "the function's source compiles"
-    if not main.is_file():
+    if not MAIN.is_file():
         yield Result(claim, PROBLEM, "there is no function/main.py.", symptom="main-missing")
         return
     minor = re.fullmatch(r"python3(\d+)", facts.runtime)
     version = (3, int(minor[1])) if minor else sys.version_info[:2]
-    sources = sorted(SOURCE.rglob("*.py"))
+    sources = sorted(file for file in SOURCE.rglob("*.py") if file.is_file())
     broken = next((error for file in sources if (error := syntax_error(file, version))), "")
-    if broken and sys.version_info[:2] < version:
-        seen = f"Python 3.{sys.version_info.minor} refuses {broken}, but the runtime is newer"
-        yield Result(compiles, UNKNOWN, seen)
-    elif broken:
-        command = "python3 -m compileall -q function"
-        yield Result(compiles, PROBLEM, f"{broken}.", command, "syntax-error")
+    if broken:
+        here = f"3.{sys.version_info.minor}"
+        older = sys.version_info[:2] < version
+        seen = f"{broken} (as Python {here} reads it, the runtime being newer)" if older else broken
+        yield Result(compiles, PROBLEM, seen, symptom="syntax-error")
     else:
         yield Result(compiles, OK, f"{len(sources)} files")
-        yield check_entry_point(main, facts.entry_point)
+        if not repository.settings_unread and facts.entry_point:
+            yield check_entry_point(facts.entry_point)
 
     size = sum(file.stat().st_size for file in SOURCE.rglob("*") if file.is_file())
     claim = "the source has a function's size"
@@ -354,16 +438,17 @@ def syntax_error(file: Path, version: tuple[int, int]) -> str:
     try:
         compile(ast.parse(file.read_bytes(), feature_version=version), str(file), "exec")
     except SyntaxError as error:
-        return f"{file.parent.name}/{file.name}, line {error.lineno}: {error.msg}"
-    except ValueError as error:
-        return f"{file.parent.name}/{file.name}: {error}"
+        return f"{relative(file)}, line {error.lineno}: {error.msg}"
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        return f"{relative(file)}: {error}"
     return ""
 
 
-def check_entry_point(main: Path, entry_point: str) -> Result:
+def check_entry_point(entry_point: str) -> Result:
     claim = "main.py has the entry point"
-    module = ast.parse(main.read_bytes())
-    names = {node.name for node in module.body if isinstance(node, DEFINITIONS)}
+    module = ast.parse(MAIN.read_bytes())
+    functions = [node.name for node in module.body if isinstance(node, DEFINITIONS)]
+    names = set(functions)
     for node in ast.walk(module):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
@@ -371,28 +456,48 @@ def check_entry_point(main: Path, entry_point: str) -> Result:
             names.add(node.asname or node.name)
     if entry_point in names:
         return Result(claim, OK, entry_point)
-    seen = f"function/main.py defines no {entry_point or 'function that is the entry point'}."
+    seen = (
+        f"function/main.py defines no {entry_point}; it defines {', '.join(functions) or 'none'}."
+    )
     return Result(claim, PROBLEM, seen, symptom="entry-point-missing")
 
 
-def shown(text: str) -> str:
-    """As much of a line as a message holds, without a URL's credentials."""
-    text = re.sub(r"(?<=://)[^/\s]*@", "", re.sub(r"\s+--hash=.*", "", text))
-    return text if len(text) <= 80 else text[:77] + "..."
+def shown(line: str) -> str:
+    """As much of a line as a message holds, without hashes and a URL's credentials."""
+    line = re.sub(r"(?<=://)[^/\s]*@", "", re.sub(r"\s+--hash=.*", "", line))
+    return line if len(line) <= 160 else line[:157] + "..."
 
 
-def read_text(path: Path) -> str:
-    """The text of `path`, empty when it cannot be read."""
+def relative(path: Path) -> Path:
+    return path.relative_to(ROOT)
+
+
+def read(path: Path) -> tuple[str, str]:
+    """The text of `path`, and why it cannot be read; one of the two is empty."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        return ""
+        return path.read_text(encoding="utf-8-sig"), ""
+    except FileNotFoundError:
+        return "", "is missing"
+    except UnicodeDecodeError:
+        return "", "is not UTF-8 text"
+    except OSError as error:
+        return "", f"cannot be read ({error.strerror})"
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """The object in `path`, empty when there is none."""
+def read_object(path: Path) -> tuple[dict[str, object], str]:
+    """The JSON object in `path`, and why there is none."""
     try:
-        content = json.loads(read_text(path))
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        return {}, f"is not JSON: line {error.lineno}: {error.msg}"
+    except (OSError, ValueError, RecursionError):
+        return {}, read(path)[1] or "is not JSON"
+    return (content, "") if isinstance(content, dict) else ({}, "is not a JSON object")
+
+
+def mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""

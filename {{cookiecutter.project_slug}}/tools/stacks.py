@@ -86,6 +86,17 @@ def hand_over_file(environment: str | None) -> Path:
     return TERRAFORM / "function" / "environments" / f"{environment}.platform.tfvars.json"
 
 
+def environment_settings(stack: str, environment: str) -> Path:
+    """The file that says what differs in an environment. StackError when there is none."""
+    settings = TERRAFORM / stack / "environments" / f"{environment}.tfvars"
+    if not settings.is_file():
+        raise StackError(
+            f"{settings.relative_to(ROOT)} does not exist: it says what differs in "
+            f'{environment}, such as project_id = "my-project".'
+        )
+    return settings
+
+
 class Stack:
     """One of the two folders below terraform/, for one environment."""
 
@@ -170,12 +181,7 @@ class Stack:
         if self.environment is None:
             return []
         handed = hand_over_file(self.environment)
-        settings = self.folder / "environments" / f"{self.environment}.tfvars"
-        if not settings.is_file():
-            raise StackError(
-                f"{settings.relative_to(ROOT)} does not exist: it says what differs in "
-                f'{self.environment}, such as project_id = "my-project".'
-            )
+        settings = environment_settings(self.name, self.environment)
         files = [handed] if self.name == "function" and handed.is_file() else []
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
 

@@ -1,8 +1,8 @@
 """The causes that symptoms.json knows, and which of them a log shows.
 
 A pattern is the log's own text, not a regular expression: `…` stands for up to 400 characters of
-one line, and a space for any white space, also where Terraform has wrapped a line. A group holds
-causes that print the same text; what tells them apart is a command, not the log.
+one line, `#` for a digit, and a space for any white space, also where Terraform has wrapped a line.
+A group holds causes that print the same text; what tells them apart is a command, not the log.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SYMPTOMS = Path(__file__).with_name("symptoms.json")
 CHUNK = 1 << 20  # characters that are read and searched at a time
 OVERLAP = 1 << 13  # of the chunk before, for a text that lies across
 SHOWN_CHARACTERS = 300
+ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied")
 
 ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-_])"
@@ -78,10 +79,16 @@ class Explanation(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a log shows: the causes, the most specific first, and the build that it names."""
+    """What a log shows.
+
+    The causes, the most specific first, the build that it names, its last line that speaks of an
+    error, and how many lines it has.
+    """
 
     explanations: list[Explanation]
     build: str | None
+    last_error: Sighting | None
+    lines: int
 
 
 def load(path: Path = SYMPTOMS) -> Catalogue:
@@ -104,12 +111,13 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 def expression(pattern: str) -> re.Pattern[str]:
     """The regular expression of a pattern."""
     parts = [r"[\s│]+".join(map(re.escape, part.split(" "))) for part in pattern.split("…")]
+    parts = [part.replace(re.escape("#"), "[0-9]") for part in parts]
     return re.compile(r"(?:[^\n]|\n│){0,400}?".join(parts))
 
 
 def rarest_word(pattern: str) -> str:
     """A word of `pattern` without which it is nowhere: the longest, for want of statistics."""
-    return max(re.split("[ …]+", pattern), key=len)
+    return max(re.split("[ …#]+", pattern), key=len)
 
 
 def pieces(log: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -132,37 +140,50 @@ def pieces(log: BinaryIO) -> Iterator[tuple[int, str]]:
         line += piece.count("\n", 0, len(piece) - len(before))
 
 
-def search(log: BinaryIO, patterns: Iterable[str]) -> tuple[dict[str, Sighting], str | None]:
-    """Where `log` first shows each of `patterns`, and the id of the build that it names."""
-    wanted = {pattern: (rarest_word(pattern), expression(pattern)) for pattern in patterns}
-    found: dict[str, Sighting] = {}
-    build = None
-    for first_line, text in pieces(log):
-        for pattern, (word, regular) in list(wanted.items()):
-            match = regular.search(text) if word in text else None
-            if match:
-                found[pattern] = sighting(text, match, first_line)
-                del wanted[pattern]
-        if not build and "cloud-build/builds" in text:
-            named = BUILD.search(text)
-            build = named[1] if named else None
-    return found, build
+class Search:
+    """Where a log first shows each of some patterns, and what else it tells."""
+
+    def __init__(self, log: BinaryIO, patterns: Iterable[str]) -> None:
+        self.found: dict[str, Sighting] = {}
+        self.build: str | None = None
+        self.last_error: Sighting | None = None
+        self.lines = 0
+        wanted = {pattern: (rarest_word(pattern), expression(pattern)) for pattern in patterns}
+        for first_line, text in pieces(log):
+            for pattern, (word, regular) in list(wanted.items()):
+                match = regular.search(text) if word in text else None
+                if match:
+                    self.found[pattern] = sighting(text, match.start(), match.end(), first_line)
+                    del wanted[pattern]
+            if not self.build and "cloud-build/builds" in text:
+                named = BUILD.search(text)
+                self.build = named[1] if named else None
+            error = max(text.rfind(word) for word in ERROR_WORDS)
+            if error >= 0:
+                self.last_error = sighting(text, error, error, first_line)
+            self.lines = first_line + text.count("\n") - text.endswith("\n")
 
 
-def sighting(text: str, match: re.Match[str], first_line: int) -> Sighting:
-    """The line in which `match` begins, or as much around it as a screen shows."""
-    line = first_line + text.count("\n", 0, match.start())
-    begin = max(text.rfind("\n", 0, match.start()) + 1, match.start() - SHOWN_CHARACTERS // 2)
-    end = text.find("\n", match.end())
-    shown = text[begin : len(text) if end < 0 else end]
-    return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip()[:SHOWN_CHARACTERS])
+def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
+    """The line of `text` from before `start` to after `end`, or as much as a screen shows."""
+    line = first_line + text.count("\n", 0, start)
+    half = SHOWN_CHARACTERS // 2
+    begin = max(text.rfind("\n", 0, start) + 1, start - half // 2)
+    stop = text.find("\n", end)
+    stop = min(len(text) if stop < 0 else stop, end + half // 2)
+    if stop - begin > SHOWN_CHARACTERS:
+        shown = f"{text[begin : begin + half]} … {text[stop - half : stop]}"
+    else:
+        shown = text[begin:stop]
+    return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip())
 
 
 def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
     """What `log` shows: single causes before groups, each in the catalogue's order."""
     entries: list[Symptom | Group] = [*catalogue.symptoms.values(), *catalogue.groups.values()]
     patterns = {pattern for entry in entries for pattern in (*entry.patterns, *entry.also)}
-    found, build = search(log, patterns)
+    search = Search(log, patterns)
+    found = search.found
     seen = [
         Explanation(entry, min(found[pattern] for pattern in entry.patterns if pattern in found))
         for entry in entries
@@ -170,4 +191,5 @@ def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
         and all(pattern in found for pattern in entry.also)
     ]
     replaced = {name for explanation in seen for name in explanation.cause.instead_of}
-    return Explained([each for each in seen if each.cause.id not in replaced], build)
+    causes = [each for each in seen if each.cause.id not in replaced]
+    return Explained(causes, search.build, search.last_error, search.lines)
