@@ -64,7 +64,7 @@ def check(options: argparse.Namespace) -> int:
     else:
         print_results(results)
         for problem in problems:
-            print(f"\n{problem.symptom}: {problem.seen}")
+            print(f"\n{problem.symptom}: {known[problem.symptom].what}")
             print_cause(known[problem.symptom], values)
         print_counts(results)
     return FOUND if problems else COULD_NOT_LOOK if unknown else HEALTHY
@@ -95,9 +95,10 @@ def print_results(results: Iterable[Result]) -> None:
     reason_of = {OK: "", PROBLEM: ""}
     for reason, alike in itertools.groupby(results, lambda r: reason_of.get(r.verdict, r.seen)):
         for result in alike:
-            verdict = result.verdict.upper() if result.verdict == PROBLEM else result.verdict
-            seen = f": {result.seen}" if result.verdict == OK else ""
-            print(f"{verdict:<15} {result.check}{seen}")
+            verdict, told = result.verdict, f"{result.check}: {result.seen}"
+            if verdict == PROBLEM:
+                verdict, told = verdict.upper(), f"{result.symptom}: {result.seen}"
+            print(f"{verdict:<15} {result.check if reason else told}")
             if result.command:
                 print(f"{'':<15} $ {result.command}")
         if reason:
