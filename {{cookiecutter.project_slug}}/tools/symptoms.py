@@ -184,12 +184,11 @@ def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
     patterns = {pattern for entry in entries for pattern in (*entry.patterns, *entry.also)}
     search = Search(log, patterns)
     found = search.found
-    seen = [
-        Explanation(entry, min(found[pattern] for pattern in entry.patterns if pattern in found))
-        for entry in entries
-        if any(pattern in found for pattern in entry.patterns)
-        and all(pattern in found for pattern in entry.also)
-    ]
+    seen = []
+    for entry in entries:
+        sightings = [found[pattern] for pattern in entry.patterns if pattern in found]
+        if sightings and all(pattern in found for pattern in entry.also):
+            seen.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
     replaced = {name for explanation in seen for name in explanation.cause.instead_of}
     causes = [each for each in seen if each.cause.id not in replaced]
     return Explained(causes, search.build, search.last_error, search.lines)
