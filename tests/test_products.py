@@ -330,19 +330,14 @@ def test_make_lock_mends_a_lock_that_cannot_be_installed(
     product = environments.give(bake(tmp_path, function_kind="http"))
     whole = product.read(LOCKS[0])
     file = product.path / LOCKS[0]
-    for broken in (
-        whole.replace("--index-url", "--index-ur") + "requests==2.32.3\n<<<<<<< HEAD\n",
-        whole.replace("\n", "\r\n") + "x @ https://example.com/x.whl",
-        "\ufeff" + whole,
-    ):
-        file.write_text(broken, encoding="utf-8", newline="")
-        assert_done(make(product, "lock"))
-        assert product.read(LOCKS[0]) == whole
+    broken = "\ufeff" + whole.replace("--index-url", "--index-ur").replace("\n", "\r\n")
+    broken += "requests==2.32.3\n<<<<<<< HEAD\nx @ https://example.com/x.whl"
+    file.write_text(broken, encoding="utf-8", newline="")
+    assert_done(make(product, "lock"))
+    assert product.read(LOCKS[0]) == whole
     file.write_text(whole, encoding="utf-16")
     assert_done(make(product, "lock"))
-    file.unlink()
-    assert_done(make(product, "lock"))
-    assert product.read(LOCKS[0]).splitlines()[0] == whole.splitlines()[0]
+    assert product.read(LOCKS[0]).splitlines()[:2] == whole.splitlines()[:2]
 
 
 @pytest.mark.slow
