@@ -323,11 +323,19 @@ def test_another_environment_has_its_own_platform_and_project(product: Baked) ->
     assert said.problems() == ["hand-over-differs"]
 
 
-def test_the_doctor_knows_the_locations_that_the_template_offers(product: Baked) -> None:
-    program = "import sys; sys.path.insert(0, 'tools'); import repository_checks as checks; "
-    program += "print(*checks.SIGN_IN_LOCATIONS)"
-    known = product.run(sys.executable, "-B", "-c", program).stdout.split()
-    assert sorted(known) == sorted([*QUESTIONS["_regions"], *QUESTIONS["_multi_regions"]])
+def test_the_doctor_knows_what_the_template_and_the_stack_offer(product: Baked) -> None:
+    program = "import sys, json; sys.path.insert(0, 'tools'); import repository_checks as checks; "
+    program += "print(json.dumps([sorted(checks.SIGN_IN_LOCATIONS), checks.DEFAULT_RUNTIME, "
+    program += "[*checks.RUNTIMES], checks.LOCKED_RUNTIMES]))"
+    known = json.loads(product.run(sys.executable, "-B", "-c", program).stdout)
+    locations, default, runtimes, locked = known
+    assert locations == sorted([*QUESTIONS["_regions"], *QUESTIONS["_multi_regions"]])
+    assert sorted(locked) == sorted(QUESTIONS["python_version"])
+    offered = [f"python{version.replace('.', '')}" for version in locked]
+    assert set(offered) <= set(runtimes)
+    variables = product.read("terraform/function/variables.tf")
+    assert f'optional(string, "{default}")' in variables
+    assert ", ".join(f'"{runtime}"' for runtime in offered) in variables
 
 
 # The catalogue

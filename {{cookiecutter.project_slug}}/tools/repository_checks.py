@@ -111,7 +111,7 @@ class Facts(NamedTuple):
 class Repository:
     """The files that say what the build needs, for one environment (None: the default's).
 
-    `unread` says of the settings and of the hand-over why they cannot be read. StackError when the
+    `settings_unread` and `hand_over_unread` say why a file cannot be read. StackError when the
     environment has no settings.
     """
 
