@@ -942,6 +942,12 @@ ANSWERS = {
     "a sign-in page": (200, b"<html>Welcome</html>", "not from Google's API"),
     "nothing": (200, b"", "not from Google's API"),
     "a list": (200, b"[]", "not from Google's API"),
+    "a page that is not found": (404, b"<html>Not found</html>", "not from Google's API"),
+    "an empty object": (200, b"{}", "not from Google's API"),
+    "an error without details": (403, b'{"error": {"details": null}}', "you may not"),
+    "an error of another form": (403, b'{"error": {"details": [5]}}', "not known here"),
+    "a deep nest": (200, b"[" * 200_000, "not from Google's API"),
+    "the token": (500, json.dumps({"error": {"message": TOKEN}}).encode(), "[hidden]"),
     "an outage": (503, b'{"error": {"message": "Try again."}}', "answered 503"),
     "too few scopes": (
         403,
@@ -961,6 +967,23 @@ def test_an_answer_that_tells_nothing_is_no_problem(
     assert checked.symptoms() == []
     assert checked.status == COULD_NOT_LOOK
     assert word in str(checked.seen("could not tell"))
+    assert TOKEN not in checked.output
+
+
+def test_a_field_of_another_type_is_no_crash(check: Check, cloud: GoogleCloud) -> None:
+    cloud.repositories[cloud.python] |= {"mode": 5, "virtualRepositoryConfig": None}
+    cloud.pools[cloud.pool]["privatePoolV1Config"] = []
+    checked = check()
+    assert checked.symptoms() == []
+    assert str(checked.seen("could not tell")).count("form that is not known here") == 2
+
+
+def test_the_token_does_not_go_over_a_line_that_others_can_read(check: Check, saying: Said) -> None:
+    environment = saying(settings("api_endpoint_overrides", iam="http://iam.example.com/"))
+    assert "not an https address" in only_reason(check(**environment))
+    assert "type https cannot be used" in only_reason(
+        check(**saying(settings("proxy", type="https", address="127.0.0.1", port="1")))
+    )
 
 
 def test_the_token_is_nowhere_but_in_the_header(

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -370,19 +372,45 @@ def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
 
 
 def test_every_cause_that_a_log_shows_has_a_text_from_elsewhere() -> None:
-    explained = {source["explained_as"] for source in SOURCES.values()}
+    explained = {name for each in SOURCES.values() for name in listed(each["explained_as"])}
     shown = {name for name, cause in CAUSES.items() if cause["patterns"]}
     assert shown - explained == set()
     assert set(SOURCES) == {file.name for file in LOGS.iterdir()} - {"sources.json"}
     assert all(source["source"] for source in SOURCES.values())
 
 
+def listed(explained: str | list[str] | None) -> list[str]:
+    """The ids that sources.json gives for a text: none, one, or several in their order."""
+    return [explained] if isinstance(explained, str) else explained or []
+
+
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_text_is_explained_as_what_it_is(name: str, reader: Baked) -> None:
+def test_a_text_is_explained_as_what_it_is_and_as_nothing_else(name: str, reader: Baked) -> None:
     said = doctor(reader, "explain", "--json", str(LOGS / name))
-    wanted = SOURCES[name]["explained_as"]
-    assert said.causes()[:1] == ([wanted] if wanted else []), said.output
-    assert said.status == (FOUND if wanted else HEALTHY)
+    wanted = listed(SOURCES[name]["explained_as"])
+    assert said.causes() == wanted, said.output
+    succeeded = said.json()["succeeded"]
+    assert said.status == (FOUND if wanted and not succeeded else HEALTHY)
+
+
+def test_every_pattern_is_in_some_text(reader: Baked) -> None:
+    program = """
+import json, pathlib, sys
+sys.path.insert(0, "tools")
+import symptoms
+catalogue = symptoms.load()
+causes = [*catalogue.symptoms.values(), *catalogue.groups.values()]
+patterns = {text for cause in causes for text in (*cause.patterns, *cause.also)}
+found = set()
+for log in pathlib.Path(sys.argv[1]).glob("*.log"):
+    with log.open("rb") as file:
+        found |= set(symptoms.Search(file, patterns).found)
+print(json.dumps([len(patterns), sorted(patterns - found)]))
+"""
+    done = reader.run(sys.executable, "-B", "-c", program, str(LOGS))
+    number, unseen = json.loads(done.stdout)
+    assert number > 100
+    assert unseen == []
 
 
 def test_causes_that_print_the_same_text_are_told_apart_by_a_command(reader: Baked) -> None:
@@ -499,13 +527,51 @@ def test_words_that_look_like_a_cause_are_none(reader: Baked) -> None:
 
 def test_the_line_that_shows_it_is_told_without_what_is_secret(reader: Baked) -> None:
     line = next(line for line in TWO_LINES.decode().splitlines() if "Could not find" in line)
-    secret = "ya29.a0-not-a-real-token"  # noqa: S105 - shaped like one
-    log = "one\ntwo\n" * 100_000 + f"https://u:{secret}@h/ {line}\n"
-    said = doctor(reader, "explain", "--json", log=log.encode())
-    (first,) = said.json()["explained"]
-    assert first["line"] == 200_001
-    assert "Could not find a version" in first["text"]
-    assert secret not in said.output
+    secret = "Tr0ub4dor-and-3" * 20  # longer than what is shown
+    forms = {
+        "before": f"https://me:{secret}@h/ {line}",
+        "after": f"{line} Authorization: Bearer {secret}",
+        "cut in its middle": f"{'w' * 40} {line} {'w' * 30} https://me:{secret}@h/",
+        "cut at its beginning": f"password={secret} {line}",
+    }
+    for form in forms.values():
+        log = ("one\ntwo\n" * 100_000 + form + "\n").encode()
+        said = doctor(reader, "explain", "--json", log=log)
+        (first,) = said.json()["explained"]
+        assert first["line"] == 200_001
+        assert "Could not find a version" in first["text"]
+        told = doctor(reader, "explain", log=log)
+        assert secret[:15] not in said.output + told.output
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        pytest.param(b"Skipping link\nFetched page /simple/ as " + b" " * 100_000, id="blanks"),
+        pytest.param(b"(from versions: " * 100_000, id="beginnings"),
+        pytest.param(b"Retry(total=0, connection broken by ': /" * 50_000, id="first pieces"),
+        pytest.param("│ ".encode() * 500_000, id="marks of Terraform"),
+        pytest.param(b"\x1b[" * 500_000, id="escapes"),
+    ],
+)
+def test_no_log_takes_longer_than_its_length(log: bytes, reader: Baked) -> None:
+    # The runner's time limit is what a search that tries every way would meet.
+    assert doctor(reader, "explain", "--json", log=log).causes() == []
+
+
+def test_what_did_not_stop_a_run_is_said_not_to_have(reader: Baked) -> None:
+    retried = (LOGS / "index-unreachable.log").read_bytes()
+    for end in (
+        b"Successfully installed idna-3.7\n",
+        b"\nDONE\n",
+        b"Apply complete! Resources: 1\n",
+    ):
+        said = doctor(reader, "explain", log=retried + end)
+        assert said.status == HEALTHY
+        assert said.output.startswith("The log ends well")
+        assert "index-unreachable: " in said.output
+        # Not when something goes wrong after that.
+        assert doctor(reader, "explain", log=retried + end + b"ERROR: no\n").status == FOUND
 
 
 def test_a_text_across_two_pieces_of_a_log_is_found(reader: Baked) -> None:
@@ -637,6 +703,39 @@ def test_a_build_is_named_that_a_log_of_terraform_names(reader: Baked) -> None:
     said = doctor(reader, "explain", log=log.encode())
     assert f"make explain BUILD={BUILD}" in said.output
     assert doctor(reader, "explain", "--json", log=log.encode()).json()["build"] == BUILD
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_a_gcloud_that_hangs_is_ended_with_the_doctor(
+    request_to_end: signal.Signals, reader: Baked, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "gcloud").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 300\n")
+    (programs / "gcloud").chmod(0o755)
+    path = os.pathsep.join([str(programs), os.defpath])
+    process = subprocess.Popen(
+        [sys.executable, "tools/doctor.py", "explain", "--build", BUILD],
+        cwd=reader.path,
+        env=bare_environment(tmp_path, PATH=path),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    process.send_signal(request_to_end)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == COULD_NOT_LOOK
+    assert "Interrupted" in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_without_somewhere_to_read_or_print_there_is_no_traceback(reader: Baked) -> None:
+    for arguments in ("explain <&-", "check --local >&-", "check --local >/dev/full", "check 2>&-"):
+        done = reader.run("sh", "-c", f"{sys.executable} tools/doctor.py {arguments}")
+        assert "Traceback" not in done.stderr, arguments
+        assert done.returncode in (HEALTHY, FOUND, COULD_NOT_LOOK), arguments
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(reader: Baked) -> None:

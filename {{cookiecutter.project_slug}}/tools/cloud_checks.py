@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -24,6 +24,8 @@ APIS = (
 FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(?:repositories|workerPools)/[^/]+")
 WHOLE_POLICY = json.dumps({"options": {"requestedPolicyVersion": 3}})
 NOT_YET = Answer({}, "not read yet")
+# What reading a field raises that has another type than the API's documentation says.
+UNKNOWN_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 # Prefixes of members that may stand for an account; that of a domain does not.
 SETS_OF_ACCOUNTS = ("group:", "principalSet:")
@@ -122,6 +124,7 @@ class Cloud:
                 f"v1/projects/{quote(project)}",
                 f"the project {project}",
                 "resourcemanager.projects.get",
+                expects="projectNumber",
             )
         )
 
@@ -136,6 +139,7 @@ class Cloud:
                 f"the IAM policy of the project {project}",
                 "resourcemanager.projects.getIamPolicy",
                 WHOLE_POLICY,
+                expects="etag",
             )
         )
 
@@ -146,6 +150,7 @@ class Cloud:
                 f"v1/{quote(name)}",
                 f"the repository {name}",
                 "artifactregistry.repositories.get",
+                expects="format",
             )
         )
 
@@ -156,6 +161,7 @@ class Cloud:
                 f"v1/{quote(name)}:getIamPolicy?options.requestedPolicyVersion=3",
                 f"the IAM policy of {name}",
                 "artifactregistry.repositories.getIamPolicy",
+                expects="etag",
             )
         )
 
@@ -172,6 +178,7 @@ class Cloud:
                 f"v1/projects/{project}/serviceAccounts/{quote(email)}",
                 f"the service account {email}",
                 "iam.serviceAccounts.get",
+                expects="email",
             )
         )
 
@@ -191,15 +198,29 @@ def check(facts: Facts, session: Session, timeout: float = 30) -> list[Result]:
 def judge(facts: Facts, cloud: Cloud) -> Iterator[Result]:
     """Yield what each check says of what has been read."""
     projects = list(dict.fromkeys([facts.project, facts.function_project or facts.project]))
-    for project in projects:
-        yield check_project(cloud, project)
-        yield check_apis(cloud, project)
-    yield from check_caller(cloud)
-    yield from check_perimeters(cloud, projects, facts.access_policy)
-    yield from check_upstreams(cloud, facts)
-    yield check_docker_repository(cloud, facts.docker_repository)
-    yield from check_build_account(cloud, facts)
-    yield from check_worker_pool(cloud, facts.worker_pool)
+    checks: dict[str, Callable[[], Iterable[Result]]] = {
+        "the projects are ready": lambda: [
+            judged
+            for project in projects
+            for judged in (check_project(cloud, project), check_apis(cloud, project))
+        ],
+        "your own requests are let in": lambda: check_caller(cloud),
+        "the projects are in a perimeter": lambda: check_perimeters(
+            cloud, projects, facts.access_policy
+        ),
+        "the Python repository asks its upstream": lambda: check_upstreams(cloud, facts),
+        "the Docker repository takes images": lambda: [
+            check_docker_repository(cloud, facts.docker_repository)
+        ],
+        "the build account has its roles": lambda: check_build_account(cloud, facts),
+        "the worker pool is ready": lambda: check_worker_pool(cloud, facts.worker_pool),
+    }
+    for claim, judgement in checks.items():
+        try:
+            results = list(judgement())
+        except UNKNOWN_FORM:
+            results = [Result(claim, UNKNOWN, "Google's answer has a form that is not known here")]
+        yield from results
 
 
 def gcloud(*words: str) -> str:
@@ -233,6 +254,7 @@ def check_apis(cloud: Cloud, project: str) -> Result:
             f"v1/projects/{quote(project)}/services:batchGet?{query}&fields=services(name,state)",
             f"which APIs are on in {project}",
             "serviceusage.services.get",
+            expects="services",
         )
     )
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
@@ -301,6 +323,7 @@ def check_switch(cloud: Cloud, place: str) -> Result:
             f"v1/{quote(place)}/vpcscConfig",
             f"the switch of {project} in {location}",
             "artifactregistry.vpcscconfigs.get and accesscontextmanager.policies.get",
+            expects="name",
         )
     )
     if answer.why:
@@ -500,6 +523,7 @@ def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
             f"v1/{quote(name)}",
             f"the worker pool {name}",
             "cloudbuild.workerpools.get",
+            expects="state",
         )
     )
     if answer.status == 404:
@@ -592,6 +616,7 @@ def access_policies(cloud: Cloud, project: str, given: str) -> tuple[list[str], 
             f"the organisation of {project}",
             "resourcemanager.projects.get",
             "{}",
+            expects="ancestor",
         )
     )
     if ancestry.why:

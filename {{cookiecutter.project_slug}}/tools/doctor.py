@@ -23,7 +23,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,7 +32,7 @@ from findings import OK, PROBLEM, UNKNOWN, Result
 from repository_checks import Facts, Repository
 from stacks import StackError, environment_name
 from symptoms import Catalogue, Explained, Group, Symptom, filled
-from upstreams import presentable, run_bounded
+from upstreams import end_on_signals, presentable, run_bounded
 
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
 SIGN_IN_TIMEOUT, BUILD_LOG_TIMEOUT = 40, 120
@@ -128,7 +127,7 @@ def explain(options: argparse.Namespace) -> int:
         print_json(explained_as_dict(explained, values))
     else:
         print_explained(explained, catalogue, values, asked_for=options.build)
-    return FOUND if explained.explanations else HEALTHY
+    return FOUND if explained.explanations and not explained.succeeded else HEALTHY
 
 
 def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
@@ -136,6 +135,8 @@ def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
         return build_log(options.build, facts)
     if options.file != "-":
         return Path(options.file).open("rb")
+    if sys.stdin is None:
+        raise CouldNotLookError("There is no standard input: name the log's file.")
     if sys.stdin.isatty():
         progress("Paste the log, then press Ctrl-D.")
     return sys.stdin.buffer
@@ -153,13 +154,16 @@ def build_log(build: str, facts: Facts) -> BinaryIO:
     commands = [["builds", "describe", *where], ["builds", "log", *where]]
     progress(f"Asking gcloud for the log of build {build}.")
     environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
-    with ThreadPoolExecutor() as pool:
-        described, log = pool.map(
-            lambda command: run_bounded([gcloud, *command], environment, BUILD_LOG_TIMEOUT),
-            commands,
+    try:
+        described, log = (
+            run_bounded([gcloud, *command], environment, BUILD_LOG_TIMEOUT) for command in commands
         )
+    except OSError as error:
+        raise CouldNotLookError(f"gcloud cannot be started: {error.strerror}") from None
     if described.status != 0:
         words = presentable(described.errors) or "(it printed nothing)"
+        if described.status is None:
+            words = f"(it gave no answer within {BUILD_LOG_TIMEOUT} s and was ended)"
         command = shlex.join(["gcloud", *commands[0]])
         raise CouldNotLookError(f"gcloud could not tell about the build:\n$ {command}\n{words}")
     # A log that cannot be had says why, which may be the cause; else gcloud's warnings are no part.
@@ -170,6 +174,8 @@ def build_log(build: str, facts: Facts) -> BinaryIO:
 def print_explained(
     explained: Explained, catalogue: Catalogue, values: Mapping[str, str], *, asked_for: str | None
 ) -> None:
+    if explained.explanations and explained.succeeded:
+        print("The log ends well: what follows did not stop it.\n")
     for cause, (line, text) in explained.explanations:
         print(f"Line {line}: {presentable(text)}")
         print(f"{cause.id}: {cause.what}")
@@ -191,7 +197,7 @@ def no_cause(explained: Explained) -> str:
     """What to say of a log that shows nothing known."""
     if not explained.lines:
         return "The log is empty."
-    if not explained.last_error:
+    if explained.succeeded or not explained.last_error:
         return "The log names no failure. When there is one all the same: make doctor"
     line, text = explained.last_error
     return (
@@ -206,7 +212,7 @@ def explained_as_dict(explained: Explained, values: Mapping[str, str]) -> dict[s
         {"line": line, "text": presentable(text), **as_dict(cause, values)}
         for cause, (line, text) in explained.explanations
     ]
-    return {"explained": entries, "build": explained.build}
+    return {"explained": entries, "build": explained.build, "succeeded": explained.succeeded}
 
 
 # Both
@@ -272,17 +278,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = arguments(argv)
+    end_on_signals()
     try:
         status = int(options.function(options))
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except StackError as error:
         print(error, file=sys.stderr)
         return error.status
     except CouldNotLookError as error:
         print(error, file=sys.stderr)
         return COULD_NOT_LOOK
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of what is printed; a reader such as `head` has just seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            print(f"Nothing can be printed: {error.strerror}.", file=sys.stderr)
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         print("Interrupted; nothing was changed.", file=sys.stderr)

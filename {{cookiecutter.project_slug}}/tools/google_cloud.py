@@ -50,7 +50,8 @@ class Request(NamedTuple):
     """One read.
 
     `api` is the first part of the host's name, `what` says in a message what is read, and
-    `permission` what that takes. A read with a `body` is a POST.
+    `permission` what that takes. A read with a `body` is a POST. An answer that has not the field
+    `expects` is none of Google's.
     """
 
     api: str
@@ -58,6 +59,7 @@ class Request(NamedTuple):
     what: str
     permission: str
     body: str | None = None
+    expects: str = ""
 
 
 class Answer(NamedTuple):
@@ -102,7 +104,10 @@ class Session:
         if not re.fullmatch(r"[!-~]+", self._token):
             raise SignInError(f"gcloud gives no access token. {SIGN_IN}")
         properties = helper["configuration"]["properties"]
-        self._endpoints: Mapping[str, str] = properties.get("api_endpoint_overrides", {})
+        self._endpoints = {
+            api: endpoint(api, url)
+            for api, url in properties.get("api_endpoint_overrides", {}).items()
+        }
         # CURRENT_PROJECT and LEGACY are gcloud's own words, not projects.
         quota_project = str(properties.get("billing", {}).get("quota_project", ""))
         self._quota_project = "" if quota_project.isupper() else quota_project
@@ -141,7 +146,7 @@ class Session:
 
     def _endpoint(self, request: Request) -> SplitResult:
         own = self._endpoints.get(request.api)
-        return urlsplit(own or f"https://{request.api}.googleapis.com/")
+        return own or urlsplit(f"https://{request.api}.googleapis.com/")
 
     def _fetch(self, request: Request, timeout: float) -> Answer | Unreachable:
         """Read once. A redirection is not followed: the token is for this host."""
@@ -163,9 +168,15 @@ class Session:
                     headers,
                 )
                 response = connection.getresponse()
-                return understand(request, host, response.status, response.read(LARGEST_ANSWER))
+                body = response.read(LARGEST_ANSWER)
         except (OSError, HTTPException, ValueError) as error:
             return Unreachable(host, problem(error, proxy))
+        try:
+            answer = understand(request, host, response.status, body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Answer({}, f"{host} answered in a form that is not known here")
+        # Whatever answers may repeat what it was sent.
+        return answer._replace(why=answer.why.replace(self._token, "[hidden]"))
 
     def _proxy_for(self, endpoint: SplitResult) -> Proxy | None:
         """gcloud's own proxy is for every host; NO_PROXY speaks of the environment's alone."""
@@ -189,6 +200,18 @@ class Session:
         return connection
 
 
+def endpoint(api: str, url: str) -> SplitResult:
+    """The parts of an endpoint that gcloud is told to use instead of Google's own."""
+    parts = urlsplit(url)
+    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not parts.hostname or (parts.scheme != "https" and not local):
+        raise SignInError(
+            f"gcloud's api_endpoint_overrides/{api} is not an https address, and the token would "
+            f"go there in clear. Correct it: gcloud config set api_endpoint_overrides/{api} URL"
+        )
+    return parts
+
+
 def sign_in(timeout: float) -> Session:
     """Ask gcloud for a token and how it reaches Google Cloud; SignInError when it cannot say."""
     environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
@@ -203,7 +226,7 @@ def sign_in(timeout: float) -> Session:
         raise SignInError(refusal(outcome, timeout))
     try:
         return Session(json.loads(outcome.output))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Without the output, and without a cause that would repeat it: it has the token.
         raise SignInError(
             "gcloud did not print its settings as expected. Update it: gcloud components update"
@@ -212,7 +235,7 @@ def sign_in(timeout: float) -> Session:
 
 def refusal(outcome: Outcome, timeout: float) -> str:
     """What an `outcome` without a token means."""
-    words = " ".join(presentable(outcome.errors or outcome.output).split()) or "it printed nothing"
+    words = " ".join(presentable(outcome.errors).split()) or "it printed nothing"
     if outcome.status is None:
         return f"gcloud gave no answer within {timeout:g} s and was ended. {DIAGNOSE}"
     if re.search(r"Max retries exceeded|ConnectionError|TransportError", outcome.errors):
@@ -239,7 +262,8 @@ def find_proxy(settings: Mapping[str, str]) -> Proxy | None:
     own = "gcloud config set proxy/type http, and proxy/address, proxy/port"
     advice = f"Name an HTTP proxy: {own if address else 'HTTPS_PROXY=http://HOST:PORT'}"
     kind = url.partition("://")[0]
-    if kind not in ("http", "https"):
+    # One of type https would be spoken to without TLS here, and get its password in clear.
+    if kind != "http":
         raise SignInError(f"A proxy of type {kind} cannot be used here. {advice}")
     try:
         parts = urlsplit(url)
@@ -304,17 +328,23 @@ def understand(request: Request, host: str, status: int, body: bytes) -> Answer:
     """What Google's answer says, refusals in the form of its APIs included."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
-    if status == 200 and isinstance(content, dict):
+    if (
+        status == 200
+        and isinstance(content, dict)
+        and (not request.expects or request.expects in content)
+    ):
         return Answer(content, status=status)
     error = content.get("error") if isinstance(content, dict) else None
     if not isinstance(error, dict):
+        # With no status of its own: a page that is not found says nothing about what was asked for.
         why = f"{status} came for {host}, and not from Google's API: something on the way, such as "
-        return Answer({}, why + "a proxy or a private endpoint, answers for it", status)
-    infos = [each for each in error.get("details", []) if "ErrorInfo" in each.get("@type", "")]
+        return Answer({}, why + "a proxy or a private endpoint, answers for it")
+    details = error.get("details") or []
+    infos = [each for each in details if "ErrorInfo" in each.get("@type", "")]
     info = infos[0] if infos else {}
-    reason, metadata = str(info.get("reason", "")), info.get("metadata", {})
+    reason, metadata = str(info.get("reason", "")), dict(info.get("metadata") or {})
     message = presentable(str(error.get("message", "")))
     if reason in REASONS:
         known = {"consumer": "the project", "service": host, **metadata}

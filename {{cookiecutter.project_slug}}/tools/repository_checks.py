@@ -6,7 +6,9 @@ import ast
 import difflib
 import json
 import re
+import symtable
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,7 @@ from stacks import (
     environment_settings,
     hand_over_file,
 )
-from upstreams import EXAMPLE, Index, RequirementsError, read_index
+from upstreams import EXAMPLE, Index, RequirementsError, presentable, read_index
 
 SOURCE = REQUIREMENTS.parent
 REQUIREMENTS_IN = SOURCE / "requirements.in"
@@ -63,7 +65,8 @@ PLACED = ("worker_pool", "docker_repository", "python_repository")
 HANDED = ("project_id", "region", *PLACED, "python_index_url", "build_service_account")
 
 LOCKED = re.compile(
-    r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s;,*]+(?:\s*;.*?)?(?:\s+--hash=sha256:[0-9a-f]{64})+"
+    r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
+    r"(?:\s+--hash=sha(?:256|384|512):[0-9a-f]{64,128})+"
 )
 ELSEWHERE = re.compile(
     r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b"
@@ -73,9 +76,11 @@ INDEX_OPTION = re.compile(r"--(?:extra-)?index-url\b|--pypi-url\b|-i\b")
 FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
 # Build variables that would lead pip elsewhere, or take another program.
 MISLEADING = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-PROJECT_ID = re.compile(r'^\s*project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+STAR_IMPORT = re.compile(rb"^\s*from\s+\S+\s+import\s+\*", re.MULTILINE)
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+# What terraform/function/source.tf leaves out of the upload.
+LEFT_OUT = re.compile(r"(?:^|/)(?:\.|__pycache__/|tests?/|test_[^/]*$|conftest\.py$)|\.py[cod]$")
 # More than this is not a function's source but something that lies beside it by mistake.
 LARGE_SOURCE = 100_000_000
 
@@ -412,7 +417,8 @@ def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
         return
     minor = re.fullmatch(r"python3(\d+)", facts.runtime)
     version = (3, int(minor[1])) if minor else sys.version_info[:2]
-    sources = sorted(file for file in SOURCE.rglob("*.py") if file.is_file())
+    uploaded = [file for file in sorted(SOURCE.rglob("*")) if is_uploaded(file)]
+    sources = [file for file in uploaded if file.suffix == ".py"]
     broken = next((error for file in sources if (error := syntax_error(file, version))), "")
     if broken:
         here = f"3.{sys.version_info.minor}"
@@ -424,7 +430,7 @@ def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
         if not repository.settings_unread and facts.entry_point:
             yield check_entry_point(facts.entry_point)
 
-    size = sum(file.stat().st_size for file in SOURCE.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in uploaded)
     claim = "the source has a function's size"
     if size > LARGE_SOURCE:
         seen = f"function/ holds {size / 1e6:.0f} MB."
@@ -433,38 +439,42 @@ def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
         yield Result(claim, OK, f"{size / 1e3:.0f} kB")
 
 
+def is_uploaded(file: Path) -> bool:
+    return file.is_file() and not LEFT_OUT.search(file.relative_to(SOURCE).as_posix())
+
+
 def syntax_error(file: Path, version: tuple[int, int]) -> str:
     """What the runtime's Python would refuse in `file`, or nothing."""
     try:
-        compile(ast.parse(file.read_bytes(), feature_version=version), str(file), "exec")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(ast.parse(file.read_bytes(), feature_version=version), str(file), "exec")
     except SyntaxError as error:
         return f"{relative(file)}, line {error.lineno}: {error.msg}"
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        return f"{relative(file)}: {error}"
+        return f"{relative(file)}: {error or type(error).__name__}"
     return ""
 
 
 def check_entry_point(entry_point: str) -> Result:
     claim = "main.py has the entry point"
-    module = ast.parse(MAIN.read_bytes())
-    functions = [node.name for node in module.body if isinstance(node, DEFINITIONS)]
-    names = set(functions)
-    for node in ast.walk(module):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name)
-    if entry_point in names:
+    source = MAIN.read_bytes()
+    if STAR_IMPORT.search(source):
+        return Result(claim, UNKNOWN, "main.py imports * from another module", optional=True)
+    table = symtable.symtable(source.decode("utf-8-sig", "replace"), str(MAIN), "exec")
+    names = {each.get_name(): each for each in table.get_symbols()}
+    defined = [name for name, each in names.items() if each.is_namespace()]
+    known = names.get(entry_point)
+    if known and (known.is_assigned() or known.is_imported()):
         return Result(claim, OK, entry_point)
-    seen = (
-        f"function/main.py defines no {entry_point}; it defines {', '.join(functions) or 'none'}."
-    )
+    seen = f"function/main.py defines {', '.join(defined) or 'nothing'}, and no {entry_point}."
     return Result(claim, PROBLEM, seen, symptom="entry-point-missing")
 
 
 def shown(line: str) -> str:
     """As much of a line as a message holds, without hashes and a URL's credentials."""
-    line = re.sub(r"(?<=://)[^/\s]*@", "", re.sub(r"\s+--hash=.*", "", line))
+    # What follows a question mark in a URL may be a key.
+    line = presentable(re.sub(r"\s+--hash=.*", "", re.sub(r"(?<=\w)\?\S*", "?…", line)))
     return line if len(line) <= 160 else line[:157] + "..."
 
 

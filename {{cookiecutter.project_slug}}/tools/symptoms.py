@@ -1,7 +1,8 @@
 """The causes that symptoms.json knows, and which of them a log shows.
 
 A pattern is the log's own text, not a regular expression: `…` stands for up to 400 characters of
-one line, `#` for a digit, and a space for any white space, also where Terraform has wrapped a line.
+one line, `¶` for the rest of a line and what the next begins with, `#` for a digit, and a space for
+any white space, also where Terraform has wrapped a line.
 A group holds causes that print the same text; what tells them apart is a command, not the log.
 """
 
@@ -15,11 +16,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from upstreams import CREDENTIAL
+
 SYMPTOMS = Path(__file__).with_name("symptoms.json")
 
 CHUNK = 1 << 20  # characters that are read and searched at a time
 OVERLAP = 1 << 13  # of the chunk before, for a text that lies across
+GAP = 400
 SHOWN_CHARACTERS = 300
+HIDDEN = "\0"
+SUCCESS_WORDS = (
+    "Successfully installed",
+    "Apply complete!",
+    "\nDONE",
+    "status: SUCCESS",
+    'status "SUCCESS"',
+)
 ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied")
 
 ESCAPE_SEQUENCE = re.compile(
@@ -82,13 +94,14 @@ class Explained(NamedTuple):
     """What a log shows.
 
     The causes, the most specific first, the build that it names, its last line that speaks of an
-    error, and how many lines it has.
+    error, how many lines it has, and whether it ends well after all that.
     """
 
     explanations: list[Explanation]
     build: str | None
     last_error: Sighting | None
     lines: int
+    succeeded: bool
 
 
 def load(path: Path = SYMPTOMS) -> Catalogue:
@@ -108,16 +121,56 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1]) or found[1].upper(), text)
 
 
-def expression(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a pattern."""
-    parts = [r"[\s│]+".join(map(re.escape, part.split(" "))) for part in pattern.split("…")]
-    parts = [part.replace(re.escape("#"), "[0-9]") for part in parts]
-    return re.compile(r"(?:[^\n]|\n│){0,400}?".join(parts))
+class Pattern:
+    """A pattern of the catalogue, ready to be searched for.
+
+    Its pieces are looked for one after the other, each where it comes first, so that no log takes
+    longer than its length.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        first, *rest = re.split("([…¶])", pattern)
+        self.first = expression(first)
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        self.rest = [(gap, expression(piece)) for gap, piece in pairs]
+        # A word of each piece without which the pattern is nowhere: the longest.
+        pieces = [re.split("[ #]+", piece) for piece in (first, *rest[1::2])]
+        self.words = [max(words, key=len) for words in pieces]
+
+    def search(self, text: str) -> tuple[int, int] | None:
+        """Where the pattern first begins in `text` and where it ends there."""
+        if not all(word in text for word in self.words):
+            return None
+        for begin in self.first.finditer(text):
+            end: int | None = begin.end()
+            for gap, piece in self.rest:
+                if gap == "¶" and end is not None:
+                    end = next_line(text, end)
+                end = None if end is None else after(piece, text, end)
+                if end is None:
+                    break
+            else:
+                return begin.start(), begin.end() if end is None else end
+        return None
 
 
-def rarest_word(pattern: str) -> str:
-    """A word of `pattern` without which it is nowhere: the longest, for want of statistics."""
-    return max(re.split("[ …#]+", pattern), key=len)
+def expression(piece: str) -> re.Pattern[str]:
+    words = (re.escape(word).replace(re.escape("#"), "[0-9]") for word in piece.split(" "))
+    return re.compile(r"[\s│]+".join(words))
+
+
+def next_line(text: str, position: int) -> int | None:
+    """Where the next line begins, in JSON too, where a line break is written out."""
+    breaks = [(text.find(mark, position, position + GAP), mark) for mark in ("\n", "\\n")]
+    return min((at + len(mark) for at, mark in breaks if at >= 0), default=None)
+
+
+def after(piece: re.Pattern[str], text: str, position: int) -> int | None:
+    """Where `piece` ends when it begins on this line, or on one that Terraform has wrapped."""
+    match = piece.search(text, position, position + 2 * GAP)
+    if not match or match.start() > position + GAP:
+        return None
+    return None if re.search(r"\n(?!│)", text[position : match.start()]) else match.end()
 
 
 def pieces(log: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -130,14 +183,17 @@ def pieces(log: BinaryIO) -> Iterator[tuple[int, str]]:
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
     text = io.TextIOWrapper(buffered, encoding or "utf-8", errors="replace")
     line, before = 1, ""
-    while chunk := text.read(CHUNK):
-        chunk += text.readline(OVERLAP)
-        if "\x1b" in chunk:
-            chunk = ESCAPE_SEQUENCE.sub("", chunk)
-        piece = before + chunk
-        yield line, piece
-        before = piece[-OVERLAP:]
-        line += piece.count("\n", 0, len(piece) - len(before))
+    try:
+        while chunk := text.read(CHUNK):
+            chunk += text.readline(OVERLAP)
+            if "\x1b" in chunk:
+                chunk = ESCAPE_SEQUENCE.sub("", chunk)
+            piece = before + chunk
+            yield line, piece
+            before = piece[-OVERLAP:]
+            line += piece.count("\n", 0, len(piece) - len(before))
+    finally:
+        text.detach()
 
 
 class Search:
@@ -147,13 +203,13 @@ class Search:
         self.found: dict[str, Sighting] = {}
         self.build: str | None = None
         self.last_error: Sighting | None = None
+        self.success = 0
         self.lines = 0
-        wanted = {pattern: (rarest_word(pattern), expression(pattern)) for pattern in patterns}
+        wanted = {pattern: Pattern(pattern) for pattern in patterns}
         for first_line, text in pieces(log):
-            for pattern, (word, regular) in list(wanted.items()):
-                match = regular.search(text) if word in text else None
-                if match:
-                    self.found[pattern] = sighting(text, match.start(), match.end(), first_line)
+            for pattern, compiled in list(wanted.items()):
+                if place := compiled.search(text):
+                    self.found[pattern] = sighting(text, *place, first_line)
                     del wanted[pattern]
             if not self.build and "cloud-build/builds" in text:
                 named = BUILD.search(text)
@@ -161,6 +217,9 @@ class Search:
             error = max(text.rfind(word) for word in ERROR_WORDS)
             if error >= 0:
                 self.last_error = sighting(text, error, error, first_line)
+            success = max(text.rfind(word) for word in SUCCESS_WORDS)
+            if success >= 0:
+                self.success = first_line + text.count("\n", 0, success)
             self.lines = first_line + text.count("\n") - text.endswith("\n")
 
 
@@ -168,13 +227,18 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     """The line of `text` from before `start` to after `end`, or as much as a screen shows."""
     line = first_line + text.count("\n", 0, start)
     half = SHOWN_CHARACTERS // 2
-    begin = max(text.rfind("\n", 0, start) + 1, start - half // 2)
-    stop = text.find("\n", end)
-    stop = min(len(text) if stop < 0 else stop, end + half // 2)
+    # Secrets are hidden before anything is cut, for half of one looks like none.
+    since, until = max(0, start - OVERLAP), end + OVERLAP
+    hidden = CREDENTIAL.sub(lambda found: HIDDEN * len(found[0]), text[since:until])
+    start, end = start - since, end - since
+    begin = max(hidden.rfind("\n", 0, start) + 1, start - half // 2)
+    stop = hidden.find("\n", end)
+    stop = min(len(hidden) if stop < 0 else stop, end + half // 2)
     if stop - begin > SHOWN_CHARACTERS:
-        shown = f"{text[begin : begin + half]} … {text[stop - half : stop]}"
+        shown = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
     else:
-        shown = text[begin:stop]
+        shown = hidden[begin:stop]
+    shown = re.sub(f"{HIDDEN}+", "[hidden]", shown)
     return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip())
 
 
@@ -191,4 +255,7 @@ def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
             seen.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
     replaced = {name for explanation in seen for name in explanation.cause.instead_of}
     causes = [each for each in seen if each.cause.id not in replaced]
-    return Explained(causes, search.build, search.last_error, search.lines)
+    trouble = [each.sighting.line for each in causes]
+    trouble += [search.last_error.line] if search.last_error else []
+    succeeded = search.success > max(trouble, default=0)
+    return Explained(causes, search.build, search.last_error, search.lines, succeeded)

@@ -87,6 +87,10 @@ def read_index(requirements: Path) -> Index:
     Raises RequirementsError when the file is missing, has no such line or more than one, names
     another host, adds a second index, or carries credentials (which are not repeated).
     """
+    if not requirements.is_file():
+        raise RequirementsError(
+            f"{requirements}: there is no such file; it begins with a line such as {EXAMPLE}"
+        )
     try:
         text = requirements.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -287,11 +291,15 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    # Ended in whatever way, this program first ends gcloud, which might throw the switch later.
+def end_on_signals() -> None:
+    """Let a request to end this program interrupt it, so that it ends gcloud first."""
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    end_on_signals()  # a gcloud that went on might throw the switch later
     try:
         return run(arguments(argv))
     except KeyboardInterrupt:
