@@ -19,9 +19,9 @@ In a generated repository `make doctor` looks for these causes before a build, a
 `make explain LOG=FILE` (or `BUILD=ID`) reads the log of a build, of Terraform or of gcloud after
 it. This page is made by `make docs` from the same list, `tools/symptoms.json`.
 
-`…` stands for any text, `#` for a digit, and words in capitals for what is yours. *Confidence*
-says how sure it is that the text means the cause: high is documented or reproduced with the real
-client, medium was reported by somebody who met it, low is inferred.
+`…` stands for any text, `¶` for the end of a line, `#` for a digit, and words in capitals for what
+is yours. *Confidence* says how sure it is that the text means the cause: high is documented or
+reproduced with the real client, medium was reported by somebody who met it, low is inferred.
 """
 
 
