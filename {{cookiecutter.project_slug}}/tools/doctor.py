@@ -5,8 +5,8 @@ project, the switch, the repositories, the accounts, the worker pool and the per
 reads the log of pip, Cloud Build, Terraform or gcloud and names the causes that print such a text.
 Nothing is changed. What each cause means, and its cure, stands in symptoms.json.
 
-Exit status: 0 nothing is wrong, or the log shows nothing that is known; 1 something is; 2 usage;
-3 it could not be looked at.
+Exit status: 0 nothing is wrong, or the log shows nothing that is known or ends well after it; 1
+something is wrong; 2 usage; 3 it could not be looked at.
 """
 
 from __future__ import annotations

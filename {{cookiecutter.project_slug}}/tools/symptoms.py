@@ -142,16 +142,20 @@ class Pattern:
         if not all(word in text for word in self.words):
             return None
         for begin in self.first.finditer(text):
-            end: int | None = begin.end()
-            for gap, piece in self.rest:
-                if gap == "¶" and end is not None:
-                    end = next_line(text, end)
-                end = None if end is None else after(piece, text, end)
-                if end is None:
-                    break
-            else:
-                return begin.start(), begin.end() if end is None else end
+            end = self.follow(text, begin.end())
+            if end is not None:
+                return begin.start(), end
         return None
+
+    def follow(self, text: str, end: int) -> int | None:
+        """Where the pattern ends when its first piece ends at `end`, if the rest is there."""
+        for gap, piece in self.rest:
+            start = next_line(text, end) if gap == "¶" else end
+            found = None if start is None else after(piece, text, start)
+            if found is None:
+                return None
+            end = found
+        return end
 
 
 def expression(piece: str) -> re.Pattern[str]:
