@@ -216,6 +216,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         in_file(REQUIREMENTS, INDEX, INDEX + "--find-links wheels\n"),
         "package-elsewhere",
     ),
+    "packages of another file": (
+        in_file(REQUIREMENTS, INDEX, INDEX + "-r more.txt\n"),
+        "package-elsewhere",
+    ),
     "a repository asked for": (
         in_file("function/requirements.in", "pysnmp==7.1.21", "git+https://example.com/pysnmp"),
         "package-elsewhere",
@@ -256,6 +260,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "an unknown runtime": (in_file(SETTINGS, "python311", "python399"), "runtime-not-available"),
     "uv in the build": (
         in_file("terraform/function/function.tf", '_MANAGER = "pip"', '_MANAGER = "uv"'),
+        "package-manager",
+    ),
+    "pip in a comment": (
+        in_file("terraform/function/function.tf", "      GOOGLE_PYTHON", "      # GOOGLE_PYTHON"),
         "package-manager",
     ),
     "a build variable that leads pip elsewhere": (
@@ -425,7 +433,14 @@ def test_causes_that_print_the_same_text_are_told_apart_by_a_command(reader: Bak
     assert "--project=a-project --location=asia-northeast1" in said.output
 
 
-COMMAND = re.compile(r"\bgcloud (?:[^`]|`(?=`))+")
+def test_the_commands_name_the_build_account_of_the_functions_own(product: Baked) -> None:
+    log = str(LOGS / "pip-found-nothing.log")
+    assert "cb-builder@a-project." in doctor(product, "explain", log).output
+    own = '"function": {"own_build_service_account": true,'
+    in_file(SETTINGS, '"function": {', own)(product.path)
+    for said in (doctor(product, "explain", log), doctor(product, "explain", "--json", log)):
+        assert "alert-to-snmp-build@a-project." in said.output
+        assert "cb-builder@" not in said.output
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def explain(options: argparse.Namespace) -> int:
         raise CouldNotLookError(f"{options.file}: cannot be read ({error.strerror})") from None
     values = facts.placeholders()
     if options.json:
-        print_json(explained_as_dict(explained, values))
+        print_json(explained_as_dict(explained, catalogue, values))
     else:
         print_explained(explained, catalogue, values, asked_for=options.build)
     return FOUND if explained.explanations and not explained.succeeded else HEALTHY
@@ -207,11 +207,16 @@ def no_cause(explained: Explained) -> str:
     )
 
 
-def explained_as_dict(explained: Explained, values: Mapping[str, str]) -> dict[str, object]:
-    entries = [
-        {"line": line, "text": presentable(text), **as_dict(cause, values)}
-        for cause, (line, text) in explained.explanations
-    ]
+def explained_as_dict(
+    explained: Explained, catalogue: Catalogue, values: Mapping[str, str]
+) -> dict[str, object]:
+    entries = []
+    for cause, (line, text) in explained.explanations:
+        entry = {"line": line, "text": presentable(text), **as_dict(cause, values)}
+        if isinstance(cause, Group):
+            alike = [catalogue.symptoms[name] for name in cause.symptoms]
+            entry["causes"] = [as_dict(each, values) for each in alike]
+        entries.append(entry)
     return {"explained": entries, "build": explained.build, "succeeded": explained.succeeded}
 
 

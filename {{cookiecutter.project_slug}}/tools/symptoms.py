@@ -235,9 +235,11 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     since, until = max(0, start - OVERLAP), end + OVERLAP
     hidden = CREDENTIAL.sub(lambda found: HIDDEN * len(found[0]), text[since:until])
     start, end = start - since, end - since
-    begin = max(hidden.rfind("\n", 0, start) + 1, start - half // 2)
+    begin = hidden.rfind("\n", 0, start) + 1
     stop = hidden.find("\n", end)
-    stop = min(len(hidden) if stop < 0 else stop, end + half // 2)
+    stop = len(hidden) if stop < 0 else stop
+    if stop - begin > SHOWN_CHARACTERS:
+        begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
     if stop - begin > SHOWN_CHARACTERS:
         shown = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
     else:
