@@ -89,7 +89,8 @@ def read_index(requirements: Path) -> Index:
     """
     if not requirements.is_file():
         raise RequirementsError(
-            f"{requirements}: there is no such file; it begins with a line such as {EXAMPLE}"
+            f"{requirements}: cannot be read (no such file); it begins with a line such as "
+            f"{EXAMPLE}"
         )
     try:
         text = requirements.read_text(encoding="utf-8-sig")
