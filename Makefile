@@ -28,7 +28,7 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 test: $(READY) ## every test: all combinations, the rehearsals, the products on every Python found
 	$(BIN)/python -m pytest --numprocesses auto
 
-test-fast: $(READY) ## the tests that end in about a minute
+test-fast: $(READY) ## the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
 lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product included
