@@ -18,6 +18,8 @@ ANSWERS = {
     "allow_upstreams": "{{ cookiecutter.allow_upstreams | string | urlencode }}",
 }
 
+# Folders below others that can be empty, the inner ones first.
+NESTED_FOLDERS = ("terraform/platform/tests", "terraform/platform", ".github/workflows")
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
 DOCTOR_COMMAND = "make doctor"
@@ -86,19 +88,14 @@ def allow_upstreams() -> list[str]:
 
 def remove_empty_folders() -> None:
     """A folder's name cannot carry a condition: the engine has made those that nothing is in."""
-    unused = []
-    if ANSWERS["platform"] == "reuse":
-        unused += ["terraform/platform/tests", "terraform/platform"]
-    if ANSWERS["function_kind"] != "alert-to-snmp":
-        unused += ["mibs"]
-    if unused:
-        import os
+    import os
 
-        for folder in unused:
-            try:
-                os.rmdir(folder)
-            except OSError:
-                pass  # something of the user's is in it
+    top = [entry.path for entry in os.scandir() if entry.is_dir(follow_symlinks=False)]
+    for folder in (*NESTED_FOLDERS, *top):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass  # something is in it
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Renew the template's locks: one for each kind of function, one for their tests, two of its own.
+"""Renew the locks: one for each kind of function, for their tests, their tools, two of our own.
 
 The work is done by the product's own tools/lock.py, so that template and product lock alike.
 """
@@ -26,12 +26,12 @@ def main() -> int:
         locks.append(target)
         print(f"Renewed {target.relative_to(ROOT)}")
 
-    tests = PRODUCT / "tests" / "requirements.in"
-    target = tests.with_suffix(".txt")
-    tool.replace(
-        target, tool.compile_lock(tests, tool.current_lock(target), locks, upgrade=upgrade)
-    )
-    print(f"Renewed {target.relative_to(ROOT)}")
+    for place, constraints in (("tests", locks), ("tools", [])):
+        origin = PRODUCT / place / "requirements.in"
+        target = origin.with_suffix(".txt")
+        text = tool.compile_lock(origin, tool.current_lock(target), constraints, upgrade=upgrade)
+        tool.replace(target, text)
+        print(f"Renewed {target.relative_to(ROOT)}")
 
     # checkov pins much that the rest needs newer, so it has a lock and an environment of its own.
     for own in (ROOT / "requirements-dev.in", ROOT / "requirements-scan.in"):

@@ -61,10 +61,10 @@ class Baked:
         )
 
 
-def bake(folder: Path, **answers: str | bool) -> Baked:
+def bake(folder: Path, template: Path = TEMPLATE, **answers: str | bool) -> Baked:
     """Bake with the engine itself, in this process and without hooks; any failure raises."""
     made = cookiecutter(
-        str(TEMPLATE),
+        str(template),
         no_input=True,
         extra_context=answers,
         output_dir=str(folder),

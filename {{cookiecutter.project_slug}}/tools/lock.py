@@ -1,10 +1,11 @@
-"""Write the hash-locked requirements of the function and of its tests.
+"""Write the hash-locked requirements of the function, of its tests and of the tools.
 
 function/requirements.in -> function/requirements.txt, whose first line is the index URL that the
 platform hands over (with --env NAME, that environment's platform); tests/requirements.in ->
-tests/requirements.txt, with the function's versions. The locks are good for every supported Python
-and for any index that serves the same files; they are made through the index that the user's pip is
-configured for. A file is replaced only when its lock is complete.
+tests/requirements.txt, with the function's versions; tools/requirements.in ->
+tools/requirements.txt. The locks are good for every supported Python and for any index that serves
+the same files; they are made through the index that the user's pip is configured for. Nothing is
+replaced before every lock is complete.
 
 Exit status: 0 done; 1 no lock could be made, for the reason uv gives.
 """
@@ -25,10 +26,15 @@ from stacks import environment_name, hand_over_file
 from upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
+PLACES = ("function", "tests", "tools")
 RUNTIMES = ("3.11", "3.12", "3.13", "3.14")
 RUNTIME_PLATFORM = "x86_64-manylinux_2_35"  # the glibc of the runtimes' base image
 LOCK_LINE = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
+)
+# One version, named in a requirements.in.
+EXACT = re.compile(
+    r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^]]*\])?==(?P<version>[\w.!+]+)", re.MULTILINE
 )
 WHEELS = "# Wheels for Linux x86_64: Python "
 
@@ -79,6 +85,8 @@ def compile_lock(
         command += ["--quiet", "--universal", "--python-version", RUNTIMES[0]]
         command += ["--generate-hashes", "--no-emit-index-url"]
         command += ["--no-annotate", "--custom-compile-command", "make lock"]
+        # Older pips take `coverage[toml]` for another package than `coverage`, without a version.
+        command += ["--no-strip-extras"]
         command += ["--output-file", str(output), *(["--upgrade"] if upgrade else [])]
         command += ["--only-binary", ":all:"] if wheels_only else []
         for constraint in constraints:
@@ -148,32 +156,73 @@ def replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def lock(environment: str | None, *, upgrade: bool) -> None:
-    """Renew both locks of this repository. LockError when one cannot be made."""
-    function, tests = ROOT / "function" / "requirements.in", ROOT / "tests" / "requirements.in"
-    function_lock, tests_lock = function.with_suffix(".txt"), tests.with_suffix(".txt")
+def with_raised_pins(requirements_in: Path) -> str:
+    """The text of `requirements_in` with each exact version replaced by the newest that fits.
 
-    first = index_line(environment)
-    locked = with_wheels(compile_lock(function, current_lock(function_lock), upgrade=upgrade))
+    A package that is locked in several versions keeps its own. Raises LockError.
+    """
+    text = requirements_in.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        constraint = Path(folder, "function.txt")
-        constraint.write_text(locked, encoding="utf-8")
-        tested = compile_lock(tests, current_lock(tests_lock), [constraint], upgrade=upgrade)
-    replace(function_lock, first + locked)
-    replace(tests_lock, tested)
+        loose = Path(folder, requirements_in.name)
+        loose.write_text(EXACT.sub(lambda pin: pin[0].replace("==", ">="), text), encoding="utf-8")
+        found: dict[str, set[str]] = {}
+        for pin in EXACT.finditer(compile_lock(loose)):
+            found.setdefault(normalised(pin["name"]), set()).add(pin["version"])
+
+    def raised(pin: re.Match[str]) -> str:
+        versions = found.get(normalised(pin["name"]), set())
+        version = versions.pop() if len(versions) == 1 else pin["version"]
+        return f"{pin['name']}{pin['extras'] or ''}=={version}"
+
+    return EXACT.sub(raised, text)
+
+
+def normalised(name: str) -> str:
+    """A package's name in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) -> None:
+    """Renew the three locks of this repository. LockError when one cannot be made."""
+    first = index_line(environment)
+    with tempfile.TemporaryDirectory() as name:
+        # Copies, so that nothing is changed before all is well.
+        made: dict[str, str] = {}
+        copies = {}
+        for place in PLACES:
+            origin = ROOT / place / "requirements.in"
+            copies[place] = Path(name, place, origin.name)
+            copies[place].parent.mkdir()
+            text = with_raised_pins(origin) if raise_pins else origin.read_text(encoding="utf-8")
+            copies[place].write_text(text, encoding="utf-8", newline="\n")
+            made[f"{place}/requirements.in"] = text
+        for place, copy in copies.items():
+            current = current_lock(ROOT / place / "requirements.txt")
+            # The tests run with the very packages that are deployed.
+            constraints = [copies["function"].with_suffix(".txt")] if place == "tests" else []
+            locked = compile_lock(copy, current, constraints, upgrade=upgrade)
+            locked = with_wheels(locked) if place == "function" else locked
+            copy.with_suffix(".txt").write_text(locked, encoding="utf-8", newline="\n")
+            made[f"{place}/requirements.txt"] = first + locked if place == "function" else locked
+    for file, text in made.items():
+        replace(ROOT / file, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Renew the hash-locked requirements.")
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    parser.add_argument(
+        "--upgrade",
+        choices=("1", "all"),
+        help="take the newest versions that fit; all: also raise the versions in requirements.in",
+    )
     parser.add_argument("--env", type=environment_name, help="name that environment's index")
     options = parser.parse_args(argv)
     try:
-        lock(options.env, upgrade=options.upgrade)
+        lock(options.env, upgrade=bool(options.upgrade), raise_pins=options.upgrade == "all")
     except LockError as error:
         print(error, file=sys.stderr)
         return 1
-    print("Renewed function/requirements.txt and tests/requirements.txt.")
+    print(f"Renewed {', '.join(f'{place}/requirements.txt' for place in PLACES)}.")
     return 0
 
 

@@ -275,6 +275,34 @@ def destroy(options: argparse.Namespace) -> None:
     print(LEFT_BEHIND[stack.name])
 
 
+def check_format(options: argparse.Namespace) -> None:
+    """Bring the stacks' files into Terraform's own format; with --check only tell which are not.
+
+    Without Terraform there is nothing to tell, which is a failure in CI alone.
+    """
+    try:
+        program = find_program()
+    except StackError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        print(f"{error} The format of terraform/ was not looked at.", file=sys.stderr)
+        return
+    check = ["-check", "-diff"] if options.check else []
+    done = subprocess.run([program, "fmt", "-recursive", *check, str(TERRAFORM)], check=False)
+    if done.returncode != 0:
+        raise StackError("Not in Terraform's format; `make format` mends it.", 1)
+
+
+def validate(options: argparse.Namespace) -> None:
+    """Check each stack of this repository without its state: format, validity, its own tests."""
+    check_format(options)
+    for name in STACKS:
+        if (TERRAFORM / name / "versions.tf").is_file():
+            stack = Stack(name, None)
+            for command in (["init", "-backend=false", "-input=false"], ["validate"], ["test"]):
+                stack.call(*command)
+
+
 def approval(options: argparse.Namespace) -> list[str]:
     return ["-auto-approve"] if options.yes else []
 
@@ -329,6 +357,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command.set_defaults(function=function)
         command.add_argument("stack", choices=STACKS)
         add_options(command)
+    command = commands.add_parser("format", help="bring the files into Terraform's format")
+    command.set_defaults(function=check_format)
+    command.add_argument("--check", action="store_true", help="change nothing, tell which are not")
+    command = commands.add_parser("validate", help="check format and validity, run the own tests")
+    command.set_defaults(function=validate, check=True)
     command = commands.add_parser("accounts", help="make the function's accounts alone")
     command.set_defaults(function=accounts)
     add_options(command)

@@ -1,0 +1,90 @@
+"""Run a command with pip and uv pointed at this repository's index, signed in, and at no other.
+
+    python3 tools/with_index.py make test
+
+For a laptop or a build inside the closed network, where Artifact Registry is all that answers. The
+token is gcloud's or, on a machine of Google Cloud that has no gcloud, the metadata server's. It is
+handed to the command in its environment, where it is good for an hour, and is neither printed nor
+written.
+
+Exit status: the command's own; 2 usage, or an index line that cannot be read; 3 there is no token;
+127 there is no such command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import urllib.request
+from collections.abc import Sequence
+
+from google_cloud import SignInError, sign_in
+from upstreams import REQUIREMENTS, Index, RequirementsError, read_index
+
+METADATA_HOST = "metadata.google.internal"
+CREDENTIAL_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+SIGN_IN_TIMEOUT, METADATA_TIMEOUT = 20, 5
+# What would lead pip or uv elsewhere.
+MISLEADING = (
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_NO_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+)
+
+
+def access_token() -> str:
+    """A token for Artifact Registry. SignInError when neither source has one."""
+    if shutil.which("gcloud"):
+        return sign_in(SIGN_IN_TIMEOUT).token
+    # GCE_METADATA_HOST is the variable of Google's own libraries.
+    host = os.environ.get("GCE_METADATA_HOST", METADATA_HOST)
+    request = urllib.request.Request(
+        f"http://{host}{CREDENTIAL_PATH}", headers={"Metadata-Flavor": "Google"}
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=METADATA_TIMEOUT) as answer:
+            return str(json.load(answer)["access_token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SignInError(
+            "gcloud is not installed, and there is no metadata server to ask for a token."
+        ) from None
+
+
+def environment(index: Index, token: str) -> dict[str, str]:
+    """This process's environment, with the index and its login for pip and for uv."""
+    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    host = f"{index.location}-python.pkg.dev"
+    url = f"https://oauth2accesstoken:{token}@{host}/{index.project}/{index.repository}/simple/"
+    return {**kept, "PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    command = list(sys.argv[1:] if argv is None else argv)
+    if not command or command[0].startswith("-"):
+        print("usage: python3 tools/with_index.py COMMAND [ARGUMENT ...]", file=sys.stderr)
+        return 2
+    try:
+        variables = environment(read_index(REQUIREMENTS), access_token())
+    except RequirementsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SignInError as error:
+        print(error, file=sys.stderr)
+        return 3
+    sys.stdout.flush()
+    try:
+        os.execvpe(command[0], command, variables)  # noqa: S606 - the user's own command
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
