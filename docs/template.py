@@ -1,0 +1,46 @@
+"""What the documents say of the template, read where the template says it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+TERRAFORM = ROOT / "{{cookiecutter.project_slug}}" / "terraform"
+
+
+def answers() -> dict[str, Any]:
+    """The questions with their defaults."""
+    content: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def stack_file(stack: str, name: str) -> str:
+    """The text of a stack's file; some have a condition in their name."""
+    (path,) = (TERRAFORM / stack).glob(f"*{name}*")
+    return path.read_text(encoding="utf-8")
+
+
+def setting(stack: str, path: str) -> str:
+    """The default of a variable's attribute, such as `pool.name` of the platform, as it is written.
+
+    KeyError when there is no such attribute or it has no default.
+    """
+    variable, *attributes = path.split(".")
+    block = re.search(
+        rf'^variable "{variable}" {{\n(.*?)^}}',
+        stack_file(stack, "variables.tf"),
+        re.MULTILINE | re.DOTALL,
+    )
+    text = block[1] if block else ""
+    for attribute in attributes:
+        declared = re.search(rf"^ +{attribute} +(?==)", text, re.MULTILINE)
+        text = text[declared.end() :] if declared else ""
+    default = re.match(r'= optional\(\w+, "?([^")]+)"?\)', text)
+    if not default:
+        raise KeyError(path)
+    return default[1]
