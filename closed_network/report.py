@@ -97,11 +97,12 @@ class Report:
         rest = {key: value for key, value in content.items() if key not in ("result", "checks")}
         return cls(checks=checks, **rest)
 
-    def print(self) -> None:
-        """Print the table and the closing lines on standard output."""
-        console = Console()
-        if not console.is_terminal:
-            console.width = 120
+    def print(self, console: Console | None = None) -> None:
+        """Print the table and the closing lines, on standard output unless told otherwise."""
+        if console is None:
+            console = Console()
+            if not console.is_terminal:
+                console.width = 120
         table = Table(title=f"Rehearsal of {self.repository}", title_justify="left")
         for heading in ("stage", "what was to be shown", "result", "evidence"):
             table.add_column(heading, overflow="fold")
@@ -127,7 +128,8 @@ class Report:
                 ", ".join(f"{count} to {host}" for host, count in counts.items()) or "none"
             )
         yield f"Fetched by the build: {self.packages} packages, {self.bytes / 1e6:.1f} MB"
-        yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
+        if self.seconds:
+            yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
         if not self.passed:
             yield f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
             if (Path(self.repository) / "tools" / "doctor.py").is_file():
