@@ -30,6 +30,14 @@ def setting(stack: str, path: str) -> str:
 
     KeyError when there is no such attribute or it has no default.
     """
+    default = re.match(r'optional\(\w+, "?([^")]+)"?\)', declaration(stack, path))
+    if not default:
+        raise KeyError(path)
+    return default[1]
+
+
+def declaration(stack: str, path: str) -> str:
+    """The file from where the attribute's type is declared; KeyError when it is not."""
     variable, *attributes = path.split(".")
     block = re.search(
         rf'^variable "{variable}" {{\n(.*?)^}}',
@@ -38,9 +46,8 @@ def setting(stack: str, path: str) -> str:
     )
     text = block[1] if block else ""
     for attribute in attributes:
-        declared = re.search(rf"^ +{attribute} +(?==)", text, re.MULTILINE)
+        declared = re.search(rf"^ +{attribute} += ", text, re.MULTILINE)
         text = text[declared.end() :] if declared else ""
-    default = re.match(r'= optional\(\w+, "?([^")]+)"?\)', text)
-    if not default:
+    if not text:
         raise KeyError(path)
-    return default[1]
+    return text
