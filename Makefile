@@ -20,10 +20,12 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json: keep the findings)
+demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json: keep the findings; RECORD=1: as docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
-	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" $(if $(REPORT),--report "$(REPORT)")
+	report="$(or $(REPORT),$$folder/report.json)" && \
+	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" $(if $(RECORD),&& \
+	$(BIN)/python -m docs.demo "$$report")
 
 test: $(READY) ## every test: all combinations, the rehearsals, the products on every Python found
 	$(BIN)/python -m pytest --numprocesses auto
@@ -56,8 +58,11 @@ lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions
 schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
 	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
 
-docs: $(READY) ## write docs/troubleshooting.md from the causes that the product's doctor knows
+docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures
 	$(BIN)/python docs/troubleshooting.py
+	$(BIN)/python -m docs.scale
+	$(BIN)/python -m docs.architecture
+	$(BIN)/python -m docs.demo
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
 	$(BIN)/python -m bench
