@@ -1,0 +1,467 @@
+"""The documents: links lead somewhere, tests run the commands, pictures and tables are current."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from ipaddress import ip_network
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from docs import architecture, demo, scale, template
+
+from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, bake, need
+from .test_products import make_environment
+
+# Those that exist of them.
+DOCUMENTS = sorted(
+    path
+    for pattern in ("README*.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/*.md")
+    for path in TEMPLATE.glob(pattern)
+)
+
+# What a document tells to type, without its arguments, and the test that runs it.
+CLOUD = "needs a cloud account"
+COMMANDS = {
+    # the template's
+    "uvx cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
+    "pipx run cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
+    "cruft create": "test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user",
+    "make demo": "test_the_default_repository_is_denied_then_allowed_then_built_and_answers",
+    "make test": "test_a_product_passes_its_own_tests",
+    "closed_network rehearse": "test_a_broken_repository_fails_at_its_stage",
+    # a product's
+    "make run": "test_make_run_serves_what_is_saved_and_waits_for_what_can_be_served",
+    "make send": "test_make_send_delivers_to_make_run_and_says_when_nobody_listens",
+    "make platform": "test_two_commands_make_the_platform_and_the_function",
+    "make deploy": "test_two_commands_make_the_platform_and_the_function",
+    "make accounts": "test_a_function_of_another_project_says_what_the_platform_must_list",
+    "make doctor": "test_make_hands_over_what_was_typed",
+    "make explain": "test_make_hands_over_what_was_typed",
+    # Google's
+    "gcloud artifacts vpcsc-config allow": CLOUD,
+    "gcloud auth application-default login": CLOUD,
+    "gcloud services enable": CLOUD,
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of commands, and what its section says before it."""
+
+    lines: tuple[str, ...]
+    before: str
+
+    def commands(self) -> list[str]:
+        return [name for line in self.lines if (name := command(line))]
+
+    def says_so(self) -> bool:
+        return "cloud account" in "\n".join((self.before, *self.lines)).replace("\n", " ")
+
+
+@cache
+def tokens(text: str) -> list[Token]:
+    """`text` as Markdown, block by block, with what is inline in `children`."""
+    return MarkdownIt("commonmark").enable("table").parse(text)
+
+
+def inline(text: str) -> Iterator[Token]:
+    return itertools.chain.from_iterable(token.children or [token] for token in tokens(text))
+
+
+def links(text: str) -> Iterator[str]:
+    """Everything that `text` points to, in Markdown and in HTML."""
+    for token in inline(text):
+        target = token.attrGet("href") or token.attrGet("src")
+        if target:
+            yield str(target)
+        if token.type in ("html_block", "html_inline"):
+            yield from re.findall(r'(?:src|srcset|href)="([^"]+)"', token.content)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of `text`."""
+    found: dict[str, int] = {}
+    for opened, title in itertools.pairwise(tokens(text)):
+        if opened.type != "heading_open":
+            continue
+        words = "".join(
+            child.content for child in title.children or [] if child.type in ("text", "code_inline")
+        )
+        anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+        found[anchor] = found.get(anchor, -1) + 1
+        if found[anchor]:
+            found[f"{anchor}-{found[anchor]}"] = 0
+    return set(found)
+
+
+def broken(path: Path) -> list[str]:
+    """The links in a document that lead nowhere in the repository."""
+    wrong = []
+    for link in links(path.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name) if name else path
+        if not target.exists() or (
+            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
+        ):
+            wrong.append(link)
+    return wrong
+
+
+def blocks(text: str) -> Iterator[Block]:
+    before = ""
+    for token in tokens(text):
+        if token.type == "heading_open":
+            before = ""
+        elif token.type == "inline":
+            before += token.content + "\n"
+        elif token.type == "fence" and token.info == "sh":
+            yield Block(tuple(token.content.splitlines()), before)
+
+
+def command(line: str) -> str:
+    """What a line of a block runs, without arguments; empty when it is a comment alone."""
+    words = [re.sub(r"^\S*/python$", "python", word) for word in shlex.split(line, comments=True)]
+    if words[:2] == ["python", "-m"]:
+        words = words[2:]
+    names = itertools.takewhile(re.compile(r"[a-z][a-z_-]*").fullmatch, words)
+    return " ".join(names)
+
+
+@pytest.fixture(scope="module")
+def readmes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every README that a product can have, in its repository."""
+    made: dict[str, Path] = {}
+    for kind, platform, project in itertools.product(
+        KINDS, CHOICES["platform"], ("my-project-id", "my-platform-project")
+    ):
+        product = bake(
+            tmp_path_factory.mktemp("product"),
+            function_kind=kind,
+            platform=platform,
+            platform_project_id=project,
+        )
+        made[product.read("README.md")] = product.path / "README.md"
+    return list(made.values())
+
+
+# --- links ---
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_of_a_document_leads_somewhere(path: Path) -> None:
+    assert broken(path) == []
+
+
+def test_a_link_that_leads_nowhere_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Once\n\n## What `code` is: *this*?\n\n## Once\n\n"
+        "[a](#what-code-is-this) [b](#once-1) [c](page.md#once) [d](https://example.com/#x)\n"
+        "[e](#twice) [f](other.md) [g](page.md#what-code)\n\n"
+        '<picture><source srcset="dark.svg"><img src="page.md" alt=""></picture>\n',
+        encoding="utf-8",
+    )
+    assert broken(page) == ["#twice", "other.md", "page.md#what-code", "dark.svg"]
+
+
+def test_every_link_of_a_products_readme_leads_somewhere(readmes: list[Path]) -> None:
+    assert [link for path in readmes for link in broken(path)] == []
+
+
+# --- commands ---
+
+
+def test_every_command_of_the_documents_is_run_by_a_test(readmes: list[Path]) -> None:
+    told = {
+        name
+        for path in [*DOCUMENTS, *readmes]
+        for block in blocks(path.read_text(encoding="utf-8"))
+        for name in block.commands()
+    }
+    assert told - set(COMMANDS) == set(), "in a document, but not in COMMANDS"
+    assert set(COMMANDS) - told == set(), "in COMMANDS, but in no document"
+
+
+def test_what_needs_a_cloud_account_says_so(readmes: list[Path]) -> None:
+    silent = {
+        path
+        for path in [*DOCUMENTS, *readmes]
+        for block in blocks(path.read_text(encoding="utf-8"))
+        if not block.says_so() and any(COMMANDS.get(each) == CLOUD for each in block.commands())
+    }
+    assert silent == set()
+
+
+def test_every_test_that_is_said_to_run_a_command_exists_where_it_is_named() -> None:
+    modules = {
+        node.name: text
+        for path in Path(__file__).parent.glob("test_*.py")
+        for text in [path.read_text(encoding="utf-8")]
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    for name, test in COMMANDS.items():
+        if test != CLOUD:
+            assert test in modules, name
+            # `make demo` is a rehearsal, as a test below shows.
+            assert name.replace("make demo", "rehearse").split()[-1] in modules[test], name
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("make run      # serve", "make run"),
+        ("make explain BUILD=ID", "make explain"),
+        (
+            ".venv/bin/python -m closed_network rehearse PATH [--report F]",
+            "closed_network rehearse",
+        ),
+        ("cruft create https://example.com/x  # later", "cruft create"),
+        ("# fill in something", ""),
+        ("gcloud services enable a.googleapis.com --project=p", "gcloud services enable"),
+    ],
+)
+def test_a_command_is_known_without_its_arguments(line: str, name: str) -> None:
+    assert command(line) == name
+
+
+def test_a_command_that_nobody_runs_would_be_noticed() -> None:
+    (block,) = blocks("# A\n\nText.\n\n```sh\nmake coffee\nmake test\n```\n\n```json\n{}\n```\n")
+    assert [name for name in block.commands() if name not in COMMANDS] == ["make coffee"]
+    assert not block.says_so()
+    (marked,) = blocks("With a cloud\naccount:\n\n```sh\nmake test\n```\n")
+    assert marked.says_so()
+
+
+def targets(makefile: Path) -> set[str]:
+    return set(re.findall(r"^([a-z-]+):.*## ", makefile.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def advised(text: str) -> set[str]:
+    """The targets of make that `text` names, in code."""
+    code = [token.content for token in inline(text) if token.type == "code_inline"]
+    code += [name for block in blocks(text) for name in block.commands()]
+    return {found[1] for each in code if (found := re.match(r"make ([a-z][a-z-]*)", each))}
+
+
+def test_make_knows_every_target_that_a_document_names(readmes: list[Path]) -> None:
+    ours, products = targets(TEMPLATE / "Makefile"), targets(PRODUCT / "Makefile")
+    of_ours = set().union(*(advised(path.read_text(encoding="utf-8")) for path in DOCUMENTS))
+    of_products = set().union(*(advised(path.read_text(encoding="utf-8")) for path in readmes))
+    assert {"demo", "docs", "deploy"} <= of_ours <= ours | products
+    assert {"doctor", "lock"} <= of_products <= products
+    assert advised("`make coffee` and make tea") == {"coffee"}
+
+
+def test_make_demo_rehearses_the_default_repository() -> None:
+    make = need(shutil.which("make"), "make")
+    command_line = [make, "--dry-run", "--assume-old=.venv/ready", "demo", "REPORT=found.json"]
+    done = subprocess.run(
+        command_line,
+        cwd=TEMPLATE,
+        env=make_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "cookiecutter --no-input --default-config " in done.stdout
+    assert '-m closed_network rehearse "$folder/alert-to-snmp"' in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["uvx", "pipx"])
+def test_a_command_of_the_readme_bakes_the_template(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(PRODUCT / "tools"))
+    environment = import_module("lock").uv_environment()  # of the index that pip is told about
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    (line,) = [
+        line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
+    ]
+    words = [word.replace("gh:ORG/TEMPLATE", str(TEMPLATE)) for word in shlex.split(line)]
+    assert str(TEMPLATE) in words
+    uvx = str(Path(sys.executable).with_name("uvx"))
+    # What brings pipx is not what is tried here.
+    started = [uvx] if program == "uvx" else [uvx, "pipx"]
+    done = subprocess.run(
+        [*started, *words[1:], "--no-input"],
+        cwd=tmp_path,
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "alert-to-snmp" / "README.md").is_file()
+
+
+# --- pictures ---
+
+
+def parsed(picture: str) -> ET.Element:
+    return ET.fromstring(picture)  # noqa: S314 - our own
+
+
+@pytest.mark.parametrize("scheme", architecture.PALETTES)
+def test_the_picture_is_what_its_program_draws(scheme: str) -> None:
+    picture = TEMPLATE / "docs" / f"architecture-{scheme}.svg"
+    assert picture.read_bytes() == architecture.drawing(scheme).encode(), "run `make docs`"
+
+
+def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))["platform"]
+    drawn = "\n".join(parsed(architecture.drawing("light")).itertext())
+    for piece in ("worker_pool", "python_repository", "docker_repository", "network"):
+        name = handed[piece].rsplit("/", 1)[-1]
+        assert re.search(rf"^{name}$", drawn, re.MULTILINE), piece
+    index = handed["python_index_url"].replace(handed["region"], "REGION")
+    assert index.replace(handed["project_id"], "PROJECT") in drawn
+    tool = product.read("tools/upstreams.py")
+    command_line = json.dumps(architecture.switch().split()[1:-1])
+    assert all(f'"{word}"' in tool for word in json.loads(command_line))
+    restricted = product.read("terraform/platform/variables.tf")
+    assert f'"{architecture.restricted_service()}"' in restricted
+
+
+@pytest.mark.parametrize("name", ["architecture-light.svg", "architecture-dark.svg", "demo.svg"])
+def test_a_picture_needs_nothing_from_elsewhere_and_says_what_it_shows(name: str) -> None:
+    text = (TEMPLATE / "docs" / name).read_text(encoding="utf-8")
+    namespace = "http://www.w3.org/2000/svg"
+    assert re.findall(r'="(\w+:[^"]*)"', text) == [namespace]
+    assert not re.search(r"<image|<script|<foreignObject|@import|@font-face|href|url\((?!#)", text)
+    root = parsed(text)
+    assert root.get("role") == "img"
+    labels = [
+        root.find(f".//*[@id='{label}']") for label in root.get("aria-labelledby", "").split()
+    ]
+    assert labels
+    assert all(label is not None and label.text for label in labels)
+    assert labels[0] is root.find(f"{{{namespace}}}title")
+
+
+@pytest.mark.parametrize("scheme", architecture.PALETTES)
+def test_what_the_picture_says_can_be_read(scheme: str) -> None:
+    colours = architecture.PALETTES[scheme]
+    for ground in (colours.page, colours.inside, colours.box):
+        for ink in (colours.text, colours.faint, colours.edge):
+            assert contrast(ink, ground) >= 4.5
+        for ink in (colours.build, colours.run):
+            assert contrast(ink, ground) >= 3
+    assert contrast(colours.on_edge, colours.edge) >= 4.5
+    assert contrast("#777777", "#888888") < 3
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast of two colours, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+# --- the recorded demo ---
+
+
+def test_the_recorded_demo_is_drawn_as_it_was_kept() -> None:
+    assert demo.PICTURE.read_bytes() == demo.drawing().encode(), "run `make docs`"
+
+
+def test_the_recorded_demo_passed_and_tells_nothing_of_the_machine() -> None:
+    kept = json.loads(demo.KEPT.read_text(encoding="utf-8"))
+    assert kept["result"] == "passed"
+    assert {check["result"] for check in kept["checks"]} == {"ok"}
+    assert kept["repository"] == "alert-to-snmp"
+    assert kept["seconds"] == {}
+    assert not re.search(r"/(tmp|home|root|work|Users|var)/", json.dumps(kept))
+
+
+def test_the_recorded_demo_shows_what_a_rehearsal_shows() -> None:
+    stages = (TEMPLATE / "closed_network" / "stages.py").read_text(encoding="utf-8")
+    claims = {
+        check["claim"] for check in json.loads(demo.KEPT.read_text(encoding="utf-8"))["checks"]
+    }
+    of_every_rehearsal = {
+        claim
+        for claim in re.findall(r'\.proven\(\s*"([^"]+)"', stages)
+        if claim != "the lock has files for the runtime"  # where the runtime is missing
+    }
+    assert len(of_every_rehearsal) > 8
+    assert of_every_rehearsal <= claims, "record it again: make demo RECORD=1"
+
+
+# --- scale ---
+
+
+def test_the_page_of_scale_is_computed() -> None:
+    assert scale.PAGE.read_text(encoding="utf-8") == scale.page(), "run `make docs`"
+
+
+def test_every_setting_that_the_page_of_scale_names_exists() -> None:
+    code = {t.content for t in inline(scale.page()) if t.type == "code_inline"}
+    named = {each for each in code if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", each)}
+    stacks = {"function", "egress", "trigger"}
+    files = {each for each in named if each.endswith((".py", ".md", ".tf"))}
+    assert len(named - files) > 12
+    for path in named - files:
+        stack = "function" if path.split(".")[0] in stacks else "platform"
+        assert template.declaration(stack, path)
+    with pytest.raises(KeyError):
+        template.declaration("platform", "pool.coffee")
+    with pytest.raises(KeyError):
+        template.setting("platform", "functions.projects")  # it has a default, but no plain one
+
+
+def test_what_the_page_of_scale_counts_is_in_the_stacks() -> None:
+    assert [scale.accounts(kind) for kind in ("http", "pubsub", "alert", "storage")] == [1, 2, 2, 2]
+    assert scale.accounts("alert", own_build_account=True) == 3
+    assert scale.agents() == 3
+    assert scale.rule_services() == [1, 3, 5]
+    assert scale.zones() == 5
+    assert (scale.roles(), scale.roles(own_build_account=True)) == (1, 3)
+    assert scale.topics() == 2
+
+
+def test_the_page_of_scale_knows_the_ranges_that_a_product_has(tmp_path: Path) -> None:
+    product = bake(tmp_path)
+    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))["platform"]
+    pool, _, subnetwork = map(ip_network, handed["reserved_ranges"].split(","))
+    assert pool.num_addresses - 2 == scale.WORKERS
+    assert subnetwork.num_addresses - 4 == scale.ADDRESSES
+    assert product.read("function/requirements.txt").count("==") == scale.locked()
+
+
+def test_the_sums_of_the_page_of_scale_are_right() -> None:
+    # 2 deployers, 1 build account, 3 agents; 3 sources; 3 times 1 project; 1 + 3 + 5 methods.
+    assert scale.attributes(1, 1) == 2 + 1 + 3 + 3 + 3 + 9
+    limits = {need.what: need.most() for need in scale.NEEDS}
+    assert limits["service accounts"] == (100 - 1) // 2
+    assert limits["Cloud Run services"] == 1000
+    assert scale.prefix_for(252) == 24
+    assert scale.prefix_for(253) == 23
+    most = scale.most_projects()
+    assert scale.Layout("", most, most).fits()
+    assert not scale.Layout("", most + 1, most + 1).fits()
