@@ -29,6 +29,12 @@ FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
 FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 BIDIRECTIONAL_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
+# The most characters, the most bytes of UTF-8, an example.
+FREE_TEXTS = {
+    "project_name": (60, 100, "Alert to SNMP"),
+    "description": (120, 256, "Sends alerts on as SNMP traps."),
+}
+
 PATTERNS = {
     "project_slug": (
         r"(?!.*--)[a-z](?:[a-z0-9-]{0,20}[a-z0-9])?",
@@ -78,7 +84,8 @@ def has_forbidden_character(text: str) -> bool:
     )
 
 
-def free_text_problems(field: str, characters: int, octets: int, example: str) -> list[str]:
+def free_text_problems(field: str) -> list[str]:
+    characters, octets, example = FREE_TEXTS[field]
     text = ANSWERS[field]
     rules = []
     if not text.strip() or len(text) > characters:
@@ -115,7 +122,7 @@ def region_problems() -> list[str]:
 
 def type_problems() -> list[str]:
     """Answers of another type than the question's, which only a replay file can hold."""
-    texts = ["project_name", "description", "region", *PATTERNS]
+    texts = [*FREE_TEXTS, "region", *PATTERNS]
     found = [problem(f, "text", '"text"') for f in texts if not isinstance(ANSWERS[f], str)]
     if not isinstance(ANSWERS["allow_upstreams"], bool):
         found.append(problem("allow_upstreams", "true or false, without quotes", "false"))
@@ -124,8 +131,7 @@ def type_problems() -> list[str]:
 
 def problems() -> list[str]:
     found = type_problems() or [
-        *free_text_problems("project_name", 60, 100, "Alert to SNMP"),
-        *free_text_problems("description", 120, 256, "Sends alerts on as SNMP traps."),
+        *(line for field in FREE_TEXTS for line in free_text_problems(field)),
         *region_problems(),
         *(line for field in PATTERNS for line in pattern_problems(field)),
     ]
