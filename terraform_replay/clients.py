@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -151,6 +150,8 @@ def real_environment(program: str, folder: Path) -> dict[str, str]:
     They are fetched once, whatever number of processes asks for them at the same time; after that
     no network is needed. Raises ProvidersError.
     """
+    import fcntl  # Windows has none, and the tests that run there need no providers
+
     mirror, configuration, failure = (folder / name for name in ("mirror", "cli.tfrc", "failure"))
     mirror.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

@@ -78,6 +78,9 @@ def bare_environment(folder: Path, **more: str) -> dict[str, str]:
     """An environment with nothing of the developer's in it: `folder` is home and, below, TMPDIR."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
+    if os.name == "nt":  # its names for the same, and where it finds its own libraries
+        more |= {"USERPROFILE": str(folder), "TEMP": str(temporary), "TMP": str(temporary)}
+        more |= {"SYSTEMROOT": os.environ["SYSTEMROOT"]}
     return {
         "HOME": str(folder),
         "TMPDIR": str(temporary),
