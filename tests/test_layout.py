@@ -283,14 +283,81 @@ def test_nothing_but_the_template_lies_in_the_products_folder() -> None:
     assert [name for name in ignored.split("\0") if name.startswith(PRODUCT.name)] == []
 
 
-def test_every_path_is_short_and_legal_everywhere(tmp_path: Path) -> None:
-    names = git(TEMPLATE, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    for kind in KINDS:
-        product = bake(tmp_path, project_slug="x" * 22, function_kind=kind)
-        names += "\0".join(f"{'x' * 22}/{name}" for name in product.files()) + "\0"
-        (tmp_path / ("x" * 22)).rename(tmp_path / kind)
-    for name in filter(None, names.split("\0")):
-        assert len(name) <= 200
-        for part in name.split("/"):
-            assert not re.search(r'[<>:"\\|?*\x00-\x1f]|[. ]$', part), name
-            assert part.split(".")[0].upper() not in {"CON", "PRN", "AUX", "NUL", "COM1", "LPT1"}
+# Windows: the marks and endings that no name has, and the names of devices, whatever their suffix.
+ILLEGAL = re.compile(r'[<>:"\\|?*\x00-\x1f]|[. ]$')
+DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+DEVICES |= {port + number for port in ("COM", "LPT") for number in "0123456789¹²³"}
+# Of the 260 that Windows allows; the rest is for the folder in which a repository lies.
+LONGEST_PATH = 200
+
+
+def faults_of_paths(names: list[str]) -> list[str]:
+    """Those of `names` that cannot be checked out everywhere, or not beside the others."""
+    spellings: dict[str, str] = {}
+    faults = []
+    for name in names:
+        parts = name.split("/")
+        if len(name) > LONGEST_PATH:
+            faults.append(f"too long: {name}")
+        if any(ILLEGAL.search(part) for part in parts):
+            faults.append(f"illegal: {name}")
+        if any(part.split(".")[0].rstrip().upper() in DEVICES for part in parts):
+            faults.append(f"a device: {name}")
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            if spellings.setdefault(path.casefold(), path) != path:
+                faults.append(f"differs in case alone from another: {path}")
+    return faults
+
+
+def files_of_git(*options: str) -> list[str]:
+    """The template's files as Git lists them with `options`, those not yet added included."""
+    listed = git(TEMPLATE, "ls-files", "--cached", "--others", "--exclude-standard", "-z", *options)
+    return list(filter(None, listed.split("\0")))
+
+
+def test_every_path_of_the_template_is_short_and_legal_everywhere() -> None:
+    project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [f"{project['name']}/{name}" for name in files_of_git()]
+    assert any("{% if " in name for name in names)
+    assert faults_of_paths(names) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_path_of_a_repository_is_short_and_legal_everywhere(
+    kind: str, tmp_path: Path
+) -> None:
+    slug = "x" * 22
+    product = bake(tmp_path, project_slug=slug, function_kind=kind)
+    assert faults_of_paths([f"{slug}/{name}" for name in product.files()]) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "faults"),
+    [
+        (["a/{% if x != 'y' %}b.tf{% endif %}", "a/.b", "a/console.md", "com/lpt.py"], []),
+        (["a/" + "b" * 199], ["too long: a/" + "b" * 199]),
+        (["a/b|c"], ["illegal: a/b|c"]),
+        (["a./b"], ["illegal: a./b"]),
+        (["a/b "], ["illegal: a/b "]),
+        (["docs/com7.md"], ["a device: docs/com7.md"]),
+        (["aux/b.md"], ["a device: aux/b.md"]),
+        (["a/README.md", "a/Readme.md"], ["differs in case alone from another: a/Readme.md"]),
+        (["docs/a", "Docs/b"], ["differs in case alone from another: Docs"]),
+    ],
+)
+def test_a_path_that_is_not_legal_everywhere_would_be_noticed(
+    names: list[str], faults: list[str]
+) -> None:
+    assert faults_of_paths(names) == faults
+
+
+def test_every_text_has_the_same_line_ends_on_every_system() -> None:
+    told = git(TEMPLATE, "ls-files", "--eol", "-z", "--cached", "--others", "--exclude-standard")
+    for line in filter(None, told.split("\0")):
+        facts, name = line.split("\t", 1)
+        index, _, attributes = facts.split(maxsplit=2)
+        assert attributes.strip() == "attr/text=auto eol=lf", name
+        assert index in {"i/lf", "i/none", "i/-text", "i/"}, name
+    copied = (PRODUCT / ".gitattributes").read_text(encoding="utf-8").splitlines()
+    assert (TEMPLATE / ".gitattributes").read_text(encoding="utf-8").strip() in copied
