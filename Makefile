@@ -5,17 +5,21 @@ KINDS := $(patsubst templates/%/function/main.py,%,$(wildcard templates/*/functi
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# What checks files, as in the products: from their own lock.
+TOOLS := .venv-tools
+TOOLS_READY := $(TOOLS)/ready
 SCAN := .venv-scan
 SCAN_READY := $(SCAN)/ready
 # The functions' own packages, which must not mix with the template's.
 FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
+PRODUCT_MYPY = $(BIN)/mypy --config-file templates/mypy.ini --python-executable $(FUNCTIONS)/bin/python
 
 # Byte code in the product's folder would be copied into every product.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint scan format lock schemas docs bench clean
+.PHONY: help demo test test-fast lint hooks types scan format lock schemas docs stubs bench environments clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,26 +31,32 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" $(if $(RECORD),&& \
 	$(BIN)/python -m docs.demo "$$report")
 
-test: $(READY) ## every test: all combinations, the rehearsals, the products on every Python found
+test: environments ## every test: all combinations, the rehearsals, the products on every Python found
 	$(BIN)/python -m pytest --numprocesses auto
 
-test-fast: $(READY) ## the tests without the slow ones: a few minutes
+test-fast: environments ## the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
-lint: $(READY) $(FUNCTIONS_READY) ## style and types of everything, the product included
-	$(BIN)/ruff check --config pyproject.toml .
-	$(BIN)/ruff format --config pyproject.toml --check .
-	$(BIN)/mypy
-	$(foreach kind,$(KINDS),$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini templates/$(kind) &&) true
-	$(FUNCTIONS)/bin/mypy --config-file templates/mypy.ini "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+lint: $(TOOLS_READY) ## style, types and form of everything: the hooks of .pre-commit-config.yaml
+	$(TOOLS)/bin/pre-commit run --all-files
 
-scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in the Terraform stacks (tflint must be installed)
+hooks: $(TOOLS_READY) ## let Git run the same checks at each commit, from now on
+	$(TOOLS)/bin/pre-commit install
+
+types: environments $(FUNCTIONS_READY) ## check the types, the functions' and the products' tools with their own packages
+	$(BIN)/mypy
+	$(foreach kind,$(KINDS),$(PRODUCT_MYPY) templates/$(kind) &&) true
+	$(PRODUCT_MYPY) "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+
+scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in every kind's and platform's Terraform (tflint must be installed)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(BIN)/cookiecutter --no-input --default-config --accept-hooks no --output-dir "$$folder" . && \
-	cd "$$folder/alert-to-snmp/terraform" && \
-	"$(CURDIR)/$(SCAN)/bin/checkov" --config-file .checkov.yaml --directory . --framework terraform --skip-download --compact --quiet && \
-	tflint --config "$$PWD/.tflint.hcl" --chdir platform && \
-	tflint --config "$$PWD/.tflint.hcl" --chdir function
+	for platform in create join reuse; do for kind in $(KINDS); do \
+	$(BIN)/cookiecutter --no-input --default-config --accept-hooks no --output-dir "$$folder" . \
+	project_slug=$$kind-$$platform function_kind=$$kind platform=$$platform || exit 1; done; done && cd "$$folder" && \
+	"$(CURDIR)/$(SCAN)/bin/checkov" --config-file alert-to-snmp-create/terraform/.checkov.yaml --directory . --framework terraform \
+	--skip-download --compact --quiet && \
+	for stack in */terraform/*/versions.tf; do \
+	tflint --config "$$folder/alert-to-snmp-create/terraform/.tflint.hcl" --chdir "$${stack%/versions.tf}" || exit 1; done
 
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff check --config pyproject.toml --fix .
@@ -58,8 +68,12 @@ lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions
 schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
 	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
 
-docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures
+stubs: $(READY) ## write what the product includes of each kind, from templates/KIND/
+	$(BIN)/python templates/write_stubs.py
+
+docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures, and answers.schema.json
 	$(BIN)/python docs/troubleshooting.py
+	$(BIN)/python docs/answers_schema.py
 	$(BIN)/python -m docs.scale
 	$(BIN)/python -m docs.architecture
 	$(BIN)/python -m docs.demo
@@ -67,13 +81,20 @@ docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures
 bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
 	$(BIN)/python -m bench
 
+environments: $(READY) $(TOOLS_READY)
+
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(FUNCTIONS) $(SCAN) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TOOLS) $(FUNCTIONS) $(SCAN) .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $(READY)
+
+$(TOOLS_READY): $(PRODUCT)/tools/requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$(PRODUCT)/tools/requirements.txt"
+	touch $(TOOLS_READY)
 
 $(SCAN_READY): requirements-scan.txt
 	$(PYTHON) -m venv $(SCAN)

@@ -61,8 +61,13 @@ class Baked:
         )
 
 
-def bake(folder: Path, template: Path = TEMPLATE, **answers: str | bool) -> Baked:
+def bake(folder: Path, **answers: str | bool) -> Baked:
     """Bake with the engine itself, in this process and without hooks; any failure raises."""
+    return bake_from(TEMPLATE, folder, **answers)
+
+
+def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
+    """The same from a template that lies elsewhere."""
     made = cookiecutter(
         str(template),
         no_input=True,

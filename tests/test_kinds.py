@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KINDS, TEMPLATE, Baked, bake
+from .conftest import KINDS, TEMPLATE, Baked, bake, bake_from
 from .doctor import doctor
 from .test_products import Environments, assert_all_passed, environments, make
 
@@ -67,10 +67,12 @@ def add_kind(template: Path) -> None:
 def test_a_folder_and_a_choice_make_a_new_kind(
     template_repository: Path, tmp_path: Path, environments: Environments
 ) -> None:
-    before = bake(tmp_path / "before", template_repository, function_kind="http").files()
+    before = bake_from(template_repository, tmp_path / "before", function_kind="http").files()
     add_kind(template_repository)
 
-    product = bake(tmp_path, template_repository, function_kind=NEW, gcp_project_id="a-project")
+    product = bake_from(
+        template_repository, tmp_path, function_kind=NEW, gcp_project_id="a-project"
+    )
     new = {"function/greeting.py", "events/greeting.json"}
     assert new | {"events/request.json"} <= product.files().keys()
     assert new.isdisjoint(before)
@@ -83,7 +85,9 @@ def test_a_folder_and_a_choice_make_a_new_kind(
     assert_all_passed(make(environments.give(product), "test"))
 
     # Who asks for another kind gets what there was.
-    assert bake(tmp_path / "after", template_repository, function_kind="http").files() == before
+    assert (
+        bake_from(template_repository, tmp_path / "after", function_kind="http").files() == before
+    )
 
 
 def test_without_the_stubs_a_kinds_own_file_would_be_missing(
@@ -91,5 +95,5 @@ def test_without_the_stubs_a_kinds_own_file_would_be_missing(
 ) -> None:
     own = template_repository / "templates/http/function/greeting.py"
     own.write_text('GREETING = "hello"\n', encoding="utf-8")
-    product: Baked = bake(tmp_path, template_repository, function_kind="http")
+    product: Baked = bake_from(template_repository, tmp_path, function_kind="http")
     assert "function/greeting.py" not in product.files()

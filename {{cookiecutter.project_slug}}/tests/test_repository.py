@@ -8,7 +8,8 @@ import pytest
 
 import repository_checks
 from findings import PROBLEM
-from repository_checks import Repository
+from lock import PLACES
+from repository_checks import Repository, is_in, requirements
 from stacks import HAND_OVER, ROOT
 
 # What a repository may still be, or become, without being broken.
@@ -28,6 +29,21 @@ def test_the_pieces_agree_for_the_platform_whose_index_is_named() -> None:
     environments = [None, *(file.name.split(".")[0] for file in handed)]
     found = [problems(environment) for environment in environments]
     assert [] in found, f"{found[0]}: run `make doctor`"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_lock_has_what_its_origin_asks_for(place: str) -> None:
+    origin, lock = (
+        requirements((ROOT / place / name).read_text(encoding="utf-8"))
+        for name in ("requirements.in", "requirements.txt")
+    )
+    assert [wanted for wanted in origin if not is_in(wanted, lock)] == [], "run `make lock`"
+
+
+def test_cloud_build_uses_the_pool_that_is_handed_over() -> None:
+    pool = json.loads(HAND_OVER.read_text(encoding="utf-8"))["platform"]["worker_pool"]
+    for file in ROOT.glob("cloudbuild*.yaml"):
+        assert f"name: {pool}\n" in file.read_text(encoding="utf-8"), file.name
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "events").glob("*.json")), ids=lambda f: f.name)
