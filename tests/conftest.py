@@ -30,6 +30,9 @@ KINDS = CHOICES["function_kind"]
 KINDS_FIRST_FAST = [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 IN_CI = os.environ.get("CI") == "true"
 
+# The programs of the products' `make lint`, `audit` and `upgrade`, in the template's environment.
+TOOLS = TEMPLATE / ".venv-tools" / "bin"
+
 # No byte code beside the product's sources: it would be copied into every bake.
 sys.dont_write_bytecode = True
 

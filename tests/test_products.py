@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -30,13 +29,13 @@ from closed_network.processes import group_exists, started
 from .conftest import (
     CHOICES,
     KINDS,
+    PRODUCT,
     PYTHONS,
+    TOOLS,
     Baked,
     bake,
     bare_environment,
     cli,
-    commit,
-    git,
     need,
 )
 from .test_hooks import ALLOWED, assert_ended, calls, fake_gcloud
@@ -44,6 +43,7 @@ from .test_hooks import ALLOWED, assert_ended, calls, fake_gcloud
 PYTHON = next(iter(PYTHONS.values()), sys.executable)
 VERSIONS = sorted(CHOICES["python_version"], key=lambda version: version.split(".")[1].zfill(3))
 LOCKS = ("function/requirements.txt", "tests/requirements.txt")
+TOOLS_LOCK = "tools/requirements.txt"
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
 # Nothing but passed tests: no failure, and left out is only what `assert_all_passed` looks at.
 ALL_PASSED = re.compile(
@@ -52,7 +52,7 @@ ALL_PASSED = re.compile(
 )
 # What `make` gives to pytest besides its own arguments.
 COVERED = "PYTEST_ADDOPTS=--cov-fail-under=95"
-PIN = re.compile(r"^([a-z0-9._-]+==\S+)", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9._-]+(?:\[\S+\])?==\S+)", re.MULTILINE)
 
 
 def make(
@@ -130,7 +130,10 @@ class Environments:
                 shutil.copytree(product.path, maker.path)
                 assert_done(make(maker, ".venv/ready", python=python))
         (product.path / ".venv").symlink_to(maker.path / ".venv")
-        for name in LOCKS:  # older than the environment, or make would renew it
+        # The tools are the template's own, from the same lock.
+        assert product.read(TOOLS_LOCK) == (PRODUCT / TOOLS_LOCK).read_text(encoding="utf-8")
+        (product.path / ".venv-tools").symlink_to(TOOLS.parent)
+        for name in (*LOCKS, TOOLS_LOCK):  # older than the environments, or make would renew them
             os.utime(product.path / name, (1, 1))
         return product
 
@@ -228,60 +231,11 @@ def test_a_test_whose_program_is_missing_is_left_out_but_fails_in_ci(
         assert "the Pub/Sub emulator is not installed: this check did not run" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "version"),
-    [
-        # Between the oldest and the newest Python one kind will do.
-        *itertools.product(KINDS, (VERSIONS[0], VERSIONS[-1])),
-        *itertools.product(["http"], VERSIONS[1:-1]),
-    ],
-)
-def test_a_product_passes_its_own_checks(
-    kind: str, version: str, environments: Environments, tmp_path: Path
-) -> None:
-    # ruff judges by `requires-python`, whatever the interpreter is.
-    python = PYTHONS.get(version, PYTHON)
-    product = baked_with_hooks(tmp_path, f"function_kind={kind}", f"python_version={version}")
-    environments.give(product, python)
-    assert_done(make(product, "lint", python=python))
-
-    with (product.path / "function/main.py").open("a", encoding="utf-8") as main:
-        main.write("import os\n")
-    refused = make(product, "lint", python=python)
-    assert refused.returncode != 0
-    assert "E402" in refused.stdout
-
-
 # --- make lock ---
 
 
 def locks(product: Baked) -> list[bytes]:
     return [(product.path / name).read_bytes() for name in LOCKS]
-
-
-@pytest.mark.slow
-def test_pre_commit_passes_a_fresh_product_and_stops_what_make_lint_would(tmp_path: Path) -> None:
-    product = bake(tmp_path, function_kind="http")
-    git(product.path, "init", "--quiet", "--initial-branch=main")
-    commit(product.path)
-    environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "hooks")}
-
-    def run_hooks() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
-        return subprocess.run(
-            command, cwd=product.path, env=environment, capture_output=True, text=True, check=False
-        )
-
-    passed = run_hooks()
-    assert passed.returncode == 0, passed.stdout + passed.stderr
-    assert passed.stdout.count("Passed") == 2
-    main = product.path / "function" / "main.py"
-    main.write_text(product.read("function/main.py") + "import os,sys\n", encoding="utf-8")
-    stopped = run_hooks()
-    assert stopped.returncode == 1
-    assert "F401" in stopped.stdout
-    assert "1 file would be reformatted" in stopped.stdout
 
 
 @pytest.mark.slow

@@ -185,27 +185,24 @@ def normalised(name: str) -> str:
 def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) -> None:
     """Renew the three locks of this repository. LockError when one cannot be made."""
     first = index_line(environment)
-    with tempfile.TemporaryDirectory() as name:
-        # Copies, so that nothing is changed before all is well.
-        made: dict[str, str] = {}
-        copies = {}
+    made: dict[Path, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        function = Path(folder, "function.txt")
         for place in PLACES:
-            origin = ROOT / place / "requirements.in"
-            copies[place] = Path(name, place, origin.name)
-            copies[place].parent.mkdir()
-            text = with_raised_pins(origin) if raise_pins else origin.read_text(encoding="utf-8")
-            copies[place].write_text(text, encoding="utf-8", newline="\n")
-            made[f"{place}/requirements.in"] = text
-        for place, copy in copies.items():
-            current = current_lock(ROOT / place / "requirements.txt")
+            origin, target = (ROOT / place / f"requirements.{kind}" for kind in ("in", "txt"))
+            if raise_pins:
+                made[origin] = with_raised_pins(origin)
+                origin = Path(folder, f"{place}.in")
+                origin.write_text(made[ROOT / place / "requirements.in"], encoding="utf-8")
             # The tests run with the very packages that are deployed.
-            constraints = [copies["function"].with_suffix(".txt")] if place == "tests" else []
-            locked = compile_lock(copy, current, constraints, upgrade=upgrade)
-            locked = with_wheels(locked) if place == "function" else locked
-            copy.with_suffix(".txt").write_text(locked, encoding="utf-8", newline="\n")
-            made[f"{place}/requirements.txt"] = first + locked if place == "function" else locked
+            constraints = [function] if place == "tests" else []
+            locked = compile_lock(origin, current_lock(target), constraints, upgrade=upgrade)
+            if place == "function":
+                function.write_text(locked, encoding="utf-8")
+                locked = first + with_wheels(locked)
+            made[target] = locked
     for file, text in made.items():
-        replace(ROOT / file, text)
+        replace(file, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

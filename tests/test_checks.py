@@ -1,0 +1,151 @@
+"""The checks that products come with find nothing in a fresh one, whatever was answered."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import CHOICES, PYTHONS, TOOLS, Baked, bake, combinations, commit, git, need
+from .test_products import PYTHON, Environments, environments, make
+
+__all__ = ["environments"]
+
+# Every value of every question once at least, the rarer questions' in turn.
+COVERING = [
+    {name: values[index % len(values)] for name, values in CHOICES.items()}
+    for index in range(max(len(values) for values in CHOICES.values()))
+]
+
+
+def test_the_covering_answers_have_every_choice() -> None:
+    for name, values in CHOICES.items():
+        assert {answers[name] for answers in COVERING} == set(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", COVERING, ids=lambda answers: ",".join(answers.values()))
+def test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one(
+    answers: dict[str, str], environments: Environments, tmp_path: Path
+) -> None:
+    python = PYTHONS.get(answers["python_version"], PYTHON)
+    product = environments.give(bake(tmp_path, **answers), python)
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    # The environments are links here, which .gitignore's folders do not match.
+    (product.path / ".git/info/exclude").write_text(".venv\n.venv-tools\n", encoding="utf-8")
+    commit(product.path)
+
+    passed = make(product, "lint", python=python)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert git(product.path, "status", "--porcelain", "--ignored=no") == ""
+    for check in ("ruff check", "ruff format", "mypy", "the locks", "terraform fmt", "yamllint"):
+        (line,) = (line for line in passed.stdout.splitlines() if line.startswith(check))
+        assert line.endswith("Passed"), check
+
+    broken = {
+        "function/main.py": "import os,sys\n",
+        "function/requirements.in": "humanize==4.9.0\n",
+        "terraform/function/versions.tf": "locals {\n a=1\n}\n",
+        ".yamllint.yaml": "a:   1\n",
+        "tools/run.sh": "#!/bin/sh\necho $1\n",
+    }
+    if answers["ci"] == "github-actions":
+        broken[".github/workflows/ci.yml"] = "\n  other:\n    runs-on: x\n    steps: 1\n"
+        broken[".github/dependabot.yml"] = "  - directory: /x\n"
+    if answers["ci"] == "cloud-build":
+        broken["cloudbuild.yaml"] = "steps: 1\n".replace("steps", "stepz")
+        broken["renovate.json"] = "x"
+    for name, text in broken.items():
+        with (product.path / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    git(product.path, "add", "--all")
+    stopped = make(product, "lint", python=python)
+    assert stopped.returncode != 0
+    failed = {
+        line.partition("...")[0] for line in stopped.stdout.splitlines() if line.endswith("Failed")
+    }
+    assert {"ruff check", "ruff format", "terraform fmt", "yamllint", "shellcheck"} <= failed
+    assert "the locks are fresh and the pieces agree" in failed
+    if answers["ci"] == "github-actions":
+        assert {"check-jsonschema (workflows)", "check-jsonschema (Dependabot)"} <= failed
+    if answers["ci"] == "cloud-build":
+        assert {"check-jsonschema (Cloud Build)", "check-jsonschema (Renovate)"} <= failed
+
+
+# --- the linters of what other programs read, on all that is ever baked ---
+
+
+def corpus(folder: Path) -> Path:
+    """A folder with each different file that some combination bakes, as NUMBER/PATH."""
+    texts: dict[str, list[bytes]] = {}
+    for answers in combinations():
+        if answers["allow_upstreams"]:  # which changes no file
+            product = bake(folder / "baked", **answers)
+            for name, text in linted(product).items():
+                known = texts.setdefault(name, [])
+                if text not in known:
+                    known.append(text)
+            shutil.rmtree(folder / "baked")
+    for name, known in texts.items():
+        for number, text in enumerate(known):
+            path = folder / "corpus" / str(number) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+    return folder / "corpus"
+
+
+def linted(product: Baked) -> dict[str, bytes]:
+    kept = (".yml", ".yaml", ".sh", "renovate.json")
+    return {name: text for name, text in product.files().items() if name.endswith(kept)}
+
+
+def lint(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    path = need(shutil.which(program, path=str(TOOLS)) or shutil.which(program), program)
+    return subprocess.run(
+        [path, *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+SCHEMA = ("check-jsonschema", "--builtin-schema")
+WORKFLOWS, BUILDS = ".github/workflows/*.yml", "cloudbuild*.yaml"
+LINTERS = {
+    "actionlint": (["actionlint"], WORKFLOWS),
+    "zizmor": (["zizmor", "--offline", "--pedantic", "--no-progress"], ".github/**/*.yml"),
+    "workflows": ([*SCHEMA, "vendor.github-workflows"], WORKFLOWS),
+    "Dependabot": ([*SCHEMA, "vendor.dependabot"], ".github/dependabot.yml"),
+    "Cloud Build": ([*SCHEMA, "vendor.cloudbuild"], BUILDS),
+    "Renovate": ([*SCHEMA, "vendor.renovate"], "renovate.json"),
+    "yamllint": (["yamllint", "--strict", "-c", "{}/0/.yamllint.yaml"], "**/*.y*ml"),
+}
+
+
+def spoilt(text: str, suffix: str) -> str:
+    """The text of a file with a fault that each linter that reads it must see."""
+    for right, wrong in (
+        ("steps:", "stepz:"),
+        ("updates:", "updatez:"),
+        ("contents: read", "contents: raed"),
+        ('"extends": [', '"extends": 1, "x": ['),
+    ):
+        text = text.replace(right, wrong)
+    return text if suffix == ".json" else f"{text}a:   [1 ]\n    - uses: actions/checkout@v6\n"
+
+
+@pytest.mark.slow
+def test_no_linter_reports_anything_on_any_combination_and_each_does_on_a_bad_file(
+    tmp_path: Path,
+) -> None:
+    folder = corpus(tmp_path)
+    for name, (command, pattern) in LINTERS.items():
+        words = [word.format(folder) for word in command]
+        files = sorted(path for path in folder.glob(f"*/{pattern}") if path.is_file())
+        assert files, name
+        done = lint(*words, *files)
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+
+        bad = tmp_path / "bad" / files[0].relative_to(folder / "0")
+        bad.parent.mkdir(parents=True, exist_ok=True)
+        bad.write_text(spoilt(files[0].read_text(encoding="utf-8"), bad.suffix), encoding="utf-8")
+        assert lint(*words, bad).returncode != 0, name
