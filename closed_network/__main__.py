@@ -1,4 +1,4 @@
-"""The command line: `python -m closed_network rehearse PATH [--report FILE.json]`."""
+"""The command line: `python -m closed_network rehearse PATH` and `run PATH -- COMMAND ...`."""
 
 from __future__ import annotations
 
@@ -9,56 +9,74 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .interpreters import THIS, find_interpreter
+from .laptop import counts, run_on_a_laptop
+from .network import RehearsalError
 from .processes import interrupt_on_signals
-from .rehearsal import RehearsalError, rehearse
-from .repository import RepositoryError, read_repository
+from .rehearsal import rehearse
+from .repository import RepositoryError, default_requirements, read_index, read_repository
 
 
-def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The options in `argv`; what follows the first -- is the command, whatever is in it."""
+    end = argv.index("--") if "--" in argv else len(argv)
     parser = argparse.ArgumentParser(prog="closed_network")
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
+    commands = parser.add_subparsers(dest="subcommand", required=True)
+    rehearsal = commands.add_parser(
         "rehearse",
         help="rehearse the build of a function repository",
         description="Rehearse the build of a function repository in a closed network. Exit status: "
         "0 passed; 1 a stage failed (with CI=true also: a claim was not proven); 2 the folder is "
         "no repository that can be rehearsed; 3 the rehearsal itself broke.",
     )
-    command.add_argument("path", type=Path, help="the repository")
-    command.add_argument("--report", type=Path, metavar="FILE.json", help="write the findings here")
-    command.add_argument(
-        "--requirements", type=Path, help="default: PATH/function/requirements.txt"
+    rehearsal.add_argument("path", type=Path, help="the repository")
+    rehearsal.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write the findings here"
     )
-    command.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
-    command.add_argument("--target", help="entry point (default: the decorated function)")
-    command.add_argument(
-        "--no-namespace",
-        action="store_true",
-        help="do not enclose the clients in a network namespace",
+    rehearsal.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
+    rehearsal.add_argument("--target", help="entry point (default: the decorated function)")
+    rehearsal.set_defaults(does=rehearse_the_build)
+
+    laptop = commands.add_parser(
+        "run",
+        help="run a command as on a laptop in the closed network",
+        usage="%(prog)s [options] PATH -- COMMAND ...",
+        description="Run a command in the repository, where nothing but Artifact Registry answers "
+        "and pip and uv use its index. Exit status: the command's; 1 also when it succeeded though "
+        "it asked another host; 2 it cannot be run so; 3 the rehearsal itself broke.",
     )
-    return parser.parse_args(argv)
+    laptop.add_argument("path", type=Path, help="the repository, in which the command runs")
+    laptop.add_argument("--python", metavar="3.13", help="its python3 (default: this Python)")
+    laptop.add_argument(
+        "--allow-refused", action="store_true", help="do not mind that another host was asked"
+    )
+    laptop.set_defaults(does=run_a_command)
+
+    for command in (rehearsal, laptop):
+        command.add_argument(
+            "--requirements", type=Path, help="default: PATH/function/requirements.txt"
+        )
+        command.add_argument(
+            "--no-namespace",
+            action="store_true",
+            help="do not enclose the clients in a network namespace",
+        )
+    options = parser.parse_args(argv[:end])
+    options.command = argv[end + 1 :]
+    if options.does is run_a_command and not options.command:
+        laptop.error("no command; put it behind --, such as: run PATH -- make test")
+    if options.does is rehearse_the_build and options.command:
+        rehearsal.error(f"no command is run: {' '.join(options.command)}")
+    return options
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    interrupt_on_signals()
-    options = arguments(argv)
+def rehearse_the_build(options: argparse.Namespace) -> int:
     requirements = options.requirements and options.requirements.resolve()
-    try:
-        root = options.path.resolve()
-        repository = read_repository(root, requirements, options.python, options.target)
-        if options.report:
-            options.report.touch()
-    except (RepositoryError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    try:
-        report = rehearse(repository, without_namespace=options.no_namespace)
-    except RehearsalError as error:
-        print(error, file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        print("Interrupted; nothing is left behind.", file=sys.stderr)
-        return 130
+    root = options.path.resolve()
+    repository = read_repository(root, requirements, options.python, options.target)
+    if options.report:
+        check_that_it_can_be_written(options.report)
+    report = rehearse(repository, without_namespace=options.no_namespace)
     report.print()
     if options.report:
         text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)
@@ -67,6 +85,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("With CI=true every claim must be proven.", file=sys.stderr)
         return 1
     return 0 if report.passed else 1
+
+
+def check_that_it_can_be_written(path: Path) -> None:
+    try:
+        path.touch()
+    except OSError as error:
+        raise RepositoryError(str(error)) from None
+
+
+def run_a_command(options: argparse.Namespace) -> int:
+    root = options.path.resolve()
+    index = read_index(options.requirements or default_requirements(root))
+    if not root.is_dir():
+        raise RepositoryError(f"{root}: it is no folder")
+    interpreter = find_interpreter(options.python) if options.python else THIS
+    if not interpreter:
+        raise RepositoryError(f"--python {options.python}: it is not on this machine")
+    outcome = run_on_a_laptop(
+        options.command, root, index, interpreter, without_namespace=options.no_namespace
+    )
+    print(f"closed network: answered {counts(outcome.answered)}", file=sys.stderr)
+    print(f"closed network: refused {counts(outcome.refused)}", file=sys.stderr)
+    if outcome.refused and not options.allow_refused:
+        return outcome.status or 1
+    return outcome.status
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    interrupt_on_signals()
+    options = arguments(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(options.does(options))
+    except RepositoryError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (RehearsalError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("Interrupted; nothing is left behind.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

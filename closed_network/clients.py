@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .repository import Repository
+from .repository import Index, Repository
 
 # Word for word what the buildpack runs (buildpacks, pkg/python/python.go).
 BUILD_INSTALL = (
@@ -63,8 +63,9 @@ class Machine:
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
             "HTTP_PROXY": self.gate,
+            "http_proxy": self.gate,  # the one that curl reads
             "HTTPS_PROXY": self.gate,
-            "NO_PROXY": "127.0.0.1",
+            "NO_PROXY": "localhost,127.0.0.1",
         }
 
     def pip_environment(self) -> dict[str, str]:
@@ -77,6 +78,21 @@ class Machine:
 
     def uv_environment(self) -> dict[str, str]:
         return {**self.environment(), "SSL_CERT_FILE": str(self.authority)}
+
+    def laptop_environment(self, index: Index, programs: str) -> dict[str, str]:
+        """What a developer sets so that pip and uv ask `index` alone; `programs` is on the path."""
+        authority = str(self.authority)
+        path = os.defpath.split(os.pathsep)
+        return {
+            **self.environment(),
+            "PATH": os.pathsep.join(path if programs in path else [programs, *path]),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": index.url,
+            "UV_DEFAULT_INDEX": index.url,
+            "PIP_CERT": authority,
+            "SSL_CERT_FILE": authority,
+            "REQUESTS_CA_BUNDLE": authority,
+        }
 
     def gcloud_environment(self, gcloud: str) -> dict[str, str]:
         host, _, port = self.gate.removeprefix("http://").partition(":")
@@ -98,15 +114,21 @@ class Machine:
 
     def prepare(self, repository: Repository) -> None:
         """Make the folders, the copy of the source and pip's credentials, as the build does."""
-        for name in ("home", "tmp", "packages", "gcloud"):
+        self.make_home(repository.index)
+        for name in ("packages", "gcloud"):
             (self.folder / name).mkdir()
         ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
         shutil.copytree(repository.source, self.source, ignore=ignored)
         shutil.copyfile(repository.requirements, self.source / "requirements.txt")
+
+    def make_home(self, index: Index) -> None:
+        """Make an empty home with credentials for `index`, which pip and uv read, and TMPDIR."""
+        for name in ("home", "tmp"):
+            (self.folder / name).mkdir()
         netrc = self.folder / "home" / ".netrc"
         netrc.touch(mode=0o600)
         login = f"login oauth2accesstoken password {self.token}"
-        netrc.write_text(f"machine {repository.index_host} {login}\n", encoding="utf-8")
+        netrc.write_text(f"machine {index.host} {login}\n", encoding="utf-8")
 
     def make_python(self, interpreter: Path) -> list[str]:
         """The command that makes the build's environment with `interpreter` as `self.python`."""

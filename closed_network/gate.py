@@ -142,10 +142,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     for name in ("location", "project", "repository"):
         parser.add_argument(name)
+    parser.add_argument("--policy", choices=("ALLOW", "DENY"), default="DENY")
     parser.add_argument("--door", type=int, help="descriptor that brings the network's listener")
     options = parser.parse_args()
     token = (options.folder / "token").read_text(encoding="utf-8")
-    registry = ArtifactRegistry(options.location, options.project, options.repository, token)
+    place = (options.location, options.project, options.repository)
+    registry = ArtifactRegistry(*place, token, options.policy)
     asyncio.run(serve(options.folder, registry, options.door))
 
 

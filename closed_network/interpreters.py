@@ -23,6 +23,11 @@ class Interpreter:
     path: Path
     version: str
 
+    @property
+    def folder(self) -> Path:
+        """Where its programs are; not those of a virtual environment that was made with it."""
+        return self.path.resolve().parent
+
     def is_the_runtime(self, runtime: str) -> bool:
         """Whether wheels for this interpreter are the runtime's: same version, Linux on x86_64."""
         here = (platform.system(), platform.machine())
@@ -31,19 +36,23 @@ class Interpreter:
 
 THIS = Interpreter(Path(sys.executable), f"{sys.version_info.major}.{sys.version_info.minor}")
 
+# The executable, because a name on PATH may be a script that chooses one by the environment.
+PRINT_VERSION = "import sys, venv; print('%d.%d' % sys.version_info[:2], sys.executable)"
+
 
 def find_interpreter(version: str) -> Interpreter | None:
     """A working Python `version`, such as "3.13", or None: this one, on PATH, or of pyenv."""
     if version == THIS.version:
         return THIS
     for path in candidates(version):
-        command = [str(path), "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
+        command = [str(path), "-c", PRINT_VERSION]
         try:
             asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             continue
-        if asked.stdout.strip() == version:
-            return Interpreter(path, version)
+        found, _, executable = asked.stdout.strip().partition(" ")
+        if found == version:
+            return Interpreter(Path(executable), version)
     return None
 
 

@@ -32,26 +32,38 @@ class RepositoryError(Exception):
 
 
 @dataclass(frozen=True)
+class Index:
+    """A Python repository of Artifact Registry."""
+
+    location: str
+    project: str
+    name: str
+
+    @property
+    def host(self) -> str:
+        return f"{self.location}-python.pkg.dev"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}/{self.project}/{self.name}/simple/"
+
+
+@dataclass(frozen=True)
 class Repository:
     """A function repository.
 
-    `source` is the folder that the build uploads, `requirements` its lock, `runtime` the Python
-    version such as "3.13", `target` the entry point, `events` the files to deliver.
+    `source` is the folder that the build uploads, `requirements` its lock, `index` what the lock
+    names, `runtime` the Python version such as "3.13", `target` the entry point, `events` the files
+    to deliver.
     """
 
     root: Path
     source: Path
     requirements: Path
-    location: str
-    project: str
-    name: str
+    index: Index
     runtime: str
     target: str
     events: tuple[Path, ...]
-
-    @property
-    def index_host(self) -> str:
-        return f"{self.location}-python.pkg.dev"
 
     @property
     def switch_tool(self) -> Path | None:
@@ -77,9 +89,28 @@ def read_repository(
 
     Raises RepositoryError when something is missing or cannot be told.
     """
-    requirements = requirements or root / "function" / "requirements.txt"
-    text = read_text(requirements)
-    option = INDEX_OPTION.search(text)
+    requirements = requirements or default_requirements(root)
+    index = read_index(requirements)
+    source = requirements.parent
+    read_text(source / "main.py")
+    return Repository(
+        root=root,
+        source=source,
+        requirements=requirements,
+        index=index,
+        runtime=runtime or declared_runtime(root / "pyproject.toml"),
+        target=target or entry_point(source / "main.py"),
+        events=tuple(sorted((root / "events").glob("*.json"))),
+    )
+
+
+def default_requirements(root: Path) -> Path:
+    return root / "function" / "requirements.txt"
+
+
+def read_index(requirements: Path) -> Index:
+    """The index that `requirements` names. RepositoryError when a build could not use it."""
+    option = INDEX_OPTION.search(read_text(requirements))
     if not option:
         raise RepositoryError(
             f"{requirements}: no --index-url line, so the build would ask the public index, which "
@@ -97,19 +128,7 @@ def read_repository(
             f"{requirements}: {index['location']} is not a location for which the build writes "
             "pip's credentials, so pip would be answered 401; name a region of Artifact Registry"
         )
-    source = requirements.parent
-    read_text(source / "main.py")
-    return Repository(
-        root=root,
-        source=source,
-        requirements=requirements,
-        location=index["location"],
-        project=index["project"],
-        name=index["repository"],
-        runtime=runtime or declared_runtime(root / "pyproject.toml"),
-        target=target or entry_point(source / "main.py"),
-        events=tuple(sorted((root / "events").glob("*.json"))),
-    )
+    return Index(index["location"], index["project"], index["repository"])
 
 
 def read_text(path: Path) -> str:

@@ -29,10 +29,11 @@ from .clients import (
 )
 from .interpreters import THIS, find_interpreter
 from .journal import Journal, Request, hosts
+from .network import enter
 from .processes import Outcome, interrupt_on_signals, last_line, run, started
 from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
 from .report import Report, StageFailedError
-from .repository import Repository
+from .repository import Index, Repository
 from .stand_in import API_HOST
 
 ONE_INDEX = (
@@ -128,8 +129,8 @@ class Rehearsal:
 
     @property
     def switch_path(self) -> str:
-        repository = self.repository
-        return f"v1/projects/{repository.project}/locations/{repository.location}/vpcscConfig"
+        index = self.repository.index
+        return f"v1/projects/{index.project}/locations/{index.location}/vpcscConfig"
 
     def show_a_refusal(self, session: requests.Session, name: str, url: str) -> None:
         before = len(self.journal.read())
@@ -227,9 +228,9 @@ class Rehearsal:
         )
 
     def allow_with_gcloud(self, gcloud: str) -> None:
-        repository = self.repository
+        repository, index = self.repository, self.repository.index
         command = [gcloud, "artifacts", "vpcsc-config", "allow"]
-        command += [f"--project={repository.project}", f"--location={repository.location}"]
+        command += [f"--project={index.project}", f"--location={index.location}"]
         if repository.switch_tool:
             command = [sys.executable, str(repository.switch_tool), "allow"]
         environment = self.machine.gcloud_environment(gcloud)
@@ -268,12 +269,12 @@ class Rehearsal:
         wheels = diagnosis.served_wheels(answered)
         self.report.packages = len(wheels)
         self.report.bytes = sum(request.size for request in answered)
-        if set(hosts(answered)) != {self.repository.index_host} or not wheels:
+        if set(hosts(answered)) != {self.repository.index.host} or not wheels:
             raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
         self.report.proven(
             "the same pip command succeeds",
             f"{len(wheels)} packages in {len(answered)} requests, "
-            f"all to {self.repository.index_host}, none elsewhere",
+            f"all to {self.repository.index.host}, none elsewhere",
         )
         installed = self.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
         if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
@@ -452,25 +453,20 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
 def main() -> int:
     """Run inside the closed network: `stages FOLDER`, whose `plan` says what to do."""
     interrupt_on_signals()
-    folder = Path(sys.argv[1])
-    plan = json.loads((folder / "plan").read_text(encoding="utf-8"))
-    port, door = plan["port"], plan["door"]
-    if door is not None:
-        namespace.switch_loopback_on()
-        port = namespace.hand_over_listener(door)
+    machine, plan = enter(Path(sys.argv[1]))
     paths = {name: Path(plan["repository"][name]) for name in ("root", "source", "requirements")}
     events = tuple(Path(event) for event in plan["repository"]["events"])
-    repository = Repository(**{**plan["repository"], **paths, "events": events})
+    index = Index(**plan["repository"]["index"])
+    repository = Repository(**{**plan["repository"], **paths, "index": index, "events": events})
     report = Report.from_dict(plan["report"])
-    machine = Machine(folder, f"http://127.0.0.1:{port}")
     try:
-        Rehearsal(repository, machine, report, enclosed=door is not None).run()
+        Rehearsal(repository, machine, report, enclosed=plan["door"] is not None).run()
     except StageFailedError:
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
-        (folder / "report").write_text(json.dumps(report.as_dict()), encoding="utf-8")
+        (machine.folder / "report").write_text(json.dumps(report.as_dict()), encoding="utf-8")
     return 0
 
 

@@ -56,17 +56,19 @@ def upstream() -> WSGIApplication:
 
 
 class ArtifactRegistry:
-    """One project's remote repository and its switch, which starts at DENY.
+    """One project's remote repository and its switch, which starts at `policy`; others at DENY.
 
     `token` is the only access token it accepts.
     """
 
-    def __init__(self, location: str, project: str, repository: str, token: str) -> None:
+    def __init__(
+        self, location: str, project: str, repository: str, token: str, policy: str = "DENY"
+    ) -> None:
         self.location, self.project, self.repository = location, project, repository
         self.bearer = f"Bearer {token}"
         basic = base64.b64encode(f"oauth2accesstoken:{token}".encode()).decode()
         self.basic = f"Basic {basic}"
-        self.policies: dict[tuple[str, str], str] = {}
+        self.policies = {(project, location): policy}
 
     @staticmethod
     def serves(host: str) -> bool:
@@ -106,7 +108,7 @@ class ArtifactRegistry:
         asked = location and place and (location["location"], place["project"], place["repository"])
         if not place or asked != (self.location, self.project, self.repository):
             return Answer(404, b"no such repository")
-        if self.policies.get((self.project, self.location), "DENY") != "ALLOW":
+        if self.policies[self.project, self.location] != "ALLOW":
             return Answer(403, b"access to the upstream is denied")
 
         client = Client(upstream(), use_cookies=False)

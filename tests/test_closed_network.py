@@ -542,7 +542,7 @@ def test_a_package_that_only_this_machine_has_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["asia-northeast9", "mars-north1"])
 def test_a_location_without_credentials_is_refused(location: str, tmp_path: Path) -> None:
     product = bake(tmp_path, function_kind="http")
-    assert read_repository(product.path, None, None, None).location == "asia-northeast1"
+    assert read_repository(product.path, None, None, None).index.location == "asia-northeast1"
     rewrite(
         product,
         "function/requirements.txt",

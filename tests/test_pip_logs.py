@@ -24,8 +24,8 @@ import requests
 from closed_network.clients import BUILD_INSTALL, Machine
 from closed_network.interpreters import THIS, find_interpreter
 from closed_network.journal import Journal
+from closed_network.network import gate
 from closed_network.processes import Outcome, run
-from closed_network.rehearsal import gate
 from closed_network.repository import read_repository
 from closed_network.stand_in import API_HOST
 
@@ -219,7 +219,7 @@ def pool(
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PIP_INDEX_URL", upstream)
         environment.setenv("NO_PROXY", "127.0.0.1")
-        with gate(folder, repository, None) as port:
+        with gate(folder, repository.index, None) as port:
             machine = Machine(folder, f"http://127.0.0.1:{port}")
             machine.prepare(repository)
             interpreter = find_interpreter(repository.runtime) or THIS
