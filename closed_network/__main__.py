@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .evidence import page
 from .interpreters import THIS, find_interpreter
 from .laptop import counts, run_on_a_laptop
 from .network import RehearsalError
@@ -32,6 +33,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     rehearsal.add_argument("path", type=Path, help="the repository")
     rehearsal.add_argument(
         "--report", type=Path, metavar="FILE.json", help="write the findings here"
+    )
+    rehearsal.add_argument(
+        "--html", type=Path, metavar="FILE.html", help="write them here as a page for a reviewer"
     )
     rehearsal.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
     rehearsal.add_argument("--target", help="entry point (default: the decorated function)")
@@ -74,22 +78,32 @@ def rehearse_the_build(options: argparse.Namespace) -> int:
     requirements = options.requirements and options.requirements.resolve()
     root = options.path.resolve()
     repository = read_repository(root, requirements, options.python, options.target)
-    if options.report:
-        check_that_it_can_be_written(options.report)
+    for path in filter(None, (options.report, options.html)):
+        check_that_it_can_be_written(path)
     report = rehearse(repository, without_namespace=options.no_namespace)
     report.print()
     if options.report:
         text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)
-        options.report.write_text(text + "\n", encoding="utf-8")
+        write(options.report, text + "\n")
+    if options.html:
+        write(options.html, page(report))
     if report.unproven and os.environ.get("CI") == "true":
         print("With CI=true every claim must be proven.", file=sys.stderr)
         return 1
     return 0 if report.passed else 1
 
 
+def write(path: Path, text: str) -> None:
+    """Write `text`; what is no character, as in the name of a file that is not UTF-8, as number."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def check_that_it_can_be_written(path: Path) -> None:
+    there = path.exists()
     try:
         path.touch()
+        if not there:
+            path.unlink()
     except OSError as error:
         raise RepositoryError(str(error)) from None
 

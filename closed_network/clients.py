@@ -7,6 +7,7 @@ would make a rehearsal pass where the build fails.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,13 @@ class Machine:
     @property
     def python(self) -> str:
         return str(self.folder / "venv" / "bin" / "python3")
+
+    @property
+    def python_version(self) -> str:
+        """The whole version of the build's Python, such as 3.13.5."""
+        described = (self.folder / "venv" / "pyvenv.cfg").read_text(encoding="utf-8")
+        named = re.search(r"^version\w* = (\S+)", described, re.MULTILINE)
+        return named[1] if named else "unknown"
 
     def hide_the_machines_packages(self) -> None:
         """Make the environment see the user's site, which --user needs, but not the machine's.

@@ -7,10 +7,15 @@ reached; only the requests tell these apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
+from urllib.parse import unquote
+
+from packaging.utils import parse_wheel_filename
 
 from .journal import Request, hosts
+from .report import ServedFile
 
 COULD_NOT_FIND = re.compile(
     r"^ERROR: Could not find a version that satisfies the requirement .+$", re.MULTILINE
@@ -23,6 +28,11 @@ LOCAL_PATH = re.compile(
     r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
 )
 
+# A requirement, which continued lines may give its hashes.
+CONTINUED = re.compile(r"\\\n")
+PACKAGE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+HASH = re.compile(r"--hash[=\s]+sha256:([0-9a-f]{64})")
+
 
 def documented_lines(output: str) -> list[str]:
     """pip's two lines for an index without the package, in order; empty when one is missing."""
@@ -34,6 +44,33 @@ def served_wheels(requests: Iterable[Request]) -> set[str]:
     """The file names of the wheels that were fetched."""
     fetched = (request.path for request in requests if request.status == 200)
     return {path.rpartition("/")[2] for path in fetched if path.endswith(".whl")}
+
+
+def locked_hashes(requirements: Path) -> dict[str, set[str]]:
+    """The sha256 hashes that `requirements`, and what it includes, have for each package."""
+    found: dict[str, set[str]] = {}
+    files = [requirements]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for line in CONTINUED.sub(" ", text).splitlines():
+            if package := PACKAGE.match(line):
+                found.setdefault(normalised(package[1]), set()).update(HASH.findall(line))
+        included = [file.parent / path for path in LOCAL_PATH.findall(text)]
+        files += [path for path in included if path.is_file() and path not in files]
+    return found
+
+
+def served_files(requests: Iterable[Request], locked: Mapping[str, set[str]]) -> list[ServedFile]:
+    """The wheels that were fetched, by name, each compared with the hashes in `locked`."""
+    fetched = (r for r in requests if r.status == 200 and r.path.endswith(".whl"))
+    files = set()
+    for request in fetched:
+        file = request.path.rpartition("/")[2]
+        package, version = map(str, parse_wheel_filename(unquote(file))[:2])
+        hashes = locked.get(package)
+        in_lock = request.sha256 in hashes if hashes else None
+        files.add(ServedFile(package, version, file, request.sha256, request.size, in_lock))
+    return sorted(files, key=attrgetter("package", "file", "sha256"))
 
 
 def source_distributions(requests: Iterable[Request]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import socket
@@ -65,6 +66,8 @@ class Gate:
                 size=len(answer.body),
                 refused=refused,
                 agent=flow.request.headers.get("user-agent", ""),
+                sha256=hashlib.sha256(answer.body).hexdigest(),
+                time=round(flow.request.timestamp_start, 3),
             )
         )
 

@@ -14,7 +14,8 @@ class Request:
     """One request that reached the gate.
 
     `status` is the answer's; `size` its body in bytes; `refused` says that the gate itself answered
-    because the host is not part of Artifact Registry; `agent` is the User-Agent header.
+    because the host is not part of Artifact Registry; `agent` is the User-Agent header; `sha256` is
+    that of the body as it was sent; `time` is when the request came, in seconds since 1970.
     """
 
     host: str
@@ -24,6 +25,8 @@ class Request:
     size: int
     refused: bool
     agent: str
+    sha256: str = ""
+    time: float = 0.0
 
 
 class Journal:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,11 +37,19 @@ def find_snmptrapd() -> str | None:
     )
 
 
+@dataclass(frozen=True)
 class Receiver:
-    """A running snmptrapd; `address` is its host:port."""
+    """A running snmptrapd; `address` is its host:port, the rest how it was started."""
 
-    def __init__(self, address: str, log: Path) -> None:
-        self.address, self.log = address, log
+    address: str
+    log: Path
+    command: list[str]
+    environment: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        named = re.search(r"NET-SNMP version (\S+)", self.log.read_text("utf-8", "replace"))
+        return named[1] if named else "unknown"
 
     def received(self) -> list[Varbinds]:
         """What has been received so far: for each notification OID -> text."""
@@ -75,7 +84,7 @@ def receiver(snmptrapd: str, folder: Path, community: str) -> Iterator[Receiver]
             if process.poll() is not None or time.monotonic() > deadline:
                 raise OSError("snmptrapd did not start")
             time.sleep(0.02)
-        yield Receiver(address, log)
+        yield Receiver(address, log, command, environment)
 
 
 def decode(record: str) -> Varbinds:

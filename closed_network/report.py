@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .journal import Request
+
 OK, FAILED, NOT_PROVEN = "ok", "FAILED", "NOT PROVEN"
+# The stage in which the rehearsal itself asks, also for what must be refused.
+CONTROLS = "1 gate"
+# Characters that hide or reorder others are shown by number; a joiner is part of an emoji.
+HIDING, JOINER = {"Cc", "Cf", "Cs", "Zl", "Zp"}, "\u200d"
 STYLES = {OK: "green", FAILED: "bold red", NOT_PROVEN: "bold yellow"}
+
+
+def visible(text: str) -> str:
+    """`text` with every character that would hide or reorder others, or is none, as its number."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in HIDING and character not in f"\n\t{JOINER}"
+        else character
+        for character in text
+    )
 
 
 class StageFailedError(Exception):
@@ -31,11 +49,45 @@ class Check:
 
 
 @dataclass
+class Command:
+    """A client as it was started: its words, all of its environment, and its folder.
+
+    `began` in seconds since 1970; `status` None when the rehearsal ended it.
+    """
+
+    stage: str
+    words: list[str]
+    environment: dict[str, str]
+    folder: str
+    began: float
+    seconds: float | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class ServedFile:
+    """A file that the build's pip was served, with the hash and size of the bytes that were sent.
+
+    `in_lock` says whether the lock has this hash for this package; None when it has none for it.
+    """
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+    in_lock: bool | None
+
+
+@dataclass
 class Report:
     """The checks of one rehearsal in order, and its figures.
 
     `complete` once the last stage has ended; `seconds` of each stage; `requests` and `refused`
-    count requests by host after stage 1; `packages` and `bytes` are what the build's pip fetched.
+    count requests by host after stage 1; `packages` and `bytes` are what the build's pip fetched,
+    `files` which files. `purposes` says what each stage shows, those that did not run included;
+    `began` when it began, in seconds since 1970; `journal` is what was asked in it. `lock` is the
+    sha256 of the requirements file; `versions` those of the programs that took part.
     """
 
     repository: str
@@ -50,12 +102,22 @@ class Report:
     refused: dict[str, int] = field(default_factory=dict)
     packages: int = 0
     bytes: int = 0
+    index: str = ""
+    lock: str = ""
+    platform: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    purposes: dict[str, str] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    files: list[ServedFile] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    journal: dict[str, list[Request]] = field(default_factory=dict)
     stage_name: str = ""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the stage `name`; any error in it becomes a failed check, and goes on."""
         self.stage_name = name
+        self.began[name] = round(time.time(), 3)
         start = time.monotonic()
         try:
             yield
@@ -66,6 +128,19 @@ class Report:
             raise
         finally:
             self.seconds[name] = round(time.monotonic() - start, 1)
+
+    @contextmanager
+    def command(
+        self, words: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> Iterator[Command]:
+        """Keep that a client was started like this; who runs it says with which status it ended."""
+        began = round(time.time(), 3)
+        command = Command(self.stage_name, list(words), dict(environment), str(folder), began)
+        self.commands.append(command)
+        try:
+            yield command
+        finally:
+            command.seconds = round(time.time() - began, 1)
 
     def add(self, claim: str, result: str, evidence: str) -> None:
         self.checks.append(Check(self.stage_name, claim, result, evidence))
@@ -85,17 +160,43 @@ class Report:
     def unproven(self) -> list[Check]:
         return [check for check in self.checks if check.result == NOT_PROVEN]
 
+    @property
+    def started(self) -> str:
+        """When the first stage began, in UTC."""
+        first = min(self.began.values(), default=0)
+        return datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.passed:
+            return f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
+        if self.unproven:
+            return f"Passed; NOT PROVEN on this machine: {len(self.unproven)} of its claims."
+        return "PASSED: the build asked Artifact Registry alone, and the function answered."
+
     def as_dict(self) -> dict[str, Any]:
         content = asdict(self)
         del content["stage_name"]
-        return {"result": "passed" if self.passed else "failed", **content}
+        result = "passed" if self.passed else "failed"
+        return {"result": result, "started": self.started, **content}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Report:
         """The report that `as_dict` gave `content` of."""
-        checks = [Check(**check) for check in content["checks"]]
-        rest = {key: value for key, value in content.items() if key not in ("result", "checks")}
-        return cls(checks=checks, **rest)
+        journal = {
+            stage: [Request(**request) for request in asked]
+            for stage, asked in content["journal"].items()
+        }
+        rebuilt = {
+            "checks": [Check(**check) for check in content["checks"]],
+            "files": [ServedFile(**file) for file in content["files"]],
+            "commands": [Command(**command) for command in content["commands"]],
+            "journal": journal,
+        }
+        computed = ("result", "started")
+        rest = {key: value for key, value in content.items() if key not in computed}
+        return cls(**{**rest, **rebuilt})
 
     def print(self, console: Console | None = None) -> None:
         """Print the table and the closing lines, on standard output unless told otherwise."""
@@ -103,7 +204,7 @@ class Report:
             console = Console()
             if not console.is_terminal:
                 console.width = 120
-        table = Table(title=f"Rehearsal of {self.repository}", title_justify="left")
+        table = Table(title=Text(visible(f"Rehearsal of {self.repository}")), title_justify="left")
         for heading in ("stage", "what was to be shown", "result", "evidence"):
             table.add_column(heading, overflow="fold")
         previous = ""
@@ -112,11 +213,12 @@ class Report:
                 table.add_section()
             stage = "" if check.stage == previous else check.stage
             result = Text(check.result, STYLES[check.result])
-            table.add_row(stage, Text(check.claim), result, Text(check.evidence))
+            claim, evidence = Text(visible(check.claim)), Text(visible(check.evidence))
+            table.add_row(stage, claim, result, evidence)
             previous = check.stage
         console.print(table)
         for line in self.closing_lines():
-            console.print(Text(line))
+            console.print(Text(visible(line)))
 
     def closing_lines(self) -> Iterator[str]:
         yield f"Interpreter: {self.interpreter}"
@@ -130,12 +232,7 @@ class Report:
         yield f"Fetched by the build: {self.packages} packages, {self.bytes / 1e6:.1f} MB"
         if self.seconds:
             yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
-        if not self.passed:
-            yield f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
-            if (Path(self.repository) / "tools" / "doctor.py").is_file():
-                where = shlex.quote(self.repository)
-                yield f"What else is wrong there, and the cure: make -C {where} doctor"
-        elif self.unproven:
-            yield f"Passed; NOT PROVEN on this machine: {len(self.unproven)} of its claims."
-        else:
-            yield "PASSED: the build asked Artifact Registry alone, and the function answered."
+        yield self.verdict
+        if not self.passed and (Path(self.repository) / "tools" / "doctor.py").is_file():
+            where = shlex.quote(self.repository)
+            yield f"What else is wrong there, and the cure: make -C {where} doctor"

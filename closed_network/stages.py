@@ -5,7 +5,9 @@ This program runs inside the closed network where there is one; the gate runs ou
 
 from __future__ import annotations
 
+import hashlib
 import json
+import platform
 import re
 import shutil
 import socket
@@ -13,7 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
+from inspect import getdoc
 from pathlib import Path
 
 import requests
@@ -32,7 +36,7 @@ from .journal import Journal, Request, hosts
 from .network import enter
 from .processes import Outcome, interrupt_on_signals, last_line, run, started
 from .receiver import Receiver, differences, expected_varbinds, find_snmptrapd, receiver
-from .report import Report, StageFailedError
+from .report import CONTROLS, Report, StageFailedError
 from .repository import Index, Repository
 from .stand_in import API_HOST
 
@@ -58,25 +62,48 @@ class Rehearsal:
 
     def run(self) -> None:
         """Run every stage. StageFailedError when one deviates; the report then says which."""
-        self.report.differences = list(DIFFERENCES)
-        self.report.interpreter = f"Python {self.interpreter.version}"
+        self.describe()
+        stages = {
+            "0 copy": self.copy_the_source,
+            CONTROLS: self.show_the_gate,
+            "2 denied": self.show_the_denial,
+            "3 allow": self.throw_the_switch,
+            "4 build": self.show_the_build,
+            "5 serve": self.show_the_function,
+        }
+        # What a stage's docstring says is what people read of it.
+        self.report.purposes = {name: getdoc(stage) or "" for name, stage in stages.items()}
         try:
-            for name, stage in (
-                ("0 copy", self.copy_the_source),
-                ("1 gate", self.show_the_gate),
-                ("2 denied", self.show_the_denial),
-                ("3 allow", self.throw_the_switch),
-                ("4 build", self.show_the_build),
-                ("5 serve", self.show_the_function),
-            ):
-                self.mark = len(self.journal.read())
-                with self.report.stage(name):
-                    stage()
+            for name, stage in stages.items():
+                try:
+                    with self.report.stage(name):
+                        stage()
+                finally:
+                    self.report.journal[name] = self.seen()
+                    self.mark += len(self.report.journal[name])
             self.report.complete = True
         finally:
             clients = self.journal.read(self.controls)
             self.report.requests = hosts(request for request in clients if not request.refused)
             self.report.refused = hosts(request for request in clients if request.refused)
+
+    def describe(self) -> None:
+        """Say in the report what is rehearsed, with what, and how that differs from a build."""
+        self.report.differences = list(DIFFERENCES)
+        self.report.interpreter = f"Python {self.interpreter.version}"
+        self.report.index = self.repository.index.url
+        self.report.lock = hashlib.sha256(self.repository.requirements.read_bytes()).hexdigest()
+        self.report.platform = platform.platform()
+        self.report.versions = {name: version(name) for name in ("mitmproxy", "proxpi")}
+
+    def run_client(
+        self, command: list[str], environment: dict[str, str], folder: Path, timeout: float
+    ) -> Outcome:
+        """Run `command` to its end and keep for the report what was run."""
+        with self.report.command(command, environment, folder) as kept:
+            outcome = run(command, environment, folder, timeout)
+            kept.status = outcome.status
+        return outcome
 
     def seen(self) -> list[Request]:
         """The requests of this stage."""
@@ -171,13 +198,15 @@ class Rehearsal:
     def make_the_environment(self) -> None:
         interpreter = self.interpreter
         command = self.machine.make_python(interpreter.path)
-        made = run(command, self.machine.environment(), self.machine.folder, TOOL_TIMEOUT)
+        environment = self.machine.environment()
+        made = self.run_client(command, environment, self.machine.folder, TOOL_TIMEOUT)
         if made.status != 0:
             raise StageFailedError(f"no virtual environment could be made: {made.last_line}")
         self.machine.hide_the_machines_packages()
         pip = self.python(["-m", "pip", "--version"])
-        version = " ".join(pip.output.split()[:2])
-        self.report.interpreter = f"Python {interpreter.version}, {version}"
+        name, number = [*pip.output.split(), "", ""][:2]
+        self.report.interpreter = f"Python {interpreter.version}, {name} {number}"
+        self.report.versions |= {"Python": self.machine.python_version, name: number}
         runtime = self.repository.runtime
         if interpreter.version != runtime:
             self.report.interpreter += f" (the runtime's {runtime} is not on this machine)"
@@ -185,7 +214,8 @@ class Rehearsal:
     def python(self, arguments: list[str], timeout: float = TOOL_TIMEOUT) -> Outcome:
         """Run the build's python3 in the copy of the source, as the build does."""
         command = [self.machine.python, *arguments]
-        return run(command, self.machine.pip_environment(), self.machine.source, timeout)
+        environment = self.machine.pip_environment()
+        return self.run_client(command, environment, self.machine.source, timeout)
 
     def install(self) -> Outcome:
         outcome = self.python(BUILD_INSTALL, PIP_TIMEOUT)
@@ -221,10 +251,11 @@ class Rehearsal:
             return
         if "command/gcloud.artifacts.vpcsc-config.allow" not in patched[0].agent:
             raise StageFailedError("the switch was set, but not by gcloud's own command")
-        version = re.search(r"gcloud/([\d.]+)", patched[0].agent)
+        named = re.search(r"gcloud/([\d.]+)", patched[0].agent)
+        self.report.versions["gcloud"] = named[1] if named else ""
         self.report.proven(
             "the real gcloud sets the switch to ALLOW",
-            f"gcloud {version[1] if version else ''}: PATCH {patched[0].path} answered 200",
+            f"gcloud {self.report.versions['gcloud']}: PATCH {patched[0].path} answered 200",
         )
 
     def allow_with_gcloud(self, gcloud: str) -> None:
@@ -234,7 +265,7 @@ class Rehearsal:
         if repository.switch_tool:
             command = [sys.executable, str(repository.switch_tool), "allow"]
         environment = self.machine.gcloud_environment(gcloud)
-        outcome = run(command, environment, repository.root, TOOL_TIMEOUT)
+        outcome = self.run_client(command, environment, repository.root, TOOL_TIMEOUT)
         if outcome.status != 0:
             raise StageFailedError(f"the switch was refused: {outcome.output.strip()[-600:]}")
 
@@ -263,8 +294,8 @@ class Rehearsal:
                 "compile, with build tools from an index; lock a version that has wheels"
             )
         if outcome.status != 0:
-            version = self.interpreter.version
-            raise StageFailedError(diagnosis.why_pip_failed(outcome.output, self.seen(), version))
+            why = diagnosis.why_pip_failed(outcome.output, self.seen(), self.interpreter.version)
+            raise StageFailedError(why)
         answered = self.seen()
         wheels = diagnosis.served_wheels(answered)
         self.report.packages = len(wheels)
@@ -276,6 +307,7 @@ class Rehearsal:
             f"{len(wheels)} packages in {len(answered)} requests, "
             f"all to {self.repository.index.host}, none elsewhere",
         )
+        self.compare_with_the_lock(answered)
         installed = self.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
         if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
             raise StageFailedError(
@@ -293,6 +325,21 @@ class Rehearsal:
         self.report.proven("the source compiles", "python3 -m compileall")
         if not self.interpreter.is_the_runtime(self.repository.runtime):
             self.resolve_for_the_runtime()
+
+    def compare_with_the_lock(self, answered: list[Request]) -> None:
+        """The bytes that were served are those that the lock names, where it has hashes."""
+        locked = diagnosis.locked_hashes(self.machine.source / "requirements.txt")
+        files = self.report.files = diagnosis.served_files(answered, locked)
+        self.report.versions |= {
+            file.package: file.version for file in files if file.package == "functions-framework"
+        }
+        if others := [file.file for file in files if file.in_lock is False]:
+            raise StageFailedError(f"the lock has no such hash for {', '.join(others)}")
+        if all(file.in_lock for file in files):
+            self.report.proven(
+                "the files are those of the lock",
+                f"{len(files)} files, the sha256 of what was sent is in requirements.txt for each",
+            )
 
     def install_the_framework(self) -> None:
         """Do as the build does when requirements.txt does not name functions-framework."""
@@ -317,7 +364,8 @@ class Rehearsal:
         command += ["--python-version", runtime, "--python-platform", RUNTIME_PLATFORM]
         command += ["--only-binary", ":all:", "--requirement", "requirements.txt"]
         environment = self.machine.uv_environment()
-        resolved = run(command, environment, self.machine.source, PIP_TIMEOUT)
+        resolved = self.run_client(command, environment, self.machine.source, PIP_TIMEOUT)
+        self.report.versions["uv"] = version("uv")
         if resolved.status != 0:
             raise StageFailedError(
                 f"the lock has no files for Python {runtime} on Linux x86_64: {resolved.output}"
@@ -340,6 +388,7 @@ class Rehearsal:
         folder = self.machine.folder / "snmp"
         with (
             receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps,
+            self.kept(traps),
             self.serving(traps.address if traps else "127.0.0.1:162") as address,
         ):
             for number, event in enumerate(self.repository.events, start=1):
@@ -352,6 +401,13 @@ class Rehearsal:
         if self.repository.sends_traps and not traps:
             why = "snmptrapd is not installed here (Debian package snmptrapd)"
             self.report.not_proven("the trap says what the event says", why)
+
+    def kept(self, traps: Receiver | None) -> AbstractContextManager[object]:
+        """Keep for the report how the receiver of traps was started."""
+        if not traps:
+            return nullcontext()
+        self.report.versions["snmptrapd"] = traps.version
+        return self.report.command(traps.command, traps.environment, traps.log.parent)
 
     @contextmanager
     def serving(self, receivers: str) -> Iterator[str]:
@@ -375,6 +431,7 @@ class Rehearsal:
         log = self.machine.folder / "function.log"
         with (
             log.open("wb") as output,
+            self.report.command(command, environment, self.machine.source),
             started(command, environment, self.machine.source, output.fileno()) as process,
         ):
             wait_for_port(process, port, log)
@@ -450,6 +507,11 @@ def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
     raise StageFailedError(f"functions-framework could not serve the function: {why}")
 
 
+def without_secret(report: Report, token: str) -> str:
+    """`report` as JSON, without the token, whichever client printed or sent it."""
+    return json.dumps(report.as_dict()).replace(token, "[token]")
+
+
 def main() -> int:
     """Run inside the closed network: `stages FOLDER`, whose `plan` says what to do."""
     interrupt_on_signals()
@@ -466,7 +528,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        (machine.folder / "report").write_text(json.dumps(report.as_dict()), encoding="utf-8")
+        text = without_secret(report, machine.token)
+        (machine.folder / "report").write_text(text, encoding="utf-8")
     return 0
 
 

@@ -55,7 +55,7 @@ def test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one(
         broken[".github/workflows/ci.yml"] = "\n  other:\n    runs-on: x\n    steps: 1\n"
         broken[".github/dependabot.yml"] = "  - directory: /x\n"
     if answers["ci"] == "cloud-build":
-        broken["cloudbuild.yaml"] = "steps: 1\n".replace("steps", "stepz")
+        broken["cloudbuild.yaml"] = "images: 1\n"
         broken["renovate.json"] = "x"
     for name, text in broken.items():
         with (product.path / name).open("a", encoding="utf-8") as file:

@@ -21,9 +21,12 @@ from typing import Any
 import pytest
 
 from closed_network import diagnosis
+from closed_network.clients import BUILD_INSTALL
+from closed_network.evidence import page as page_of
 from closed_network.interpreters import THIS
 from closed_network.journal import Journal, Request, hosts
 from closed_network.receiver import TRAP_OID, UPTIME_OID, decode, differences, expected_varbinds
+from closed_network.report import CONTROLS, Report
 from closed_network.repository import RepositoryError, entry_point, read_repository
 from closed_network.stand_in import API_HOST, ArtifactRegistry
 
@@ -275,7 +278,10 @@ def test_the_default_repository_is_denied_then_allowed_then_built_and_answers(
 ) -> None:
     product = bake(tmp_path)
     before = product.files()
-    done = rehearse(product.path, tmp_path, TMPDIR=str(temporary(tmp_path)), CI="true")
+    html = tmp_path / "page.html"
+    done = rehearse(
+        *(product.path, tmp_path, "--html", str(html)), TMPDIR=str(temporary(tmp_path)), CI="true"
+    )
     assert done.status == 0, done.output + done.errors
     assert product.files() == before
     assert list(temporary(tmp_path).iterdir()) == []
@@ -300,6 +306,39 @@ def test_the_default_repository_is_denied_then_allowed_then_built_and_answers(
         assert claim[:20] in done.output
     assert "PASSED" in done.output
     assert "make -C" not in done.output
+
+    report = Report.from_dict(done.report)
+    assert html.read_text(encoding="utf-8") == page_of(report)
+    assert_that_it_is_documented(report, lock)
+
+
+def assert_that_it_is_documented(report: Report, lock: str) -> None:
+    """Each file with the hash of its bytes, each request in its stage, each client as it ran."""
+    names = [file.package for file in report.files]
+    assert names == sorted(re.findall(r"^(\S+)==", lock, re.MULTILINE))
+    assert all(file.in_lock and f"sha256:{file.sha256}" in lock for file in report.files)
+    assert report.versions.keys() - {"uv"} == {
+        *("Python", "pip", "gcloud", "functions-framework", "snmptrapd", "mitmproxy", "proxpi")
+    }
+    assert list(report.journal) == list(report.began) == list(report.purposes)
+    assert [request.refused for request in report.journal[CONTROLS]] == [True] * 3 + [False]
+    for stage, asked in report.journal.items():
+        began, seconds = report.began[stage], report.seconds[stage]
+        assert all(began - 0.1 < request.time < began + seconds + 0.1 for request in asked)
+    assert sum(map(len, report.journal.values())) == sum(report.requests.values()) + 4
+
+    installs = [command for command in report.commands if command.words[1:] == BUILD_INSTALL]
+    assert [(install.stage, install.status) for install in installs] == [
+        ("2 denied", 1),
+        ("4 build", 0),
+    ]
+    assert {
+        Path(command.words[0]).name for command in report.commands if command.status is None
+    } == {
+        "functions-framework",
+        "snmptrapd",
+    }
+    assert all("PIP_FIND_LINKS" not in command.environment for command in report.commands)
 
 
 def temporary(folder: Path) -> Path:
