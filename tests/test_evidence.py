@@ -170,6 +170,7 @@ def test_the_verdict_tells_passed_from_not_proven_and_from_failed(
     show(tab, tmp_path, page(report))
     assert text(tab, ".verdict").startswith(verdict)
     assert counted in text(tab, ".verdict")
+    assert ("pip asked elsewhere" in text(tab, ".verdict")) is (kind == "failed")
     assert tab.evaluate("document.querySelector('.verdict').className") == f"verdict {kind}"
     assert ("example.com: 2" in text(tab, "dl")) is (kind == "failed")
     stages = tables(tab, "stages")
