@@ -12,7 +12,9 @@ import contextlib
 import datetime as dt
 import json
 import re
+import shutil
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from .conftest import bare_environment, need
 
 # Not of a form that the doctor would hide by itself.
 TOKEN = "stand-in-token-0123456789"  # noqa: S105
@@ -82,6 +86,9 @@ class GoogleCloud:
     pools: dict[str, Json] = field(default_factory=dict)
     access_policies: list[Json] = field(default_factory=list)
     perimeters: dict[str, list[Json]] = field(default_factory=dict)
+    # Nothing is deployed until a test does so: functions by full name, objects by bucket/name.
+    functions: dict[str, Json] = field(default_factory=dict)
+    objects: dict[str, Json] = field(default_factory=dict)
     # What the caller may not do, and which services the perimeter keeps the caller from.
     denied: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
@@ -183,6 +190,11 @@ class GoogleCloud:
             "read_pool",
             "cloudbuild.workerpools.get",
         ),
+        ("cloudfunctions", "GET", r"/v2/(projects/[^/]+/locations/[^/]+/functions/[^/]+)"): (
+            "read_function",
+            "cloudfunctions.functions.get",
+        ),
+        ("storage", "GET", r"/storage/v1/b/([^/]+)/o/(.+)"): ("read_object", "storage.objects.get"),
         ("accesscontextmanager", "GET", r"/v1/accessPolicies"): (
             "list_access_policies",
             "accesscontextmanager.policies.list",
@@ -212,7 +224,7 @@ class GoogleCloud:
         """Raise what a real service refuses with before it looks at what is asked for."""
         service = f"{api}.googleapis.com"
         # The project may be left open, as - is.
-        project = (re.match(r"/v1/projects/([a-z][^/:]*)", path) or ["", ""])[1]
+        project = (re.match(r"/v[12]/projects/([a-z][^/:]*)", path) or ["", ""])[1]
         consumer = headers.get("x-goog-user-project", project)
         if consumer and consumer not in self.projects:
             raise RefusalError(
@@ -288,6 +300,16 @@ class GoogleCloud:
 
     def read_pool(self, name: str, **_: object) -> Json:
         return found(self.pools, name)
+
+    def read_function(self, name: str, **_: object) -> Json:
+        return {"name": name, **found(self.functions, name)}
+
+    def read_object(self, bucket: str, name: str, query: dict[str, list[str]]) -> Json:
+        """A live object, or the one of the generation that is asked for."""
+        stored = found(self.objects, f"{bucket}/{name}")
+        if query.get("generation", [stored["generation"]]) != [stored["generation"]]:
+            raise RefusalError(404, f"No such object: {bucket}/{name}")
+        return {"name": name, **stored}
 
     def list_access_policies(self, query: dict[str, list[str]]) -> Json:
         listed = [each for each in self.access_policies if each["parent"] in query["parent"]]
@@ -411,6 +433,39 @@ def serve(folder: Path) -> Iterator[Server]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def signed_in_environment(server: Server, home: Path) -> dict[str, str]:
+    """The environment of a person whom gcloud knows and who is behind the stand-in."""
+    token = home / "token"
+    token.write_text(f"{TOKEN}\n", encoding="utf-8")
+    return {
+        **bare_environment(home),
+        "CLOUDSDK_CONFIG": str(home / "gcloud"),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(server.authority),
+        "HTTPS_PROXY": f"http://127.0.0.1:{server.server_port}",
+    }
+
+
+def record_gcloud(environment: Mapping[str, str], folder: Path) -> str:
+    """Write into `folder` a gcloud that prints what the real one says now, a second sooner."""
+    program = need(shutil.which("gcloud"), "gcloud")
+    said = subprocess.run(
+        [program, "config", "config-helper", "--format=json"],
+        env=dict(environment),
+        capture_output=True,
+        check=True,
+    )
+    (folder / "said.json").write_bytes(said.stdout)
+    write_gcloud(folder, f'exec cat "{folder}/said.json"')
+    return str(folder)
+
+
+def write_gcloud(folder: Path, script: str) -> None:
+    program = folder / "gcloud"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
 
 
 def make_certificate(folder: Path, authority: Path) -> Path:

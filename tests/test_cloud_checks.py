@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PYTHONS, Baked, bake, bare_environment, need
+from .conftest import PYTHONS, Baked, bake
 from .google_stand_in import (
     APIS,
     TOKEN,
@@ -32,7 +31,10 @@ from .google_stand_in import (
     condition,
     grant,
     perimeter,
+    record_gcloud,
     serve,
+    signed_in_environment,
+    write_gcloud,
 )
 
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
@@ -78,38 +80,13 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
 @pytest.fixture(scope="module")
 def signed_in(stand_in: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a person whom gcloud knows and who is behind the stand-in."""
-    home = tmp_path_factory.mktemp("home")
-    token = home / "token"
-    token.write_text(f"{TOKEN}\n", encoding="utf-8")
-    return {
-        **bare_environment(home),
-        "CLOUDSDK_CONFIG": str(home / "gcloud"),
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
-        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(stand_in.authority),
-        "HTTPS_PROXY": f"http://127.0.0.1:{stand_in.server_port}",
-    }
+    return signed_in_environment(stand_in, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
 def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a gcloud that prints what the real one has just said, a second sooner."""
-    program = need(shutil.which("gcloud"), "gcloud")
-    said = subprocess.run(
-        [program, "config", "config-helper", "--format=json"],
-        env=signed_in,
-        capture_output=True,
-        check=True,
-    )
-    folder = tmp_path_factory.mktemp("recorded")
-    (folder / "said.json").write_bytes(said.stdout)
-    write_gcloud(folder, f'exec cat "{folder}/said.json"')
-    return str(folder)
-
-
-def write_gcloud(folder: Path, script: str) -> None:
-    program = folder / "gcloud"
-    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    program.chmod(0o755)
+    return record_gcloud(signed_in, tmp_path_factory.mktemp("recorded"))
 
 
 def run_check(
