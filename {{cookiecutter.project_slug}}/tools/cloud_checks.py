@@ -7,7 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from findings import OK, PROBLEM, UNKNOWN, Result
@@ -29,6 +29,8 @@ UNKNOWN_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 # Prefixes of members that may stand for an account; that of a domain does not.
 SETS_OF_ACCOUNTS = ("group:", "principalSet:")
+
+Said = TypeVar("Said")
 
 
 class Need(NamedTuple):
@@ -184,13 +186,20 @@ class Cloud:
 
 
 def check(facts: Facts, session: Session, timeout: float = 30) -> list[Result]:
-    """Check everything with as few rounds of parallel reads as there can be."""
+    results = settle(lambda cloud: judge(facts, cloud), session, timeout)
+    return [result._replace(seen=presentable(result.seen)) for result in results]
+
+
+def settle(
+    say: Callable[[Cloud], Iterable[Said]], session: Session, timeout: float = 30
+) -> list[Said]:
+    """What `say` says once all that it asks for is read, in as few rounds of reads as can be."""
     deadline = time.monotonic() + timeout
     cloud = Cloud()
     while True:
-        results = list(judge(facts, cloud))
+        said = list(say(cloud))
         if not cloud.wanted:
-            return [result._replace(seen=presentable(result.seen)) for result in results]
+            return said
         cloud.answers.update(session.read(cloud.wanted, deadline))
         cloud.wanted.clear()
 
