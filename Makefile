@@ -24,11 +24,12 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json: keep the findings; RECORD=1: as docs/demo.svg)
+demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: keep the findings; RECORD=1: as docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
 	report="$(or $(REPORT),$$folder/report.json)" && \
-	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" $(if $(RECORD),&& \
+	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
+	$(if $(HTML),--html "$(HTML)") $(if $(RECORD),&& \
 	$(BIN)/python -m docs.demo "$$report")
 
 test: environments ## every test: all combinations, the rehearsals, the products on every Python found

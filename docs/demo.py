@@ -50,7 +50,8 @@ text {{ white-space: pre }}
 def keep(report: Report) -> None:
     """Write what is the same on another machine."""
     report.repository = Path(report.repository).name
-    report.seconds = {}
+    report.seconds = report.began = {}
+    report.files, report.commands, report.journal, report.versions = [], [], {}, {}
     text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)
     KEPT.write_text(text + "\n", encoding="utf-8", newline="\n")
 

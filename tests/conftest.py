@@ -211,6 +211,8 @@ def pytest_report_header() -> list[str]:
         "snmptrapd": find_snmptrapd(),
         "terraform": find_programs().get("terraform"),
         "tofu": find_programs().get("tofu"),
+        "actionlint": shutil.which("actionlint"),
+        "chromium": shutil.which("chromium") or shutil.which("chromium-browser"),
     }
     missing = [name for name, path in clients.items() if not path]
     tested = f"products are tested on Python {', '.join(PYTHONS)}"
