@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +81,17 @@ class Machine:
     def uv_environment(self) -> dict[str, str]:
         return {**self.environment(), "SSL_CERT_FILE": str(self.authority)}
 
-    def laptop_environment(self, index: Index, programs: str) -> dict[str, str]:
-        """What a developer sets so that pip and uv ask `index` alone; `programs` is on the path."""
+    def laptop_environment(self, index: Index, programs: Sequence[str]) -> dict[str, str]:
+        """What a developer sets so that pip and uv ask `index` alone, signed in to gcloud.
+
+        The folders `programs` come first on the path.
+        """
         authority = str(self.authority)
-        path = os.defpath.split(os.pathsep)
+        path = dict.fromkeys([*programs, *os.defpath.split(os.pathsep)])
         return {
             **self.environment(),
-            "PATH": os.pathsep.join(path if programs in path else [programs, *path]),
+            **self.gcloud_settings(),
+            "PATH": os.pathsep.join(path),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": index.url,
             "UV_DEFAULT_INDEX": index.url,
@@ -96,10 +101,16 @@ class Machine:
         }
 
     def gcloud_environment(self, gcloud: str) -> dict[str, str]:
-        host, _, port = self.gate.removeprefix("http://").partition(":")
         return {
             **self.environment(),
             "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
+            **self.gcloud_settings(),
+        }
+
+    def gcloud_settings(self) -> dict[str, str]:
+        """What signs gcloud in with the run's token and leads it through the gate."""
+        host, _, port = self.gate.removeprefix("http://").partition(":")
+        return {
             "CLOUDSDK_CONFIG": str(self.folder / "gcloud"),
             "CLOUDSDK_PROXY_TYPE": "http",
             "CLOUDSDK_PROXY_ADDRESS": host,
@@ -116,15 +127,14 @@ class Machine:
     def prepare(self, repository: Repository) -> None:
         """Make the folders, the copy of the source and pip's credentials, as the build does."""
         self.make_home(repository.index)
-        for name in ("packages", "gcloud"):
-            (self.folder / name).mkdir()
+        (self.folder / "packages").mkdir()
         ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
         shutil.copytree(repository.source, self.source, ignore=ignored)
         shutil.copyfile(repository.requirements, self.source / "requirements.txt")
 
     def make_home(self, index: Index) -> None:
         """Make an empty home with credentials for `index`, which pip and uv read, and TMPDIR."""
-        for name in ("home", "tmp"):
+        for name in ("home", "tmp", "gcloud"):
             (self.folder / name).mkdir()
         netrc = self.folder / "home" / ".netrc"
         netrc.touch(mode=0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,11 +47,12 @@ def run_on_a_laptop(
     with closed_network(index, "ALLOW", without_namespace=without_namespace) as network:
         if not network.enclosed:
             print(f"closed network: {network.isolation}", file=sys.stderr, flush=True)
+        gcloud = shutil.which("gcloud")
         plan = {
             "command": list(command),
             "folder": folder,
             "index": asdict(index),
-            "programs": interpreter.folder,
+            "programs": [interpreter.folder, *([str(Path(gcloud).parent)] if gcloud else [])],
         }
         ended = network.run("laptop", plan, stdin=None)
         try:

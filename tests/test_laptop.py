@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from closed_network.namespace import entrance
 
-from .conftest import TEMPLATE, Baked, bake, need
+from .conftest import TEMPLATE, Baked, bake, commit, git, need
 from .test_closed_network import INDEX_HOST, INDEX_LINE, processes_of, temporary
 
 ASK = """
@@ -40,10 +41,11 @@ class Ran:
         return str(line)
 
 
-def laptop(product: Baked, *words: str, typed: str | None = None, **environment: str) -> Ran:
+def run_on_a_laptop(
+    product: Baked, *words: str, typed: str | None = None, **environment: str
+) -> Ran:
     """`closed_network run PRODUCT` and `words`, with a TMPDIR of its own that must stay empty."""
     folder = temporary(product.path.parent)
-    before = product.files()
     done = subprocess.run(
         [sys.executable, "-m", "closed_network", "run", str(product.path), *words],
         cwd=TEMPLATE,
@@ -52,12 +54,19 @@ def laptop(product: Baked, *words: str, typed: str | None = None, **environment:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert list(folder.iterdir()) == []
     assert processes_of(folder) == []
-    assert product.files() == before
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def laptop(product: Baked, *words: str, typed: str | None = None, **environment: str) -> Ran:
+    """The same with a command that must leave the product as it is."""
+    before = product.files()
+    ran = run_on_a_laptop(product, *words, typed=typed, **environment)
+    assert product.files() == before
+    return ran
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +197,28 @@ def test_an_interrupted_command_leaves_nothing(
     assert errors.endswith("Interrupted; nothing is left behind.\n")
     assert list(folder.iterdir()) == []
     assert processes_of(mark) == []
+
+
+@pytest.mark.slow
+def test_a_developers_commands_need_nothing_but_the_index(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    commit(product.path)
+    need(shutil.which("gcloud"), "gcloud")
+    command = ["python3", "tools/with_index.py", "make", "test", "lint", "lock"]
+    # No credentials but what the tool gets from gcloud.
+    alone = ["env", "--unset=PIP_INDEX_URL", "--unset=UV_DEFAULT_INDEX", "NETRC=/dev/null"]
+    done = run_on_a_laptop(product, "--", *alone, *command)
+    assert done.status == 0, done.output + done.errors
+    assert " passed" in done.output
+    assert re.search(r"^mypy\.+Passed$", done.output, re.MULTILINE)
+    assert "Renewed function/requirements.txt" in done.output
+    assert done.said("refused") == "none"
+    assert re.fullmatch(rf"{INDEX_HOST}: \d+", done.said("answered"))
+    assert git(product.path, "status", "--porcelain") == ""
+    assert not re.search(r"oauth2accesstoken:(?!\*{4}@)", done.output + done.errors)
+
+    # Without the tool there are no credentials, and nothing can be installed.
+    shutil.rmtree(product.path / ".venv")
+    refused = run_on_a_laptop(product, "--", *alone, "make", "test")
+    assert refused.status != 0

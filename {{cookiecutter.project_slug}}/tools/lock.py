@@ -56,7 +56,8 @@ def pip_setting(name: str) -> str | None:
 def uv_environment() -> dict[str, str]:
     """The environment in which uv uses pip's index and certificate (never its arguments, which
     others can read: an index URL may carry credentials)."""
-    environment = dict(os.environ)
+    # For a runtime that is not here uv would look for a Python to download, where nothing answers.
+    environment = {"UV_PYTHON_DOWNLOADS": "never", **os.environ}
     for variable, setting in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
         value = pip_setting(setting)
         if value:
