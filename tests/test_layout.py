@@ -73,6 +73,7 @@ COMMON_FILES = {
     "tools/status.py",
     "tools/symptoms.json",
     "tools/symptoms.py",
+    "tools/upgrade.py",
     "tools/upstreams.py",
     "tools/with_index.py",
 }

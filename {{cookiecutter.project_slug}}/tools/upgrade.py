@@ -1,0 +1,196 @@
+"""Bring this repository to another version of its template, or give the template other answers.
+
+cruft generates the repository twice, as it was and as it is to be, and merges the difference into
+the files that are not the user's ([tool.cruft] in pyproject.toml). It ends well whatever Git makes
+of that. So nothing is begun here that `git reset` could not take back, and each file that could not
+be merged is named. Nothing in the cloud is called.
+
+Exit status: 0 done; 1 done, and some changes are left for the user to merge; 2 what was asked for
+does not fit this repository; 3 cruft or Git is missing or failed, and nothing was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from repository_checks import CRUFT_STATE, mapping, read_object, text
+from stacks import ROOT
+from upstreams import presentable
+
+DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
+# What Git says of a file that it did not touch; with a .rej file for a part of it, or none.
+REFUSED = re.compile(
+    r"^error: (.+): (?:patch does not apply|already exists in (?:working directory|index))$",
+    re.MULTILINE,
+)
+
+
+class UpgradeError(Exception):
+    """Nothing was changed; the text says why and what to do."""
+
+    def __init__(self, text: str, status: int = USAGE) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def state() -> dict[str, object]:
+    """What cruft notes. UpgradeError where it notes nothing."""
+    content, why = read_object(CRUFT_STATE)
+    if not CRUFT_STATE.exists():
+        raise UpgradeError(
+            f"There is no {CRUFT_STATE.name}: this repository was not made by cruft. Link it once, "
+            "with the version that it was made from and the answers in README.md: "
+            f"{Path(sys.executable).with_name('cruft')} link --checkout VERSION TEMPLATE"
+        )
+    if why:
+        raise UpgradeError(f"{CRUFT_STATE.name} {why}.")
+    return content
+
+
+def other_answers(argument: str, given: dict[str, object]) -> dict[str, object]:
+    """The answers in `argument`, a JSON object, each to a question in `given`. UpgradeError."""
+    example = """for example ANSWERS='{"region": "us-east1"}'"""
+    try:
+        answers = json.loads(argument)
+    except ValueError:
+        answers = None
+    if not isinstance(answers, dict):
+        raise UpgradeError(f"ANSWERS is {argument}: it must be a JSON object; {example}")
+    questions = [question for question in given if not question.startswith("_")]
+    for question in answers:
+        if question not in questions:
+            near = difflib.get_close_matches(question, questions, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(questions)}."
+            raise UpgradeError(f"ANSWERS: the template does not ask {question}; {hint}")
+    return answers
+
+
+def git(*arguments: str) -> str:
+    """What a command of Git's prints. UpgradeError when it fails."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise UpgradeError(f"git cannot be started: {error.strerror}", FAILED) from None
+    if done.returncode != 0:
+        raise UpgradeError(f"git {arguments[0]}: {done.stderr.strip()}", FAILED)
+    return done.stdout
+
+
+def require_committed() -> None:
+    """UpgradeError unless everything here is committed, so that all can be taken back."""
+    try:
+        changed = git("status", "--porcelain").splitlines()
+    except UpgradeError as error:
+        raise UpgradeError(f"{error}\nRun `git init` and commit what is here.") from None
+    if changed:
+        listed = "\n".join(changed[:10])
+        raise UpgradeError(f"Commit or stash what you have changed, and run this again:\n{listed}")
+
+
+def update(options: Sequence[str]) -> str:
+    """Let cruft update this repository; return what it and Git had to say against it."""
+    if importlib.util.find_spec("cruft") is None:
+        raise UpgradeError("cruft is not installed for this Python; `make upgrade` does.", FAILED)
+    environment = {
+        **os.environ,
+        "CLOSED_FUNCTION_ALLOW": "0",  # the template's hook leaves the cloud alone
+        "LC_ALL": "C",  # Git's own words
+        "PYTHONUTF8": "1",
+        "TYPER_STANDARD_TRACEBACK": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "cruft", "update", "--skip-apply-ask", *options],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UpgradeError(f"cruft changed nothing:\n{own_words(done.stderr)}", FAILED)
+    return done.stderr
+
+
+def own_words(errors: str) -> str:
+    """What a program printed, without the lines of tracebacks, which are indented."""
+    lines = [line for line in errors.splitlines() if re.match(r"(?!Traceback)\S", line)]
+    return presentable("\n".join(dict.fromkeys(lines))) or "(it printed nothing)"
+
+
+def left_to_merge(errors: str) -> Iterator[str]:
+    """A line for each file that has not what the template has, and could have it."""
+    unmerged = git("diff", "--name-only", "--diff-filter=U", "-z").split("\0")[:-1]
+    rejects = git("ls-files", "--others", "--full-name", "-z", "*.rej").split("\0")[:-1]
+    for file in unmerged:
+        yield f"{file}: edit what stands between <<<<<<< and >>>>>>>, then `git add` it"
+    for file in rejects:
+        yield f"{file.removesuffix('.rej')}: take over what is in {file}, then remove that"
+    told = {*unmerged, *(file.removesuffix(".rej") for file in rejects)}
+    for file in sorted(set(REFUSED.findall(errors)) - told):
+        yield (
+            f"{file}: was left as it is. The template has another, which `cruft diff` shows, or "
+            "has it no more: then remove it"
+        )
+
+
+def upgrade(version: str | None, answers: str | None) -> int:
+    """Update this repository and say what changed and what is to be done. UpgradeError."""
+    before = state()
+    options = ["--checkout", version] if version else []
+    if answers:
+        given = mapping(mapping(before.get("context")).get("cookiecutter"))
+        wanted = other_answers(answers, given)
+        # One thing at a time: other answers to the same version.
+        options = options or ["--checkout", text(before.get("commit"))]
+        options += ["--variables-to-update", json.dumps(wanted)]
+    require_committed()
+    template = presentable(text(before.get("template")))
+    print(f"Asking {template} for {version or 'the same version' if options else 'its newest'}.")
+    sys.stdout.flush()
+    errors = update(options)
+    after = state()
+    if after == before:
+        print("Nothing to do: this repository is up to date.")
+        return DONE
+    print(f"{CRUFT_STATE.name} now names {text(after.get('commit'))[:12]}.")
+    left = list(left_to_merge(errors))
+    if left:
+        print("You and the template changed the same places. These are left for you to merge:")
+        print(*(f"  {line}" for line in left), sep="\n")
+    print("See what changed: git diff HEAD. Then: make lock, make test, make plan; and commit.")
+    print("To take it back instead: git reset --hard && git clean -d --force")
+    return LEFT_TO_MERGE if left else DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Update this repository from its template.")
+    parser.add_argument("--version", help="the template's tag, branch or commit; else its newest")
+    parser.add_argument("--answers", help='other answers, as JSON such as {"region": "us-east1"}')
+    options = parser.parse_args(argv)
+    try:
+        return upgrade(options.version, options.answers)
+    except UpgradeError as error:
+        print(error, file=sys.stderr)
+        return error.status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
