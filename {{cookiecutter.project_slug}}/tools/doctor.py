@@ -57,14 +57,16 @@ def check(options: argparse.Namespace) -> int:
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
     values = repository.facts().placeholders()
     known = symptoms.load().symptoms
+    # Several problems can have one cause.
+    causes = [known[symptom] for symptom in dict.fromkeys(each.symptom for each in problems)]
     if options.json:
-        causes = [as_dict(known[problem.symptom], values) for problem in problems]
-        print_json({"results": [result._asdict() for result in results], "causes": causes})
+        told = [as_dict(cause, values) for cause in causes]
+        print_json({"results": [result._asdict() for result in results], "causes": told})
     else:
         print_results(results)
-        for problem in problems:
-            print(f"\n{problem.symptom}: {known[problem.symptom].what}")
-            print_cause(known[problem.symptom], values)
+        for cause in causes:
+            print(f"\n{cause.id}: {cause.what}")
+            print_cause(cause, values)
         print_counts(results)
     return FOUND if problems else COULD_NOT_LOOK if unknown else HEALTHY
 
