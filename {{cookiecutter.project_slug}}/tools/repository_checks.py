@@ -33,6 +33,11 @@ REQUIREMENTS_IN = SOURCE / "requirements.in"
 MAIN = SOURCE / "main.py"
 STACK = TERRAFORM / "function"
 FUNCTION_SETTINGS = STACK / SETTINGS
+PLATFORM_SETTINGS = TERRAFORM / "platform" / SETTINGS
+PYPROJECT = ROOT / "pyproject.toml"
+MAKEFILE = ROOT / "Makefile"
+# What cruft notes of the template: where it lies, its commit, and the answers.
+CRUFT_STATE = ROOT / ".cruft.json"
 
 # Where the build writes credentials for pip (buildpacks, pkg/ar/ar.go): the template's `region`
 # question offers the same, and the multi-regions can hold a repository, too.
@@ -77,6 +82,8 @@ FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MUL
 # Build variables that would lead pip elsewhere, or take another program.
 MISLEADING = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+REQUIRED_PYTHON = re.compile(r'^requires-python\s*=\s*"==(3\.\d+)\.\*"', re.MULTILINE)
+SERVED = re.compile(r"^ENTRY_POINT\s*:?=\s*(\w+)", re.MULTILINE)
 STAR_IMPORT = re.compile(rb"^\s*from\s+\S+\s+import\s+\*", re.MULTILINE)
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 # What terraform/function/source.tf leaves out of the upload.
@@ -140,7 +147,7 @@ class Repository:
 
     def facts(self) -> Facts:
         platform, function = self.platform, self.function
-        policy, _ = read_object(TERRAFORM / "platform" / SETTINGS)
+        policy, _ = read_object(PLATFORM_SETTINGS)
         facts = Facts(
             docker_repository=text(platform.get("docker_repository")),
             worker_pool=text(platform.get("worker_pool")),
@@ -177,6 +184,7 @@ def check(repository: Repository, today: str) -> Iterator[Result]:
     yield from check_index(repository)
     yield from check_requirements(facts.runtime)
     yield from check_hand_over(repository)
+    yield from check_answers()
     yield check_package_manager(repository)
     yield from check_source(repository, facts)
 
@@ -394,6 +402,90 @@ def check_hand_over(repository: Repository) -> Iterator[Result]:
         yield Result(agrees, PROBLEM, seen, f"cat {file}", "hand-over-differs")
     else:
         yield Result(agrees, OK, url)
+
+
+def check_answers() -> Iterator[Result]:
+    """What was answered, as cruft notes it, is what the files say.
+
+    An update brings another answer to the template's files and not to the user's.
+    """
+    claim, note = "the files say what the template was answered", relative(CRUFT_STATE)
+    state, why = read_object(CRUFT_STATE)
+    if not CRUFT_STATE.exists():
+        yield Result(claim, OK, f"there is no {note}, so there is nothing to compare")
+        return
+    if why:
+        yield Result(claim, UNKNOWN, f"{note} {why}", optional=True)
+        return
+    answers = mapping(mapping(state.get("context")).get("cookiecutter"))
+    differing = [*other_answers(answers), *other_kind(answers)]
+    for seen in differing:
+        yield Result(claim, PROBLEM, seen, symptom="answers-differ")
+    if not differing:
+        yield Result(claim, OK, f"as in {note}")
+
+
+def other_answers(answers: dict[str, object]) -> Iterator[str]:
+    """A sentence for each answer that the files do not give, with both ways to mend it."""
+    said: dict[str, dict[str, list[str]]] = {}
+    for question, file, value in said_by_files():
+        said.setdefault(question, {}).setdefault(value, []).append(str(relative(file)))
+    for question, files_by_value in said.items():
+        answer = text(answers.get(question))
+        others = [value for value in files_by_value if value not in ("", answer)]
+        # An empty answer was not known when the repository was made.
+        if answer and others:
+            places = [f"{value} in {' and in '.join(files_by_value[value])}" for value in others]
+            told = json.dumps({question: others[0]})
+            yield (
+                f"{question} is {answer} in {relative(CRUFT_STATE)}, but {' and '.join(places)}. "
+                "If the answer holds, change the files and run `make lock`; "
+                f"if not, run `make upgrade ANSWERS='{told}'`."
+            )
+
+
+def said_by_files() -> Iterator[tuple[str, Path, str]]:
+    """Which question each of the user's files answers, and how: empty where it does not.
+
+    The index line is compared with the hand-over. An environment's own files are not looked at.
+    """
+    platform = mapping(read_object(HAND_OVER)[0].get("platform"))
+    yield "platform_project_id", HAND_OVER, text(platform.get("project_id"))
+    yield "region", HAND_OVER, text(platform.get("region"))
+    repository = text(platform.get("python_repository")).rpartition("/")[2]
+    yield "python_repository", HAND_OVER, repository
+
+    settings, _ = read_object(FUNCTION_SETTINGS)
+    function = mapping(settings.get("function"))
+    runtime = text(function.get("runtime", DEFAULT_RUNTIME if function else ""))
+    yield "gcp_project_id", FUNCTION_SETTINGS, text(settings.get("project_id"))
+    yield "python_version", FUNCTION_SETTINGS, runtime.replace("python3", "3.", 1)
+    required = REQUIRED_PYTHON.search(read(PYPROJECT)[0])
+    yield "python_version", PYPROJECT, required[1] if required else ""
+
+    settings, _ = read_object(PLATFORM_SETTINGS)
+    yield "platform_project_id", PLATFORM_SETTINGS, text(settings.get("project_id"))
+    yield "region", PLATFORM_SETTINGS, text(settings.get("region"))
+    repository = text(mapping(settings.get("repositories")).get("python"))
+    yield "python_repository", PLATFORM_SETTINGS, repository
+    mode = text(mapping(settings.get("perimeter")).get("mode"))
+    # There is no answer for the mode that touches no perimeter.
+    yield "platform", PLATFORM_SETTINGS, mode if mode != "none" else ""
+    policy = text(mapping(settings.get("access_policy")).get("id"))
+    yield "access_policy_id", PLATFORM_SETTINGS, policy
+
+
+def other_kind(answers: dict[str, object]) -> Iterator[str]:
+    """What a kind of function is, the files do not tell; but each has an entry point of its own."""
+    deployed = text(mapping(read_object(FUNCTION_SETTINGS)[0].get("function")).get("entry_point"))
+    served = SERVED.search(read(MAKEFILE)[0])
+    if served and deployed and served[1] != deployed:
+        yield (
+            f"function_kind is {text(answers.get('function_kind'))} in {relative(CRUFT_STATE)}, "
+            f"with which {relative(MAKEFILE)} serves {served[1]}, but "
+            f"{relative(FUNCTION_SETTINGS)} deploys {deployed}. Let both name the same; "
+            "a function of another kind is baked anew, in a repository of its own."
+        )
 
 
 def check_package_manager(repository: Repository) -> Result:
