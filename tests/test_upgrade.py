@@ -70,10 +70,12 @@ def test_another_answer_bakes_other_bytes(tmp_path: Path) -> None:
 class Life:
     """A repository that cruft made from a template of its own; gcloud's calls are noted.
 
-    It lies outside TMPDIR, as a user's does.
+    It lies outside TMPDIR, as a user's does. `checkout` is the template's version.
     """
 
-    def __init__(self, folder: Path, template: Path, **answers: str) -> None:
+    def __init__(
+        self, folder: Path, template: Path, checkout: str | None = None, **answers: str
+    ) -> None:
         self.folder, self.template = folder, template
         programs = Path(fake_gcloud(folder, ALLOWED))
         (programs / "git").symlink_to(need(shutil.which("git"), "git"))
@@ -81,6 +83,7 @@ class Life:
         work = folder / "work"
         work.mkdir()
         options = ["--no-input", "--output-dir", str(work), "--extra-context", json.dumps(answers)]
+        options += ["--checkout", checkout] if checkout else []
         created = self.cruft("create", *options, str(template), cwd=work)
         assert created.returncode == 0, created.stderr
         self.product = Baked(work / SLUG)
@@ -88,8 +91,11 @@ class Life:
         commit(self.product.path)
 
     def cruft(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "cruft", *arguments, cwd=cwd)
+
+    def python(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "cruft", *arguments],
+            [sys.executable, *arguments],
             cwd=cwd or self.product.path,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -99,8 +105,8 @@ class Life:
             timeout=300,
         )
 
-    def update(self) -> None:
-        updated = self.cruft("update", "--skip-apply-ask")
+    def update(self, *options: str) -> None:
+        updated = self.cruft("update", "--skip-apply-ask", *options)
         assert updated.returncode == 0, updated.stdout + updated.stderr
         assert "has been updated" in updated.stdout, updated.stdout + updated.stderr
         assert not list(self.product.path.rglob("*.rej"))
@@ -108,6 +114,7 @@ class Life:
     def write(self, files: dict[str, str]) -> None:
         """Write files of the user's and commit those that Git does not ignore."""
         for name, text in files.items():
+            (self.product.path / name).parent.mkdir(parents=True, exist_ok=True)
             (self.product.path / name).write_text(text, encoding="utf-8", newline="\n")
         commit(self.product.path)
 
