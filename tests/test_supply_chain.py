@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from . import google_stand_in
-from .conftest import KINDS_FIRST_FAST, TEMPLATE, Baked, bake, bare_environment, need
+from .conftest import KINDS_FIRST_FAST, TOOLS, Baked, bake, bare_environment, need
 
 NONE, FOUND, COULD_NOT_TELL = 0, 1, 3
 LOCK = "function/requirements.txt"
@@ -32,9 +33,8 @@ SBOM = "sbom.cdx.json"
 @pytest.fixture(scope="module")
 def tools() -> Path:
     """The folder with the programs of the product's own tools."""
-    folder = Path(os.environ.get("TOOLS_BIN", TEMPLATE / ".venv-tools" / "bin"))
-    need(str(folder) if (folder / "python").is_file() else None, "the environment of the tools")
-    return folder
+    need(str(TOOLS) if (TOOLS / "python").is_file() else None, "the environment of the tools")
+    return TOOLS
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def product(tmp_path: Path) -> Baked:
 def locked(product: Baked) -> dict[str, tuple[str, set[str]]]:
     """The version and the hashes of each package in the lock."""
     found = re.findall(
-        r"^(\S+)==(\S+).*\\\n((?:    --hash=sha256:.*\n)+)", product.read(LOCK), re.MULTILINE
+        r"^([\w.-]+)(?:\[\S+\])?==(\S+).*\\\n((?:    --hash=sha256:.*\n)+)",
+        product.read(LOCK),
+        re.MULTILINE,
     )
     return {
         name: (version, set(re.findall(r"sha256:([0-9a-f]{64})", hashes)))
@@ -268,12 +270,11 @@ def test_without_its_program_the_audit_could_not_tell(
 
 
 def make_sbom(product: Baked, tools: Path) -> bytes:
-    """Run the command of `make sbom` and return the file that it wrote."""
-    command = [str(tools / "python"), "-W", "ignore::UserWarning", "-m", "cyclonedx_py"]
-    command += ["requirements", "--output-reproducible", "--spec-version", "1.6"]
-    command += ["--pyproject", "pyproject.toml", "--output-file", SBOM, LOCK]
+    """Run `make sbom` with the template's tools and return the file that it wrote."""
+    (product.path / ".venv-tools").symlink_to(tools.parent)
+    os.utime(product.path / "tools/requirements.txt", (1, 1))  # older than the environment
     done = subprocess.run(
-        command,
+        [need(shutil.which("make"), "make"), "--silent", "sbom"],
         cwd=product.path,
         env=bare_environment(product.path.parent),
         capture_output=True,
