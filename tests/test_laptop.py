@@ -192,7 +192,10 @@ def test_an_interrupted_command_leaves_nothing(
             time.sleep(0.05)
         assert f"{mark} " in processes_of(mark)
         process.send_signal(request_to_end)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.terminate()  # who ignored the signal; else nothing is left to end
     assert process.returncode == 130
     assert errors.endswith("Interrupted; nothing is left behind.\n")
     assert list(folder.iterdir()) == []

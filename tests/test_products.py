@@ -278,6 +278,31 @@ def test_make_lock_adds_a_dependency_with_its_hashes(
 
 
 @pytest.mark.slow
+def test_make_lock_raises_the_versions_that_are_asked_for_only_when_told(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    origin = product.path / "function/requirements.in"
+    with origin.open("a", encoding="utf-8") as wanted:
+        wanted.write("humanize==4.9.0 # old\nidna>=3\n")
+    before = origin.read_text(encoding="utf-8")
+
+    assert_done(make(product, "lock", "UPGRADE=1"))
+    assert origin.read_text(encoding="utf-8") == before
+    assert "\nhumanize==4.9.0 " in product.read(LOCKS[0])
+
+    assert_done(make(product, "lock", "UPGRADE=all"))
+    (raised,) = re.findall(r"^humanize==(\S+) # old$", origin.read_text("utf-8"), re.MULTILINE)
+    assert tuple(map(int, raised.split("."))) > (4, 9, 0)
+    assert f"\nhumanize=={raised} " in product.read(LOCKS[0])
+    assert "\nidna>=3\n" in origin.read_text(encoding="utf-8")
+
+    refused = make(product, "lock", "UPGRADE=al")
+    assert refused.returncode != 0
+    assert "invalid choice: 'al'" in refused.stderr
+
+
+@pytest.mark.slow
 def test_make_lock_mends_a_lock_that_cannot_be_installed(
     environments: Environments, tmp_path: Path
 ) -> None:

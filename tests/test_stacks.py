@@ -458,3 +458,64 @@ def test_an_interrupted_deployment_keeps_what_was_made(
     assert "google_project_service" in kept
     assert "google_cloudfunctions2_function" not in kept
     assert not list(product.path.glob("terraform/function/.terraform.tfstate.lock.info"))
+
+
+# --- make validate, make format ---
+
+
+def test_the_format_is_told_mended_and_without_terraform_left_alone(
+    terraform: Client, tmp_path: Path
+) -> None:
+    product = bake(tmp_path, function_kind="http")
+    tool = [sys.executable, "tools/stacks.py", "format"]
+    file = product.path / "terraform/function/versions.tf"
+    right = file.read_text(encoding="utf-8")
+
+    def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*tool, *options],
+            cwd=product.path,
+            env=bare_environment(tmp_path, **environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    real = {"TERRAFORM": terraform.program}
+    assert run("--check", **real).returncode == 0
+    file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
+    told = run("--check", **real)
+    assert told.returncode == 1
+    assert "`make format` mends it" in told.stderr
+    absent = run("--check", PATH="/nowhere")
+    assert absent.returncode == 0
+    assert "was not looked at" in absent.stderr
+    assert run("--check", PATH="/nowhere", CI="true").returncode == 3
+    assert run(**real).returncode == 0
+    assert file.read_text(encoding="utf-8") == right
+
+
+@pytest.mark.slow
+def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http", platform="reuse")
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "tools/stacks.py", "validate"],
+            cwd=product.path,
+            env={**terraform.variables(), "TERRAFORM": terraform.program},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    passed = run()
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "Success!" in passed.stdout
+    with (product.path / "terraform/function/versions.tf").open("a", encoding="utf-8") as file:
+        file.write('\noutput "wrong" {\n  value = local.absent\n}\n')
+    broken = run()
+    assert broken.returncode == 1
+    assert "undeclared local value" in broken.stderr

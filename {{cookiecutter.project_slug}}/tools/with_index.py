@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import urllib.request
@@ -50,11 +51,14 @@ def access_token() -> str:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=METADATA_TIMEOUT) as answer:
-            return str(json.load(answer)["access_token"])
+            token = json.load(answer)["access_token"]
+        if re.fullmatch(r"[\w.~+/=-]+", token):  # what a URL takes as it is
+            return str(token)
     except (OSError, ValueError, KeyError, TypeError):
-        raise SignInError(
-            "gcloud is not installed, and there is no metadata server to ask for a token."
-        ) from None
+        pass
+    raise SignInError(
+        "gcloud is not installed, and no metadata server has a token for this machine."
+    )
 
 
 def environment(index: Index, token: str) -> dict[str, str]:
