@@ -24,6 +24,7 @@ COMMON_FILES = {
     ".pre-commit-config.yaml",
     ".yamllint.yaml",
     "Makefile",
+    "README.ja.md",
     "README.md",
     "function/main.py",
     "function/requirements.in",
