@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import CHOICES, PYTHONS, TOOLS, Baked, bake, combinations, commit, git, need
-from .test_products import PYTHON, Environments, environments, make
+from .test_products import PYTHON, Environments, assert_done, environments, make
 
 __all__ = ["environments"]
 
@@ -72,6 +72,29 @@ def test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one(
         assert {"check-jsonschema (workflows)", "check-jsonschema (Dependabot)"} <= failed
     if answers["ci"] == "cloud-build":
         assert {"check-jsonschema (Cloud Build)", "check-jsonschema (Renovate)"} <= failed
+
+
+@pytest.mark.slow
+def test_make_hooks_lets_git_refuse_what_the_checks_find(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    (product.path / ".git/info/exclude").write_text(".venv\n.venv-tools\n", encoding="utf-8")
+    checked = product.path / ".yamllint.yaml"  # by one linter alone
+    good = product.read(checked.name)
+    checked.write_text(good + "a:   1\n", encoding="utf-8")
+    commit(product.path)  # nobody has asked for the hooks yet
+
+    assert_done(make(product, "hooks"))
+    checked.write_text(good + "b:   1\n", encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        commit(product.path)
+    assert "too many spaces after colon" in refused.value.stderr
+
+    checked.write_text(good, encoding="utf-8")
+    commit(product.path)
+    assert git(product.path, "status", "--porcelain") == ""
 
 
 # --- the linters of what other programs read, on all that is ever baked ---

@@ -24,7 +24,8 @@ from markdown_it.token import Token
 
 from docs import architecture, demo, scale, template
 
-from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, bake, need
+from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, Baked, bake, bare_environment, need
+from .test_answers_schema import COMPLETE
 from .test_products import make_environment
 
 # Those that exist of them.
@@ -36,6 +37,7 @@ DOCUMENTS = sorted(
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
+SAID_OF_CLOUD = ("cloud account", "Google Cloud アカウント")
 COMMANDS = {
     # the template's
     "uvx cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
@@ -43,8 +45,15 @@ COMMANDS = {
     "cruft create": "test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user",
     "make demo": "test_the_default_repository_is_denied_then_allowed_then_built_and_answers",
     "make test": "test_a_product_passes_its_own_tests",
+    "make test-fast": "test_make_test_fast_runs_what_make_test_runs_but_for_the_slow",
     "closed_network rehearse": "test_a_broken_repository_fails_at_its_stage",
+    "closed_network run": "test_a_developers_commands_need_nothing_but_the_index",
+    "cookiecutter": "test_what_the_page_of_answers_tells_to_type_bakes_the_answers",
+    "jq": "test_what_the_page_of_answers_tells_to_type_bakes_the_answers",
     # a product's
+    "make lint": "test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one",
+    "make hooks": "test_make_hooks_lets_git_refuse_what_the_checks_find",
+    "tools/with_index.py": "test_a_developers_commands_need_nothing_but_the_index",
     "make run": "test_make_run_serves_what_is_saved_and_waits_for_what_can_be_served",
     "make send": "test_make_send_delivers_to_make_run_and_says_when_nobody_listens",
     "make platform": "test_two_commands_make_the_platform_and_the_function",
@@ -70,7 +79,8 @@ class Block:
         return [name for line in self.lines if (name := command(line))]
 
     def says_so(self) -> bool:
-        return "cloud account" in "\n".join((self.before, *self.lines)).replace("\n", " ")
+        text = "\n".join((self.before, *self.lines)).replace("\n", " ")
+        return any(said in text for said in SAID_OF_CLOUD)
 
 
 @cache
@@ -137,8 +147,10 @@ def blocks(text: str) -> Iterator[Block]:
 
 def command(line: str) -> str:
     """What a line of a block runs, without arguments; empty when it is a comment alone."""
-    words = [re.sub(r"^\S*/python$", "python", word) for word in shlex.split(line, comments=True)]
-    if words[:2] == ["python", "-m"]:
+    words = shlex.split(line, comments=True)
+    if words and re.fullmatch(r"(?:\S*/)?python3?", words[0]):
+        if words[1] != "-m":
+            return words[1]
         words = words[2:]
     names = itertools.takewhile(re.compile(r"[a-z][a-z_-]*").fullmatch, words)
     return " ".join(names)
@@ -146,7 +158,7 @@ def command(line: str) -> str:
 
 @pytest.fixture(scope="module")
 def readmes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every README that a product can have, in its repository."""
+    """Every README that a product can have, in its repository, with the guide beside it."""
     made: dict[str, Path] = {}
     for kind, platform, project in itertools.product(
         KINDS, CHOICES["platform"], ("my-project-id", "my-platform-project")
@@ -157,8 +169,8 @@ def readmes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             platform=platform,
             platform_project_id=project,
         )
-        made[product.read("README.md")] = product.path / "README.md"
-    return list(made.values())
+        made[product.read("README.md")] = product.path
+    return [folder / name for folder in made.values() for name in ("README.md", "README.ja.md")]
 
 
 # --- links ---
@@ -185,18 +197,62 @@ def test_every_link_of_a_products_readme_leads_somewhere(readmes: list[Path]) ->
     assert [link for path in readmes for link in broken(path)] == []
 
 
+# --- the documents in Japanese ---
+
+
+def told(text: str) -> list[str]:
+    """The lines that the blocks of `text` tell to type, without their comments."""
+    lines = (line for block in blocks(text) for line in block.lines)
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def leads_to(text: str) -> set[str]:
+    """What `text` points to besides itself in another language."""
+    return {link for link in links(text) if not re.match(r"README(\.ja)?\.md\b", link)}
+
+
+def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None:
+    english, japanese = (
+        (TEMPLATE / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md")
+    )
+    assert told(japanese) == told(english)
+    assert leads_to(japanese) == leads_to(english)
+    assert "README.md" in links(japanese)
+    assert "README.ja.md" in links(english)
+    assert {"docs/architecture-dark.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
+
+
+def test_a_readme_that_tells_something_else_would_be_noticed() -> None:
+    text = "[a](README.md#x) [b](b.md)\n\n```sh\nmake test    # 試す\n# 注\nmake lint\n```\n"
+    assert told(text) == ["make test", "make lint"]
+    assert told(text) == told(text.replace("# 試す", "# try"))
+    assert told(text) != told(text.replace("make lint", "make hint"))
+    assert leads_to(text) == {"b.md"}
+    assert leads_to(text) != leads_to(text.replace("b.md", "c.md"))
+
+
+def test_the_guide_in_japanese_names_what_every_product_has(readmes: list[Path]) -> None:
+    guides = [path for path in readmes if path.name == "README.ja.md"]
+    (text,) = {path.read_text(encoding="utf-8") for path in guides}  # whatever was answered
+    assert {"test", "deploy", "doctor", "upgrade"} <= advised(text)
+    for path in guides:
+        assert advised(text) <= targets(path.with_name("Makefile"))
+        assert "README.ja.md" in links(path.with_name("README.md").read_text(encoding="utf-8"))
+    assert not advised("`make coffee`を実行します") <= targets(guides[0].with_name("Makefile"))
+
+
 # --- commands ---
 
 
 def test_every_command_of_the_documents_is_run_by_a_test(readmes: list[Path]) -> None:
-    told = {
+    typed = {
         name
         for path in [*DOCUMENTS, *readmes]
         for block in blocks(path.read_text(encoding="utf-8"))
         for name in block.commands()
     }
-    assert told - set(COMMANDS) == set(), "in a document, but not in COMMANDS"
-    assert set(COMMANDS) - told == set(), "in COMMANDS, but in no document"
+    assert typed - set(COMMANDS) == set(), "in a document, but not in COMMANDS"
+    assert set(COMMANDS) - typed == set(), "in COMMANDS, but in no document"
 
 
 def test_what_needs_a_cloud_account_says_so(readmes: list[Path]) -> None:
@@ -234,6 +290,7 @@ def test_every_test_that_is_said_to_run_a_command_exists_where_it_is_named() -> 
             "closed_network rehearse",
         ),
         ("cruft create https://example.com/x  # later", "cruft create"),
+        ("python3 tools/with_index.py make test lint", "tools/with_index.py"),
         ("# fill in something", ""),
         ("gcloud services enable a.googleapis.com --project=p", "gcloud services enable"),
     ],
@@ -247,6 +304,8 @@ def test_a_command_that_nobody_runs_would_be_noticed() -> None:
     assert [name for name in block.commands() if name not in COMMANDS] == ["make coffee"]
     assert not block.says_so()
     (marked,) = blocks("With a cloud\naccount:\n\n```sh\nmake test\n```\n")
+    assert marked.says_so()
+    (marked,) = blocks("Google\nCloud アカウントが必要です。\n\n```sh\nmake test\n```\n")
     assert marked.says_so()
 
 
@@ -270,19 +329,62 @@ def test_make_knows_every_target_that_a_document_names(readmes: list[Path]) -> N
     assert advised("`make coffee` and make tea") == {"coffee"}
 
 
-def test_make_demo_rehearses_the_default_repository() -> None:
+def what_make_would_do(*arguments: str) -> str:
+    """What the template's Makefile would run, its environments being there."""
     make = need(shutil.which("make"), "make")
-    command_line = [make, "--dry-run", "--assume-old=.venv/ready", "demo", "REPORT=found.json"]
+    there = ["--assume-old=.venv/ready", "--assume-old=.venv-tools/ready"]
     done = subprocess.run(
-        command_line,
+        [make, "--dry-run", *there, *arguments],
         cwd=TEMPLATE,
         env=make_environment(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "cookiecutter --no-input --default-config " in done.stdout
-    assert '-m closed_network rehearse "$folder/alert-to-snmp"' in done.stdout
+    return done.stdout
+
+
+def test_make_demo_rehearses_the_default_repository() -> None:
+    done = what_make_would_do("demo", "REPORT=found.json")
+    assert "cookiecutter --no-input --default-config " in done
+    assert '-m closed_network rehearse "$folder/alert-to-snmp"' in done
+
+
+def test_make_test_fast_runs_what_make_test_runs_but_for_the_slow() -> None:
+    every, fast = what_make_would_do("test"), what_make_would_do("test-fast")
+    assert " -m pytest " in every
+    assert fast == every.rstrip("\n") + ' -m "not slow"\n'
+
+
+def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    programs = [Path(need(shutil.which(name), name)) for name in ("jq", "git")]
+    path = [Path(sys.executable), *programs, Path(need(shutil.which("sh"), "sh"))]
+    text = (TEMPLATE / "docs" / "answers.md").read_text(encoding="utf-8")
+    (block,) = blocks(text)
+    ways = "\n".join(block.lines).replace("TEMPLATE", str(template_repository)).split("\n\n")
+    assert len(ways) == 3
+    expected = bake(tmp_path / "expected", **COMPLETE).files()
+    for number, way in enumerate(ways):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        answers = json.dumps(COMPLETE, ensure_ascii=False)
+        (folder / "answers.json").write_text(answers, encoding="utf-8")
+        done = subprocess.run(
+            ["sh", "-e", "-c", way],
+            cwd=folder,
+            env=bare_environment(folder, PATH=":".join(str(each.parent) for each in path)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = Baked(folder / str(COMPLETE["project_slug"])).files()
+        found.pop(".cruft.json", None)
+        assert found == expected, way
 
 
 @pytest.mark.slow
