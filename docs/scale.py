@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from docs.template import ROOT, setting, stack_file
+from docs.template import ROOT, kind_settings, setting, stack_file
 
 HERE = Path(__file__).resolve().parent
 FRAME = HERE / "scale.md.in"
@@ -158,10 +158,8 @@ def accounts(kind: str, *, own_build_account: bool = False) -> int:
 
 def roles(*, own_build_account: bool = False) -> int:
     """How often the accounts of an alert-to-snmp stand in its project's allow policy."""
-    settings = stack_file("function", "settings.auto.tfvars.json")
-    runtime = re.search(r'"runtime_roles": (\[.*\])', settings)
-    count = len(json.loads(runtime[1])) if runtime else 0
-    return count + (build_roles("function") if own_build_account else 0)
+    runtime = len(kind_settings("alert-to-snmp")["runtime_roles"])
+    return runtime + (build_roles("function") if own_build_account else 0)
 
 
 def build_roles(stack: str) -> int:

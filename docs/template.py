@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
+
 ROOT = Path(__file__).resolve().parent.parent
 TERRAFORM = ROOT / "{{cookiecutter.project_slug}}" / "terraform"
 
@@ -16,6 +18,14 @@ def answers() -> dict[str, Any]:
     """The questions with their defaults."""
     content: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     return content
+
+
+@cache
+def kind_settings(name: str) -> dict[str, Any]:
+    """What a kind of function sets in its kind.jinja."""
+    text = (ROOT / "templates" / name / "kind.jinja").read_text(encoding="utf-8")
+    engine = Environment(**answers()["_jinja2_env_vars"])  # noqa: S701 - no page for a browser
+    return vars(engine.from_string(text).module)
 
 
 @cache
