@@ -222,6 +222,15 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The products' virtual environments (tests/products.py), which take a while to make."""
+    from .products import shared_environments
+
+    with shared_environments(tmp_path_factory.getbasetemp()) as shared:
+        yield shared
+
+
 @pytest.fixture
 def template_repository(tmp_path: Path) -> Path:
     """The template as a Git repository of its own, as cruft and a user's clone see it."""

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import CHOICES, PYTHONS, TOOLS, Baked, bake, combinations, commit, git, need
-from .test_products import PYTHON, Environments, assert_done, environments, make
-
-__all__ = ["environments"]
+from .products import PYTHON, Environments, assert_done, make
 
 # Every value of every question once at least, the rarer questions' in turn.
 COVERING = [

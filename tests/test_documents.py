@@ -25,8 +25,8 @@ from markdown_it.token import Token
 from docs import architecture, demo, scale, template
 
 from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, Baked, bake, bare_environment, need
+from .products import make_environment
 from .test_answers_schema import COMPLETE
-from .test_products import make_environment
 
 # Those that exist of them.
 DOCUMENTS = sorted(

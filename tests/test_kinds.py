@@ -12,9 +12,7 @@ import pytest
 
 from .conftest import KINDS, TEMPLATE, Baked, bake, bake_from
 from .doctor import doctor
-from .test_products import Environments, assert_all_passed, environments, make
-
-__all__ = ["environments"]
+from .products import Environments, assert_all_passed, make
 
 NEW = "webhook"
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,72 +26,29 @@ from closed_network.processes import group_exists, started
 from .conftest import (
     CHOICES,
     KINDS,
-    PRODUCT,
     PYTHONS,
-    TOOLS,
     Baked,
     bake,
     bare_environment,
     cli,
-    need,
+)
+from .products import (
+    ALL_PASSED,
+    COVERED,
+    LOCKS,
+    PYTHON,
+    Environments,
+    assert_all_passed,
+    assert_done,
+    make,
+    make_command,
+    make_environment,
 )
 from .test_hooks import ALLOWED, assert_ended, calls, fake_gcloud
 
-PYTHON = next(iter(PYTHONS.values()), sys.executable)
 VERSIONS = sorted(CHOICES["python_version"], key=lambda version: version.split(".")[1].zfill(3))
-LOCKS = ("function/requirements.txt", "tests/requirements.txt")
-TOOLS_LOCK = "tools/requirements.txt"
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
-# Nothing but passed tests: no failure, and left out is only what `assert_all_passed` looks at.
-ALL_PASSED = re.compile(
-    r"=+ (?P<passed>[1-9]\d*) passed(?:, (?P<skipped>\d+) skipped)?"
-    r"(?:, \d+ deselected)?(?:, \d+ warnings?)? in .* =+"
-)
-# What `make` gives to pytest besides its own arguments.
-COVERED = "PYTEST_ADDOPTS=--cov-fail-under=95"
 PIN = re.compile(r"^([a-z0-9._-]+(?:\[\S+\])?==\S+)", re.MULTILINE)
-
-
-def make(
-    product: Baked, *arguments: str, python: str = PYTHON, timeout: float = 600
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*make_command(python), *arguments],
-        cwd=product.path,
-        env=make_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        timeout=timeout,
-    )
-
-
-def make_command(python: str) -> list[str]:
-    return [need(shutil.which("make"), "make"), f"PYTHON={python}"]
-
-
-def make_environment() -> dict[str, str]:
-    """This process's environment, for pip's sake, without what steers make, Python and pytest."""
-    steering = ("MAKE", "MFLAGS", "PYTHON", "PYTEST_", "VIRTUAL_ENV", "FORCE_COLOR")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-    return {**kept, "NO_COLOR": "1"}
-
-
-def assert_done(done: subprocess.CompletedProcess[str]) -> None:
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-
-
-def assert_all_passed(done: subprocess.CompletedProcess[str]) -> None:
-    """Left out is at most what needs a program that this machine has not; in CI that fails."""
-    assert_done(done)
-    lines = done.stdout.splitlines()
-    summary = ALL_PASSED.fullmatch(lines[-1])
-    assert summary, lines[-1]
-    reasons = [line for line in lines if line.startswith("SKIPPED [")]
-    assert all(line.endswith("is not installed: this check did not run") for line in reasons)
-    assert bool(reasons) == bool(summary["skipped"])
 
 
 def free_port() -> int:
@@ -102,58 +56,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-# --- virtual environments, made by the products themselves and used by all with the same locks ---
-
-
-@contextlib.contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Let one process of this run in at a time."""
-    with file.open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@dataclass(frozen=True)
-class Environments:
-    folder: Path
-
-    def give(self, product: Baked, python: str = PYTHON) -> Baked:
-        """Link the environment that a product with the same locks has made with `python`."""
-        content = "".join(product.read(name) for name in LOCKS)
-        digest = hashlib.sha256((python + content).encode()).hexdigest()[:16]
-        maker = Baked(self.folder / digest)
-        with alone(self.folder.with_name(f"{digest}.lock")):
-            if not (maker.path / ".venv/ready").exists():
-                shutil.rmtree(maker.path, ignore_errors=True)
-                shutil.copytree(product.path, maker.path)
-                assert_done(make(maker, ".venv/ready", python=python))
-        (product.path / ".venv").symlink_to(maker.path / ".venv")
-        # The tools are the template's own, from the same lock.
-        assert product.read(TOOLS_LOCK) == (PRODUCT / TOOLS_LOCK).read_text(encoding="utf-8")
-        (product.path / ".venv-tools").symlink_to(TOOLS.parent)
-        for name in (*LOCKS, TOOLS_LOCK):  # older than the environments, or make would renew them
-            os.utime(product.path / name, (1, 1))
-        return product
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
-    """What the workers of this run share; the last one to leave removes it."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if worker else base) / "environments"
-    user = folder / f"used by {worker}"
-    lock = folder.with_name("environments.lock")
-    with alone(lock):
-        folder.mkdir(exist_ok=True)
-        user.touch()
-    yield Environments(folder)
-    with alone(lock):
-        user.unlink()
-        if not list(folder.glob("used by *")):
-            shutil.rmtree(folder)
 
 
 def baked_with_hooks(folder: Path, *answers: str) -> Baked:
