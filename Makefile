@@ -27,9 +27,9 @@ help: ## show this list
 demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: keep the findings; RECORD=1: as docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
-	report="$(or $(REPORT),$$folder/report.json)" && \
+	report="$${REPORT:-$$folder/report.json}" && \
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
-	$(if $(HTML),--html "$(HTML)") $(if $(RECORD),&& \
+	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
 	$(BIN)/python -m docs.demo "$$report")
 
 test: environments ## every test: all combinations, the rehearsals, the products on every Python found
@@ -60,7 +60,7 @@ scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in every kind'
 	tflint --config "$$folder/alert-to-snmp-create/terraform/.tflint.hcl" --chdir "$${stack%/versions.tf}" || exit 1; done
 
 format: $(READY) ## rewrite the code in the project's style
-	$(BIN)/ruff check --config pyproject.toml --fix .
+	$(BIN)/ruff check --config pyproject.toml --fix --exit-zero --quiet .
 	$(BIN)/ruff format --config pyproject.toml .
 
 lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
@@ -88,22 +88,22 @@ clean: ## remove what these commands made
 	rm -rf $(VENV) $(TOOLS) $(FUNCTIONS) $(SCAN) .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $(READY)
 
 $(TOOLS_READY): $(PRODUCT)/tools/requirements.txt
-	$(PYTHON) -m venv $(TOOLS)
+	$(PYTHON) -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$(PRODUCT)/tools/requirements.txt"
 	touch $(TOOLS_READY)
 
 $(SCAN_READY): requirements-scan.txt
-	$(PYTHON) -m venv $(SCAN)
+	$(PYTHON) -m venv --clear $(SCAN)
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-scan.txt
 	touch $(SCAN_READY)
 
 $(FUNCTIONS_READY): templates/alert-to-snmp/function/requirements.lock $(PRODUCT)/tests/requirements.txt
-	$(PYTHON) -m venv $(FUNCTIONS)
+	$(PYTHON) -m venv --clear $(FUNCTIONS)
 	$(FUNCTIONS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement templates/alert-to-snmp/function/requirements.lock
 	$(FUNCTIONS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$(PRODUCT)/tests/requirements.txt"
 	touch $(FUNCTIONS_READY)

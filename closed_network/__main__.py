@@ -99,7 +99,7 @@ def write(path: Path, text: str) -> None:
 
 
 def check_that_it_can_be_written(path: Path) -> None:
-    there = path.exists()
+    there = os.path.lexists(path)
     try:
         path.touch()
         if not there:

@@ -18,8 +18,14 @@ ANSWERS = {
     "allow_upstreams": "{{ cookiecutter.allow_upstreams | string | urlencode }}",
 }
 
-# Folders below others that can be empty, the inner ones first.
-NESTED_FOLDERS = ("terraform/platform/tests", "terraform/platform", ".github/workflows")
+# Folders all of whose files an answer can rule out, the inner ones first.
+MAY_BE_EMPTY = (
+    "terraform/platform/tests",
+    "terraform/platform",
+    ".github/workflows",
+    ".github",
+    "mibs",
+)
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
 DOCTOR_COMMAND = "make doctor"
@@ -90,8 +96,7 @@ def remove_empty_folders() -> None:
     """A folder's name cannot carry a condition: the engine has made those that nothing is in."""
     import os
 
-    top = [entry.path for entry in os.scandir() if entry.is_dir(follow_symlinks=False)]
-    for folder in (*NESTED_FOLDERS, *top):
+    for folder in MAY_BE_EMPTY:
         try:
             os.rmdir(folder)
         except OSError:
@@ -114,7 +119,7 @@ def report() -> None:
     else:
         for line in allow_upstreams():
             say(line)
-    say(f"Next: cd {slug} && git init && make test")
+    say(f"Next: cd {slug} && git init -b main && make test")
 
 
 def main() -> None:

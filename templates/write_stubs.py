@@ -28,7 +28,7 @@ def stubs() -> dict[str, str]:
     for kind in KINDS:
         folder = ROOT / "templates" / kind
         for path in sorted(folder.glob("*/**/*")):
-            if path.is_file() and path.suffix != LOCK:
+            if path.is_file() and path.suffix != LOCK and not path.name.startswith("."):
                 kinds_of.setdefault(path.relative_to(folder).as_posix(), []).append(kind)
     return {stub_name(name, kinds): stub_text(name) for name, kinds in kinds_of.items()}
 
@@ -46,7 +46,7 @@ def existing_stubs() -> dict[str, str]:
     texts = {
         path.relative_to(PRODUCT).as_posix(): path.read_text(encoding="utf-8")
         for path in PRODUCT.rglob("*")
-        if path.is_file()
+        if path.is_file() and not path.name.startswith(".")
     }
     return {name: text for name, text in texts.items() if STUB.fullmatch(text)}
 

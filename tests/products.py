@@ -99,9 +99,13 @@ class Environments:
         # The tools are the template's own, from the same lock.
         assert product.read(TOOLS_LOCK) == (PRODUCT / TOOLS_LOCK).read_text(encoding="utf-8")
         (product.path / ".venv-tools").symlink_to(TOOLS.parent)
-        for name in (*LOCKS, TOOLS_LOCK):  # older than the environments, or make would renew them
-            os.utime(product.path / name, (1, 1))
+        self.hold(product)
         return product
+
+    def hold(self, product: Baked) -> None:
+        """Make the locks look older than the environments, or make would make these anew."""
+        for name in (*LOCKS, TOOLS_LOCK):
+            os.utime(product.path / name, (1, 1))
 
 
 @contextlib.contextmanager

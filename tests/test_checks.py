@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from .conftest import CHOICES, PYTHONS, TOOLS, Baked, bake, combinations, commit, git, need
+from .conftest import (
+    CHOICES,
+    PYTHONS,
+    TOOLS,
+    Baked,
+    bake,
+    bare_environment,
+    combinations,
+    commit,
+    git,
+    need,
+)
 from .products import PYTHON, Environments, assert_done, make
 
 # Every value of every question once at least, the rarer questions' in turn.
@@ -93,6 +108,136 @@ def test_make_hooks_lets_git_refuse_what_the_checks_find(
     checked.write_text(good, encoding="utf-8")
     commit(product.path)
     assert git(product.path, "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_cloud_build_gets_what_git_tracks(gcloud: str, tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="pubsub", ci="cloud-build")
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    commit(product.path)
+    for stray in (".venv/a", "terraform/function/.terraform/a", "function/__pycache__/a.pyc"):
+        (product.path / stray).parent.mkdir(parents=True, exist_ok=True)
+        (product.path / stray).touch()
+
+    def uploaded() -> set[str]:
+        done = subprocess.run(
+            [gcloud, "meta", "list-files-for-upload", "."],
+            cwd=product.path,
+            env=bare_environment(tmp_path, PATH=os.environ["PATH"]),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return set(done.stdout.splitlines())
+
+    tracked = set(git(product.path, "ls-files").splitlines())
+    assert uploaded() == tracked
+    with (product.path / ".gcloudignore").open("a", encoding="utf-8") as file:
+        file.write("tools/\n")
+    assert "tools/with_index.py" in tracked - uploaded()
+
+
+def test_outside_of_a_git_root_no_hook_is_installed(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    product = bake(tmp_path, function_kind="http")
+    for target in ("hooks", "lint"):
+        done = make(product, target)
+        assert done.returncode != 0
+        assert "not the root of a Git repository. Run: git init -b main" in done.stderr
+    assert not (tmp_path / ".git/hooks/pre-commit").exists()
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    assert make(product, "git-root").returncode == 0
+
+
+# --- what the workflows decide by themselves ---
+
+
+def job(product: Baked, workflow: str, name: str) -> dict[str, Any]:
+    """A job of one of the product's workflows."""
+    loaded = yaml.safe_load(product.read(f".github/workflows/{workflow}.yml"))
+    found: dict[str, Any] = loaded["jobs"][name]
+    return found
+
+
+def test_the_required_check_stands_for_every_other_job(tmp_path: Path) -> None:
+    product = bake(tmp_path, ci="github-actions")
+    jobs = yaml.safe_load(product.read(".github/workflows/ci.yml"))["jobs"]
+    required = jobs.pop("required")
+    assert set(required["needs"]) == set(jobs)
+    assert required["if"] == "always()"
+    (step,) = required["steps"]
+    assert step["run"] == "exit 1"
+    bad = {"failure", "cancelled", "skipped"}
+    assert set(re.findall(r"contains\(needs\.\*\.result, '(\w+)'\)", step["if"])) == bad
+    assert "&&" not in step["if"]
+    assert not any("if" in each for each in jobs.values())
+
+
+def test_a_deployment_without_a_state_in_a_bucket_is_refused(tmp_path: Path) -> None:
+    product = bake(tmp_path, ci="github-actions")
+    steps = job(product, "deploy", "deploy")["steps"]
+    (guard,) = (step for step in steps if "state" in step.get("name", ""))
+    deploying = next(index for index, step in enumerate(steps) if "make deploy" in str(step))
+    assert steps.index(guard) < deploying
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-e", "-c", guard["run"]],
+            cwd=product.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = run()
+    assert refused.returncode == 1
+    assert "make state BUCKET=" in refused.stdout
+    (product.path / "terraform/function/backend.tf").touch()
+    assert run().returncode == 0
+
+
+def test_the_renewal_keeps_what_somebody_else_has_committed(tmp_path: Path) -> None:
+    product = bake(tmp_path, ci="github-actions", function_kind="http")
+    (script,) = (step["run"] for step in job(product, "renew", "renew")["steps"] if "env" in step)
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    commit(product.path)
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(product.path), str(origin))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "gh").write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/gh\n", encoding="utf-8")
+    (programs / "gh").chmod(0o755)
+
+    def renew(number: int) -> subprocess.CompletedProcess[str]:
+        clone = tmp_path / f"clone{number}"
+        git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+        with (clone / "function/requirements.in").open("a", encoding="utf-8") as file:
+            file.write(f"# {number}\n")
+        return subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=clone,
+            env=bare_environment(tmp_path, PATH=f"{programs}:{os.environ['PATH']}", BASE="main"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for number in (1, 2):  # its own branch is renewed
+        done = renew(number)
+        assert done.returncode == 0, done.stderr
+        assert f"# {number}" in git(origin, "show", "renew-packages:function/requirements.in")
+    assert "pr create" in (tmp_path / "gh").read_text(encoding="utf-8")
+
+    reviewer = tmp_path / "reviewer"
+    git(tmp_path, "clone", "--quiet", "--branch=renew-packages", str(origin), str(reviewer))
+    (reviewer / "function/main.py").write_text("# mended\n", encoding="utf-8")
+    commit(reviewer)
+    git(reviewer, "push", "--quiet", "origin", "renew-packages")
+    refused = renew(3)
+    assert refused.returncode == 1
+    assert "has commits of somebody else" in refused.stdout
+    assert git(origin, "show", "renew-packages:function/main.py") == "# mended\n"
 
 
 # --- the linters of what other programs read, on all that is ever baked ---

@@ -186,22 +186,43 @@ def test_make_lock_raises_the_versions_that_are_asked_for_only_when_told(
     product = environments.give(bake(tmp_path, function_kind="http"))
     origin = product.path / "function/requirements.in"
     with origin.open("a", encoding="utf-8") as wanted:
-        wanted.write("humanize==4.9.0 # old\nidna>=3\n")
+        wanted.write("humanize == 4.9.0 # old\nidna>=3\nclick==8.*\n-c limits.txt\n")
+    (product.path / "function/limits.txt").write_text("humanize<4.11\n", encoding="utf-8")
     before = origin.read_text(encoding="utf-8")
-
-    assert_done(make(product, "lock", "UPGRADE=1"))
-    assert origin.read_text(encoding="utf-8") == before
-    assert "\nhumanize==4.9.0 " in product.read(LOCKS[0])
-
-    assert_done(make(product, "lock", "UPGRADE=all"))
-    (raised,) = re.findall(r"^humanize==(\S+) # old$", origin.read_text("utf-8"), re.MULTILINE)
-    assert tuple(map(int, raised.split("."))) > (4, 9, 0)
-    assert f"\nhumanize=={raised} " in product.read(LOCKS[0])
-    assert "\nidna>=3\n" in origin.read_text(encoding="utf-8")
 
     refused = make(product, "lock", "UPGRADE=al")
     assert refused.returncode != 0
     assert "invalid choice: 'al'" in refused.stderr
+    assert_done(make(product, "lock", "UPGRADE=1"))
+    assert origin.read_text(encoding="utf-8") == before
+    assert "\nhumanize==4.9.0 " in product.read(LOCKS[0])
+
+    environments.hold(product)  # or the environment of all products would be made anew
+    assert_done(make(product, "lock", "UPGRADE=all"))
+    (raised,) = re.findall(r"^humanize == (\S+) # old$", origin.read_text("utf-8"), re.MULTILINE)
+    assert (4, 9, 0) < tuple(map(int, raised.split("."))) < (4, 11)
+    assert f"\nhumanize=={raised} " in product.read(LOCKS[0])
+    assert "\nidna>=3\nclick==8.*\n" in origin.read_text(encoding="utf-8")
+    assert list(origin.parent.glob(".*")) == []
+
+
+@pytest.mark.slow
+def test_make_lock_says_which_environment_has_no_index_of_its_own(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    before = locks(product)
+    typo = make(product, "lock", "ENV=prdo")
+    assert "terraform/function/environments/prdo.tfvars does not exist" in typo.stderr
+    folder = product.path / "terraform/function/environments"
+    folder.mkdir()
+    (folder / "prod.tfvars").write_text('project_id = "p-project"\n', encoding="utf-8")
+    shared = make(product, "lock", "ENV=prod")
+    assert "prod has no platform of its own" in shared.stderr
+    assert "Run: make lock" in shared.stderr
+    assert typo.returncode != 0
+    assert shared.returncode != 0
+    assert locks(product) == before
 
 
 @pytest.mark.slow
@@ -252,7 +273,7 @@ def test_make_lock_that_fails_says_why_and_leaves_both_files(
         done = make(product, "lock")
         assert done.returncode != 0
         (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-        assert line.startswith(f"{product.path / HAND_OVER}: {reason}")
+        assert line.startswith(f"{HAND_OVER}: {reason}")
         assert locks(product) == before
     (product.path / HAND_OVER).write_text(handed, encoding="utf-8")
 

@@ -259,6 +259,14 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
         assert mended.returncode == DONE, mended.stderr
         commit(life.product.path)
     assert differing(life.product) == []
+    # Untracked files count, also for who does not want to see them.
+    git(life.product.path, "config", "status.showUntrackedFiles", "no")
+    (life.product.path / "notes.txt").write_text("precious\n", encoding="utf-8")
+    refused = upgrade(life)
+    assert (refused.returncode, refused.stdout) == (USAGE, "")
+    assert "?? notes.txt" in refused.stderr
+    (life.product.path / "notes.txt").unlink()
+    git(life.product.path, "config", "--unset", "status.showUntrackedFiles")
     now = life.product.files()
     assert {name for name in was if was[name] != now[name] and name[:5] != ".git/"} == {
         ".cruft.json"

@@ -492,6 +492,11 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     assert absent.returncode == 0
     assert "was not looked at" in absent.stderr
     assert run("--check", PATH="/nowhere", CI="true").returncode == 3
+    file.write_text(right + "locals {\n", encoding="utf-8")
+    unread = run("--check", **real)
+    assert unread.returncode == 1
+    assert "cannot read these files" in unread.stderr
+    file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
     assert run(**real).returncode == 0
     assert file.read_text(encoding="utf-8") == right
 

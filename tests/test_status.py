@@ -223,6 +223,9 @@ def test_the_archive_is_named_as_terraform_names_it(
 
     (folder / "link").unlink()
     assert status().lines["source"]["deployed_is_here"] is False
+    for name in "ab":  # which Terraform refuses; each would double the paths without end
+        (folder / name).symlink_to(folder)
+    assert status().lines["source"]["deployed_is_here"] is False
 
 
 def test_a_source_that_has_changed_since_is_not_said_to_be_deployed(

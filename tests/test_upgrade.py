@@ -290,6 +290,7 @@ def test_baking_again_renews_the_templates_files_and_no_other(kind: str, tmp_pat
     assert own.items() <= lived_in.items()
     assert ".git/HEAD" in lived_in
 
+    (product.path / "an empty folder").mkdir()
     refused = cli(tmp_path, *answers)
     assert refused.returncode != 0
     assert "already exists" in refused.stdout
@@ -297,6 +298,7 @@ def test_baking_again_renews_the_templates_files_and_no_other(kind: str, tmp_pat
 
     baked_by(tmp_path, "-f", *answers)
     assert product.files() == {**lived_in, **fresh}
+    assert (product.path / "an empty folder").is_dir()
 
 
 @pytest.mark.slow

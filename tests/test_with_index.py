@@ -79,6 +79,38 @@ def test_a_command_gets_the_index_with_a_token_and_no_other_index(product: Baked
     assert not [name for name, content in product.files().items() if TOKEN.encode() in content]
 
 
+def test_no_file_of_settings_adds_an_index(product: Baked, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name, text in (
+        ("pip/pip.conf", "[global]\nextra-index-url = https://example.com/\nproxy = http://a:1\n"),
+        ("uv/uv.toml", '[[index]]\nname = "x"\nurl = "https://example.com/"\n'),
+    ):
+        file = home / ".config" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text, encoding="utf-8")
+    asked = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-m', 'pip', 'config', 'list'])"
+    )
+
+    def pip_settings(*command: str, **environment: str) -> str:
+        return subprocess.run(
+            [sys.executable, *command, sys.executable, "-c", asked][len(command) == 0 :],
+            cwd=product.path,
+            env=bare_environment(home, PATH="/nowhere", **environment),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+
+    assert "https://example.com/" in pip_settings()
+    with metadata_server(json.dumps({"access_token": TOKEN}).encode()) as host:
+        told = pip_settings("tools/with_index.py", GCE_METADATA_HOST=host)
+    assert "example.com" not in told
+    assert ":env:.index-url=" in told
+    assert ":env:.proxy='http://a:1'" in told
+
+
 def test_the_commands_own_status_is_the_status(product: Baked) -> None:
     with metadata_server(json.dumps({"access_token": TOKEN}).encode()) as host:
         done = with_index(product, "/bin/sh", "-c", "exit 7", GCE_METADATA_HOST=host)

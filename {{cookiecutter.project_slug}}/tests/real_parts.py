@@ -203,7 +203,8 @@ def pubsub_emulator(script: str, folder: Path) -> Iterator[Emulator]:
     # Not through gcloud, which would leave the Java process behind.
     command = [script, "--host=127.0.0.1", f"--port={port}"]
     kept = {name: os.environ[name] for name in ("PATH", "JAVA_HOME") if name in os.environ}
-    with started(command, {**kept, "HOME": str(folder)}, log) as process:
+    # Java cannot start in a folder whose name its locale does not spell.
+    with started(command, {**kept, "HOME": str(folder), "LC_ALL": "C.UTF-8"}, log) as process:
         wait_for_port(process, port, log)
         yield Emulator(port)
 

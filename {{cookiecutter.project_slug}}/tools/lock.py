@@ -13,16 +13,17 @@ Exit status: 0 done; 1 no lock could be made, for the reason uv gives.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from stacks import environment_name, hand_over_file
+from stacks import StackError, environment_name, environment_settings, hand_over_file
 from upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,8 @@ LOCK_LINE = re.compile(
 )
 # One version, named in a requirements.in.
 EXACT = re.compile(
-    r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^]]*\])?==(?P<version>[\w.!+]+)", re.MULTILINE
+    r"^(?P<name>[A-Za-z0-9][\w.-]*(?:\[[^]]*\])?)(?P<equal>\s*==\s*)(?P<version>[\w.!+]+)(?![\w.!+*])",
+    re.MULTILINE,
 )
 WHEELS = "# Wheels for Linux x86_64: Python "
 
@@ -127,13 +129,26 @@ def with_wheels(locked: str) -> str:
 def index_line(environment: str | None) -> str:
     """The first line of function/requirements.txt, from what the platform hands over."""
     platform = hand_over_file(environment)
+    name = platform.relative_to(ROOT)
+    if environment and not platform.is_file():
+        environment_settings("function", environment)
+        raise LockError(
+            f"{name} does not exist: {environment} has no platform of its own, so its index is the "
+            "default's. Run: make lock"
+        )
     try:
         url = json.loads(platform.read_text(encoding="utf-8"))["platform"]["python_index_url"]
-        parse_index(url, str(platform))
+        parse_index(url, str(name))
     except RequirementsError as error:
         raise LockError(str(error)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LockError(f"{platform}: no platform.python_index_url in it ({error!r})") from None
+        why = (
+            "cannot be read" if isinstance(error, OSError) else "no platform.python_index_url in it"
+        )
+        raise LockError(
+            f"{name}: {why}; it begins with "
+            '{"platform": {"python_index_url": "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"'
+        ) from None
     return f"--index-url {url}\n"
 
 
@@ -145,16 +160,18 @@ def current_lock(path: Path) -> str:
     return "".join(line for line in lines if LOCK_LINE.fullmatch(line))
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> bool:
     """Write `text` to `path` in one step, so that a failure leaves what was there.
 
-    What is there already is not touched: `make` would install it again.
+    Returns whether it was another. What is there already is not touched: `make` would install it
+    again.
     """
     if path.is_file() and path.read_bytes() == text.encode():
-        return
+        return False
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(text, encoding="utf-8", newline="\n")
     temporary.replace(path)
+    return True
 
 
 def with_raised_pins(requirements_in: Path) -> str:
@@ -163,47 +180,57 @@ def with_raised_pins(requirements_in: Path) -> str:
     A package that is locked in several versions keeps its own. Raises LockError.
     """
     text = requirements_in.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
-        loose = Path(folder, requirements_in.name)
-        loose.write_text(EXACT.sub(lambda pin: pin[0].replace("==", ">="), text), encoding="utf-8")
-        found: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
+    with beside(requirements_in, EXACT.sub(r"\g<name>>=\g<version>", text)) as loose:
         for pin in EXACT.finditer(compile_lock(loose)):
             found.setdefault(normalised(pin["name"]), set()).add(pin["version"])
 
     def raised(pin: re.Match[str]) -> str:
         versions = found.get(normalised(pin["name"]), set())
         version = versions.pop() if len(versions) == 1 else pin["version"]
-        return f"{pin['name']}{pin['extras'] or ''}=={version}"
+        return f"{pin['name']}{pin['equal']}{version}"
 
     return EXACT.sub(raised, text)
 
 
 def normalised(name: str) -> str:
-    """A package's name in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """A package's name, without extras, in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
 
 
-def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) -> None:
-    """Renew the three locks of this repository. LockError when one cannot be made."""
+@contextlib.contextmanager
+def beside(requirements_in: Path, text: str) -> Iterator[Path]:
+    """A file with `text` in the same folder, where the names of other files in it hold."""
+    copy = requirements_in.with_name(f".{requirements_in.name}.new")
+    copy.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        yield copy
+    finally:
+        copy.unlink()
+
+
+def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) -> list[str]:
+    """Renew the three locks of this repository; return the files that are other than before.
+
+    LockError when one cannot be made, StackError when there is no such environment.
+    """
     first = index_line(environment)
     made: dict[Path, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         function = Path(folder, "function.txt")
         for place in PLACES:
             origin, target = (ROOT / place / f"requirements.{kind}" for kind in ("in", "txt"))
-            if raise_pins:
-                made[origin] = with_raised_pins(origin)
-                origin = Path(folder, f"{place}.in")
-                origin.write_text(made[ROOT / place / "requirements.in"], encoding="utf-8")
             # The tests run with the very packages that are deployed.
             constraints = [function] if place == "tests" else []
-            locked = compile_lock(origin, current_lock(target), constraints, upgrade=upgrade)
+            text = with_raised_pins(origin) if raise_pins else origin.read_text(encoding="utf-8")
+            with beside(origin, text) if raise_pins else contextlib.nullcontext(origin) as source:
+                locked = compile_lock(source, current_lock(target), constraints, upgrade=upgrade)
             if place == "function":
                 function.write_text(locked, encoding="utf-8")
                 locked = first + with_wheels(locked)
-            made[target] = locked
-    for file, text in made.items():
-        replace(file, text)
+            made |= {origin: text, target: locked} if raise_pins else {target: locked}
+    changed = [file for file, text in made.items() if replace(file, text)]
+    return [file.relative_to(ROOT).as_posix() for file in changed]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -216,11 +243,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", type=environment_name, help="name that environment's index")
     options = parser.parse_args(argv)
     try:
-        lock(options.env, upgrade=bool(options.upgrade), raise_pins=options.upgrade == "all")
-    except LockError as error:
+        renewed = lock(
+            options.env, upgrade=bool(options.upgrade), raise_pins=options.upgrade == "all"
+        )
+    except (LockError, StackError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Renewed {', '.join(f'{place}/requirements.txt' for place in PLACES)}.")
+    print(f"Renewed {', '.join(renewed)}." if renewed else "Every lock is as it was.")
     return 0
 
 

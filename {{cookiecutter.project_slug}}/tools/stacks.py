@@ -33,6 +33,8 @@ REQUIREMENTS = ROOT / "function" / "requirements.txt"
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
+NOT_FORMATTED = 3  # of `terraform fmt -check`
+
 BACKEND = """\
 terraform {
   backend "gcs" {
@@ -289,8 +291,10 @@ def check_format(options: argparse.Namespace) -> None:
         return
     check = ["-check", "-diff"] if options.check else []
     done = subprocess.run([program, "fmt", "-recursive", *check, str(TERRAFORM)], check=False)
-    if done.returncode != 0:
+    if done.returncode == NOT_FORMATTED:
         raise StackError("Not in Terraform's format; `make format` mends it.", 1)
+    if done.returncode != 0:
+        raise StackError("terraform fmt cannot read these files.", 1)
 
 
 def validate(options: argparse.Namespace) -> None:

@@ -195,11 +195,14 @@ def archive_name(repository: Repository, facts: Facts) -> str:
         repository.function.get("source_dir", "../../function")  # as variables.tf has it
     )
     # Terraform follows links to folders, too.
-    files = {
-        Path(parent, name).relative_to(folder).as_posix(): Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    }
+    files: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # But not a link to a folder that it is in, which has no end.
+        real = Path(parent).resolve()
+        folders[:] = [each for each in folders if not real.is_relative_to((real / each).resolve())]
+        files |= {
+            Path(parent, each).relative_to(folder).as_posix(): Path(parent, each) for each in names
+        }
     hashed = "\n".join(
         f"{name} {hashlib.sha256(files[name].read_bytes()).hexdigest()}"
         for name in sorted(files)

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from repository_checks import CRUFT_STATE, mapping, read_object, text
+from repository_checks import CRUFT_STATE, check_answers, mapping, read_object, text
 from stacks import ROOT
 from upstreams import presentable
 
@@ -96,7 +96,7 @@ def git(*arguments: str) -> str:
 def require_committed() -> None:
     """UpgradeError unless everything here is committed, so that all can be taken back."""
     try:
-        changed = git("status", "--porcelain").splitlines()
+        changed = git("status", "--porcelain", "--untracked-files=normal").splitlines()
     except UpgradeError as error:
         raise UpgradeError(f"{error}\nRun `git init` and commit what is here.") from None
     if changed:
@@ -175,6 +175,10 @@ def upgrade(version: str | None, answers: str | None) -> int:
     if left:
         print("You and the template changed the same places. These are left for you to merge:")
         print(*(f"  {line}" for line in left), sep="\n")
+    differing = [result.seen for result in check_answers() if result.symptom]
+    if differing:
+        print("Your own files still say otherwise; `make doctor` tells how to mend that:")
+        print(*(f"  {line}" for line in differing), sep="\n")
     print("See what changed: git diff HEAD. Then: make lock, make test, make plan; and commit.")
     print("To take it back instead: git reset --hard && git clean -d --force")
     return LEFT_TO_MERGE if left else DONE

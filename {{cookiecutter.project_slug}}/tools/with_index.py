@@ -22,6 +22,7 @@ import urllib.request
 from collections.abc import Sequence
 
 from google_cloud import SignInError, sign_in
+from lock import pip_setting
 from upstreams import REQUIREMENTS, Index, RequirementsError, read_index
 
 METADATA_HOST = "metadata.google.internal"
@@ -32,6 +33,7 @@ MISLEADING = (
     "PIP_EXTRA_INDEX_URL",
     "PIP_FIND_LINKS",
     "PIP_NO_INDEX",
+    "UV_CONFIG_FILE",
     "UV_EXTRA_INDEX_URL",
     "UV_FIND_LINKS",
     "UV_INDEX",
@@ -64,6 +66,10 @@ def access_token() -> str:
 def environment(index: Index, token: str) -> dict[str, str]:
     """This process's environment, with the index and its login for pip and for uv."""
     kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    # Files of settings can name other indexes, too. Of pip's, what reaches the index is kept.
+    told = {f"PIP_{name.upper()}": pip_setting(name) for name in ("cert", "proxy")}
+    kept |= {name: value for name, value in told.items() if value}
+    kept |= {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
     host = f"{index.location}-python.pkg.dev"
     url = f"https://oauth2accesstoken:{token}@{host}/{index.project}/{index.repository}/simple/"
     return {**kept, "PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
