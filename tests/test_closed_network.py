@@ -315,7 +315,7 @@ def test_the_default_repository_is_denied_then_allowed_then_built_and_answers(
 def assert_that_it_is_documented(report: Report, lock: str) -> None:
     """Each file with the hash of its bytes, each request in its stage, each client as it ran."""
     names = [file.package for file in report.files]
-    assert names == sorted(re.findall(r"^(\S+)==", lock, re.MULTILINE))
+    assert names == sorted(re.findall(r"^([\w.-]+)(?:\[\S+\])?==", lock, re.MULTILINE))
     assert all(file.in_lock and f"sha256:{file.sha256}" in lock for file in report.files)
     assert report.versions.keys() - {"uv"} == {
         *("Python", "pip", "gcloud", "functions-framework", "snmptrapd", "mitmproxy", "proxpi")
