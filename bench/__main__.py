@@ -13,7 +13,7 @@ from rich.table import Table
 
 from closed_network.processes import interrupt_on_signals
 
-from . import doctor, functions, template
+from . import doctor, functions, hooks, template
 
 GROUPS = {
     "template": (template.bake_rows, template.request_rows),
@@ -24,6 +24,7 @@ GROUPS = {
         functions.load_rows,
     ),
     "doctor": (doctor.check_rows, doctor.explain_rows),
+    "hooks": (hooks.lint_rows,),
 }
 
 
