@@ -277,7 +277,7 @@ def lint(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[st
 SCHEMA = ("check-jsonschema", "--builtin-schema")
 WORKFLOWS, BUILDS = ".github/workflows/*.yml", "cloudbuild*.yaml"
 LINTERS = {
-    "actionlint": (["actionlint"], WORKFLOWS),
+    "actionlint": (["actionlint", "-shellcheck", f"{TOOLS}/shellcheck"], WORKFLOWS),
     "zizmor": (["zizmor", "--offline", "--pedantic", "--no-progress"], ".github/**/*.yml"),
     "workflows": ([*SCHEMA, "vendor.github-workflows"], WORKFLOWS),
     "Dependabot": ([*SCHEMA, "vendor.dependabot"], ".github/dependabot.yml"),

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from closed_network import diagnosis
+from closed_network.clients import Machine
 from closed_network.evidence import page
 from closed_network.journal import Request
 from closed_network.report import CONTROLS, Check, Command, Report, ServedFile, StageFailedError
-from closed_network.stages import without_secret
+from closed_network.stages import Rehearsal, without_secret
 
 from .chromium import Tab, chromium, find_chromium
 from .conftest import bake, need
@@ -403,3 +404,18 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_rehearsal(tmp_path:
     done = rehearse(product.path, tmp_path, "--html", str(tmp_path / "nowhere" / "page.html"))
     assert (done.status, done.output) == (2, "")
     assert "nowhere/page.html" in done.errors
+
+
+def test_a_file_that_is_not_the_locks_fails_the_stage(tmp_path: Path) -> None:
+    requirements = tmp_path / "source/requirements.txt"
+    requirements.parent.mkdir()
+    requirements.write_text(f"idna==3.20 \\\n    --hash=sha256:{DIGEST}\n", encoding="utf-8")
+    rehearsal = Rehearsal.__new__(Rehearsal)
+    rehearsal.machine, rehearsal.report = Machine(tmp_path, "http://127.0.0.1:1"), Report("here")
+    wheel = replace(asked(INDEX_HOST, 0), path="/p/r/idna-3.20-py3-none-any.whl", sha256=DIGEST)
+
+    rehearsal.compare_with_the_lock([wheel])
+    assert [file.in_lock for file in rehearsal.report.files] == [True]
+    assert rehearsal.report.checks[0].claim == "the files are those of the lock"
+    with pytest.raises(StageFailedError, match="no such hash for idna"):
+        rehearsal.compare_with_the_lock([replace(wheel, sha256="0" * 64)])
