@@ -417,32 +417,40 @@ def test_notes_of_cruft_that_say_nothing_are_no_problem(content: str, tmp_path: 
 # --- what cannot be merged ---
 
 
+# A file that the user and then the template bring, each with a text of its own.
+NEWS = ".github/workflows/news.yml"
+
+
+def bring_news(life: Life) -> None:
+    """Let the template change a line of the Makefile and bring the file NEWS."""
+    news = life.template / PRODUCT.name / NEWS
+    news.parent.mkdir(parents=True, exist_ok=True)
+    news.write_text("on: workflow_dispatch\n", encoding="utf-8")
+    life.renew(f"{PRODUCT.name}/Makefile", "PORT ?= 8080", "PORT ?= 8181")
+
+
 @pytest.mark.slow
 def test_an_upgrade_names_what_the_user_and_the_template_both_changed(
     tmp_path: Path, template_repository: Path
 ) -> None:
     life = Life(tmp_path, template_repository)
-    own = ".github/workflows/news.yml"
     life.write(
         {
             "Makefile": life.product.read("Makefile").replace("PORT ?= 8080", "PORT ?= 9090"),
-            own: "on: push\n",
+            NEWS: "on: push\n",
         }
     )
     was = life.product.files()
-    news = template_repository / PRODUCT.name / own
-    news.parent.mkdir(parents=True, exist_ok=True)
-    news.write_text("on: workflow_dispatch\n", encoding="utf-8")
-    life.renew(f"{PRODUCT.name}/Makefile", "PORT ?= 8080", "PORT ?= 8181")
+    bring_news(life)
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
     merge = "edit what stands between <<<<<<< and >>>>>>>"
     assert f"  Makefile: {merge}" in done.stdout
-    assert f"  {own}: {merge}" in done.stdout
+    assert f"  {NEWS}: {merge}" in done.stdout
     makefile = life.product.read("Makefile")
     assert "PORT ?= 9090\n=======\nPORT ?= 8181\n" in makefile
-    assert "on: push\n=======\non: workflow_dispatch\n" in life.product.read(own)
+    assert "on: push\n=======\non: workflow_dispatch\n" in life.product.read(NEWS)
     again = upgrade(life)
     assert again.returncode == USAGE
     assert "UU Makefile" in again.stderr
@@ -465,18 +473,14 @@ def test_an_upgrade_names_what_it_left_where_git_does_not_know_the_templates_fil
     # Edited before the first commit, so that Git has nothing to merge by.
     (life.product.path / ".git").rename(tmp_path / "forgotten")
     git(life.product.path, "init", "--quiet", "--initial-branch=main")
-    own = ".github/workflows/news.yml"
     edited = life.product.read("Makefile").replace("PORT ?= 8080", "PORT ?= 9090")
-    life.write({"Makefile": edited, own: "on: push\n"})
-    news = template_repository / PRODUCT.name / own
-    news.parent.mkdir(parents=True, exist_ok=True)
-    news.write_text("on: workflow_dispatch\n", encoding="utf-8")
-    life.renew(f"{PRODUCT.name}/Makefile", "PORT ?= 8080", "PORT ?= 8181")
+    life.write({"Makefile": edited, NEWS: "on: push\n"})
+    bring_news(life)
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
     assert "  Makefile: take over what is in Makefile.rej, then remove that" in done.stdout
-    assert f"  {own}: was left as it is" in done.stdout
+    assert f"  {NEWS}: was left as it is" in done.stdout
     assert life.product.read("Makefile") == edited
     assert "+PORT ?= 8181" in life.product.read("Makefile.rej")
     assert "on: workflow_dispatch" in life.cruft("diff").stdout

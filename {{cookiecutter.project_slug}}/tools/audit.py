@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from lock import pip_setting
-from repository_checks import package_name, read, requirements, shown
+from lock import package_name, pip_setting
+from repository_checks import read, requirements, shown
 from stacks import REQUIREMENTS
 from upstreams import end_on_signals, presentable, run_bounded
 

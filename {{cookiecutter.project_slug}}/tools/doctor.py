@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 import repository_checks
 import symptoms
-from findings import OK, PROBLEM, UNKNOWN, Result
+from findings import OK, PROBLEM, UNKNOWN, Result, escape_what_cannot_be_shown, progress
 from repository_checks import Facts, Repository
 from stacks import StackError, environment_name
 from symptoms import Catalogue, Explained, Group, Symptom, filled
@@ -248,10 +248,6 @@ def print_json(content: object) -> None:
     print(json.dumps(content, indent=2))
 
 
-def progress(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
-
-
 def build_id(text: str) -> str:
     if not BUILD_ID.fullmatch(text):
         raise argparse.ArgumentTypeError(
@@ -280,10 +276,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    # A terminal that cannot show a character must not stop the doctor.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_cannot_be_shown()
     options = arguments(argv)
     end_on_signals()
     try:

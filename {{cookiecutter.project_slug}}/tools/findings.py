@@ -1,7 +1,9 @@
-"""What the doctor's checks say."""
+"""What the checks of doctor and status say, and how they speak."""
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import NamedTuple
 
 OK, PROBLEM, UNKNOWN = "ok", "problem", "could not tell"
@@ -21,3 +23,15 @@ class Result(NamedTuple):
     command: str = ""
     symptom: str = ""
     optional: bool = False
+
+
+def progress(words: str) -> None:
+    """Say what is being done, apart from what is found."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def escape_what_cannot_be_shown() -> None:
+    """A terminal that lacks a character gets its number instead of an end of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

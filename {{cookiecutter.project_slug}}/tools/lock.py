@@ -183,19 +183,19 @@ def with_raised_pins(requirements_in: Path) -> str:
     found: dict[str, set[str]] = {}
     with beside(requirements_in, EXACT.sub(r"\g<name>>=\g<version>", text)) as loose:
         for pin in EXACT.finditer(compile_lock(loose)):
-            found.setdefault(normalised(pin["name"]), set()).add(pin["version"])
+            found.setdefault(package_name(pin["name"]), set()).add(pin["version"])
 
     def raised(pin: re.Match[str]) -> str:
-        versions = found.get(normalised(pin["name"]), set())
-        version = versions.pop() if len(versions) == 1 else pin["version"]
+        versions = found.get(package_name(pin["name"]), set())
+        version = next(iter(versions)) if len(versions) == 1 else pin["version"]
         return f"{pin['name']}{pin['equal']}{version}"
 
     return EXACT.sub(raised, text)
 
 
-def normalised(name: str) -> str:
-    """A package's name, without extras, in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
+def package_name(requirement: str) -> str:
+    """The name that a requirement begins with, in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", requirement)[0]).lower()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from findings import OK, PROBLEM, UNKNOWN, Result
 from lock import RUNTIMES as LOCKED_RUNTIMES
-from lock import WHEELS
+from lock import WHEELS, package_name
 from stacks import (
     HAND_OVER,
     PLACEHOLDER,
@@ -360,11 +360,6 @@ def is_in(wanted: str, locked: list[str]) -> bool:
     same = [entry for entry in locked if package_name(entry) == package_name(wanted)]
     pin = re.search(r"==([^\s;,*]+)\s*(?:;.*)?$", wanted)
     return any(not pin or re.search(rf"=={re.escape(pin[1])}(?=[\s;]|$)", each) for each in same)
-
-
-def package_name(requirement: str) -> str:
-    """The name that a requirement begins with, in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", requirement)[0]).lower()
 
 
 def check_hand_over(repository: Repository) -> Iterator[Result]:

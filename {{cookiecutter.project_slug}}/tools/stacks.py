@@ -277,7 +277,7 @@ def destroy(options: argparse.Namespace) -> None:
     print(LEFT_BEHIND[stack.name])
 
 
-def check_format(options: argparse.Namespace) -> None:
+def format_files(options: argparse.Namespace) -> None:
     """Bring the stacks' files into Terraform's own format; with --check only tell which are not.
 
     Without Terraform there is nothing to tell, which is a failure in CI alone.
@@ -299,7 +299,7 @@ def check_format(options: argparse.Namespace) -> None:
 
 def validate(options: argparse.Namespace) -> None:
     """Check each stack of this repository without its state: format, validity, its own tests."""
-    check_format(options)
+    format_files(options)
     for name in STACKS:
         if (TERRAFORM / name / "versions.tf").is_file():
             stack = Stack(name, None)
@@ -362,7 +362,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument("stack", choices=STACKS)
         add_options(command)
     command = commands.add_parser("format", help="bring the files into Terraform's format")
-    command.set_defaults(function=check_format)
+    command.set_defaults(function=format_files)
     command.add_argument("--check", action="store_true", help="change nothing, tell which are not")
     command = commands.add_parser("validate", help="check format and validity, run the own tests")
     command.set_defaults(function=validate, check=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import hashlib
-import io
 import json
 import os
 import sys
@@ -27,7 +26,7 @@ import cloud_checks
 import google_cloud
 import repository_checks
 from cloud_checks import Cloud
-from findings import OK, PROBLEM, UNKNOWN
+from findings import OK, PROBLEM, UNKNOWN, escape_what_cannot_be_shown, progress
 from google_cloud import Answer, Request
 from repository_checks import RUNTIMES, Facts, Repository
 from stacks import REQUIREMENTS, ROOT, StackError, environment_name
@@ -298,10 +297,6 @@ def show(lines: Iterable[Line]) -> None:
         print("What is wrong, and its cure: make doctor")
 
 
-def progress(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
-
-
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="status.py", description="Say what is deployed and whether it is fit."
@@ -312,10 +307,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    # A terminal that cannot show a character must not stop the page.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_cannot_be_shown()
     options = arguments(argv)
     end_on_signals()
     try:
