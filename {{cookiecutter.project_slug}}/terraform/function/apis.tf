@@ -1,4 +1,4 @@
-# The APIs that this function needs, and the service agents that something below grants a role to.
+# The APIs that this function needs, and the service agents that somebody grants a role to.
 # A secret, key or topic that is given proves by its existence that its API is on.
 # Before the first plan cloudresourcemanager and serviceusage must be on in the function's project.
 
@@ -18,26 +18,23 @@ locals {
       alert   = ["pubsub", "monitoring"]
       storage = ["pubsub", "eventarc"]
     }[var.trigger.kind],
+    local.service_agents,
   ))
 
   # Agents come into being when they are asked for, and a grant to one that does not exist fails.
-  service_agents = toset(concat(
+  service_agents = concat(
     local.has_topic ? ["pubsub"] : [],
-    local.has_bucket ? ["eventarc"] : [],
-    local.has_key ? ["cloudfunctions", "run"] : [],
     # The platform grants these something, so they must be there before it does.
+    local.has_bucket ? ["eventarc"] : [],
     local.shared_platform ? ["cloudbuild", "cloudfunctions", "run"] : [],
-  ))
+    local.shared_platform && local.has_key ? ["artifactregistry", "eventarc", "pubsub"] : [],
+  )
 
   # Their e-mails are fixed by the project's number.
   agents = {
     for name, domain in {
-      cloudfunctions = "gcf-admin-robot"
-      eventarc       = "gcp-sa-eventarc"
-      monitoring     = "gcp-sa-monitoring-notification"
-      pubsub         = "gcp-sa-pubsub"
-      run            = "serverless-robot-prod"
-      storage        = "gs-project-accounts"
+      monitoring = "gcp-sa-monitoring-notification"
+      pubsub     = "gcp-sa-pubsub"
     } : name => "service-${data.google_project.this.number}@${domain}.iam.gserviceaccount.com"
   }
 }
@@ -53,7 +50,7 @@ resource "google_project_service" "this" {
 
 resource "google_project_service_identity" "agents" {
   provider = google-beta
-  for_each = local.service_agents
+  for_each = toset(local.service_agents)
 
   project = var.project_id
   service = google_project_service.this[each.key].service
@@ -67,12 +64,12 @@ data "google_storage_project_service_account" "agent" {
   depends_on = [google_project_service.this]
 }
 
-# What grants a role to an agent depends on this.
+# What grants a role to Pub/Sub's agent depends on this.
 resource "time_sleep" "service_agents" {
-  count = local.has_topic || local.has_bucket || local.has_key ? 1 : 0
+  count = local.has_topic ? 1 : 0
 
   create_duration = var.waits.service_agents
-  triggers        = { agents = join(" ", sort([for agent in google_project_service_identity.agents : agent.service])) }
+  triggers        = { project = var.project_id }
 
-  depends_on = [data.google_storage_project_service_account.agent]
+  depends_on = [google_project_service_identity.agents]
 }

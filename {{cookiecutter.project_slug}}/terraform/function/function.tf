@@ -17,7 +17,7 @@ resource "google_cloudfunctions2_function" "this" {
     runtime           = var.function.runtime
     entry_point       = var.function.entry_point
     worker_pool       = var.platform.worker_pool
-    docker_repository = var.platform.docker_repository
+    docker_repository = local.docker_repository
     service_account   = "projects/${local.build_account.project}/serviceAccounts/${local.build_account.email}"
 
     environment_variables = merge(var.function.build_environment, {
@@ -107,7 +107,12 @@ resource "google_cloudfunctions2_function" "this" {
 
   lifecycle {
     replace_triggered_by = [terraform_data.egress]
+
+    precondition {
+      condition     = length(local.service_agents_lack) == 0
+      error_message = "The platform does not allow Google's service agents of ${var.project_id} what this function needs: ${join(", ", local.service_agents_lack)}. Run `make accounts`: it prints what the platform's owner adds to `functions`; after `make platform` the hand-over, platform.service_agents, says so."
+    }
   }
 
-  depends_on = [google_project_service.this, time_sleep.iam, time_sleep.kms]
+  depends_on = [google_artifact_registry_repository.docker, google_project_service.this, time_sleep.iam]
 }

@@ -4,6 +4,26 @@ locals {
   # What has to happen in another project is for the platform's owner to do.
   shared_platform = var.platform.project_id != var.project_id
 
+  has_key = var.function.kms_key_name != null
+
+  # What Google's service agents must be allowed on what other functions use, too: the project, a
+  # given topic, a key. So the platform allows it once, and no function takes it back.
+  service_agents_must = {
+    storage_triggers = local.has_bucket
+    alert_topics     = [for topic in [var.trigger.topic] : topic if topic != null && var.trigger.kind == "alert"]
+    kms_keys         = [for key in [var.function.kms_key_name] : key if key != null]
+  }
+  service_agents_may = lookup(var.platform.service_agents, var.project_id, {
+    storage_triggers = false
+    alert_topics     = []
+    kms_keys         = []
+  })
+  service_agents_lack = concat(
+    local.service_agents_must.storage_triggers && !local.service_agents_may.storage_triggers ? ["storage_triggers"] : [],
+    tolist(setsubtract(local.service_agents_must.alert_topics, local.service_agents_may.alert_topics)),
+    tolist(setsubtract(local.service_agents_must.kms_keys, local.service_agents_may.kms_keys)),
+  )
+
   # An account of another project cannot build here.
   own_build_account = var.function.own_build_service_account || local.shared_platform
 
@@ -80,13 +100,17 @@ resource "google_project_iam_member" "build_sources" {
   }
 }
 
-# In a platform of another project only its owner can grant these: see output platform_must_list.
+resource "terraform_data" "docker" {
+  input = one(google_artifact_registry_repository.docker[*].id)
+}
+
+# In a platform of another project only its owner can grant the first: see output platform_must_list.
 resource "google_artifact_registry_repository_iam_member" "build" {
   for_each = {
     for repository, grant in {
       python = { id = var.platform.python_repository, role = "roles/artifactregistry.reader" }
-      docker = { id = var.platform.docker_repository, role = "roles/artifactregistry.writer" }
-    } : repository => grant if local.own_build_account && !local.shared_platform
+      docker = { id = local.docker_repository, role = "roles/artifactregistry.writer" }
+    } : repository => grant if local.own_build_account && split("/", grant.id)[1] == var.project_id
   }
 
   project    = split("/", each.value.id)[1]
@@ -94,27 +118,37 @@ resource "google_artifact_registry_repository_iam_member" "build" {
   repository = split("/", each.value.id)[5]
   role       = each.value.role
   member     = "serviceAccount:${local.emails["build"]}"
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.docker]
+  }
 }
 
 # The function depends on this: when it is built, its accounts and their roles are in force.
 resource "time_sleep" "iam" {
   create_duration = var.waits.iam
 
-  # What is waited for: another account or role means another wait.
+  # What is waited for: another account or role means another wait. Never an attribute of a grant,
+  # which the provider may write in another form when it makes it.
   triggers = {
-    accounts = join(" ", values(local.emails))
-    grants = join(", ", concat(
-      [
-        for grant in concat(
-          values(google_project_iam_member.runtime),
-          google_project_iam_member.build_logs,
-          google_project_iam_member.build_sources,
-          values(google_project_iam_member.storage_trigger),
-        ) : "${grant.role} to ${grant.member}"
-      ],
-      [for grant in google_artifact_registry_repository_iam_member.build : "${grant.role} on ${grant.repository}"],
-      [for grant in google_secret_manager_secret_iam_member.runtime : "${grant.role} on ${grant.secret_id}"],
-      [for grant in google_storage_bucket_iam_member.runtime : "${grant.role} on ${grant.bucket}"],
-    ))
+    accounts     = join(" ", values(local.emails))
+    roles        = join(" ", var.function.runtime_roles)
+    secrets      = join(" ", local.secrets)
+    repositories = local.own_build_account ? "${var.platform.python_repository} ${local.docker_repository}" : ""
+    bucket       = local.has_bucket ? local.bucket : ""
   }
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.docker]
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build_logs,
+    google_project_iam_member.build_sources,
+    google_project_iam_member.event_receiver,
+    google_project_iam_member.runtime,
+    google_secret_manager_secret_iam_member.runtime,
+    google_storage_bucket_iam_member.runtime,
+  ]
 }

@@ -24,6 +24,8 @@ data "archive_file" "source" {
   source_dir  = local.source_dir
   excludes    = setsubtract(fileset(local.source_dir, "**"), local.source_files)
   output_path = "${path.module}/.terraform/${var.function.name}.zip"
+  # Else the bytes follow the umask of whoever checked the files out.
+  output_file_mode = "0644"
 
   lifecycle {
     precondition {
@@ -73,11 +75,15 @@ resource "google_storage_bucket" "source" {
     }
   }
 
-  depends_on = [google_project_service.this, time_sleep.kms]
+  depends_on = [google_project_service.this]
 }
 
 resource "google_storage_bucket_object" "source" {
   bucket = google_storage_bucket.source.name
   name   = "${var.function.name}-${local.source_hash}.zip"
   source = data.archive_file.source.output_path
+
+  lifecycle {
+    replace_triggered_by = [google_storage_bucket.source.id] # a new bucket is empty
+  }
 }

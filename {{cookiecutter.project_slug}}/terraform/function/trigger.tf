@@ -9,18 +9,16 @@ locals {
   has_topic        = contains(["pubsub", "alert"], var.trigger.kind)
   has_dead_letters = local.has_topic && var.trigger.dead_letters
   has_bucket       = var.trigger.kind == "storage"
+  owns_alerts      = var.trigger.kind == "alert" && var.trigger.topic == null
 
-  topic = one(concat(
-    google_pubsub_topic.topic[*].name,
-    [for given in [var.trigger.topic] : basename(given) if given != null],
-  ))
+  topic = local.has_topic ? coalesce(var.trigger.topic, "projects/${var.project_id}/topics/${var.function.name}") : null
   bucket = one(concat(
     google_storage_bucket.bucket[*].name,
     data.google_storage_bucket.given[*].name,
   ))
 
   # The deterministic address of the function's Cloud Run service: known before there is one.
-  url = "https://${google_cloudfunctions2_function.this.name}-${data.google_project.this.number}.${var.platform.region}.run.app"
+  url = "https://${var.function.name}-${data.google_project.this.number}.${var.platform.region}.run.app"
 
   # Messages are kept this long, and subscriptions for ever, even when nothing has come for a month.
   retention = "604800s"
@@ -35,6 +33,11 @@ resource "google_cloud_run_v2_service_iam_member" "invokers" {
   name   = google_cloudfunctions2_function.this.name
   role   = "roles/run.invoker"
   member = each.key == "trigger" ? "serviceAccount:${local.emails["trigger"]}" : each.key
+
+  # What is made anew under its name has lost its grants: here as below.
+  lifecycle {
+    replace_triggered_by = [google_cloudfunctions2_function.this.id]
+  }
 }
 
 # ---- pubsub, alert ----
@@ -47,7 +50,7 @@ resource "google_pubsub_topic" "topic" {
   labels       = var.function.labels
   kms_key_name = var.function.kms_key_name
 
-  depends_on = [google_project_service.this, time_sleep.kms]
+  depends_on = [google_project_service.this]
 }
 
 # Not an Eventarc trigger: that makes a subscription of its own, to which no dead letters can be
@@ -57,7 +60,7 @@ resource "google_pubsub_subscription" "push" {
 
   project = var.project_id
   name    = var.function.name
-  topic   = "projects/${var.project_id}/topics/${local.topic}"
+  topic   = local.topic
   labels  = var.function.labels
 
   ack_deadline_seconds       = 600 # longer than any function may run
@@ -90,6 +93,7 @@ resource "google_pubsub_subscription" "push" {
   depends_on = [
     google_cloud_run_v2_service_iam_member.invokers,
     google_service_account_iam_member.token_creator,
+    google_pubsub_topic.topic,
     google_pubsub_topic_iam_member.dead_letters,
     google_pubsub_subscription.dead_letters,
   ]
@@ -114,7 +118,7 @@ resource "google_pubsub_topic" "dead_letters" {
   labels       = var.function.labels
   kms_key_name = var.function.kms_key_name
 
-  depends_on = [google_project_service.this, time_sleep.kms]
+  depends_on = [google_project_service.this]
 }
 
 # Without a subscription nobody would keep them.
@@ -152,6 +156,10 @@ resource "google_pubsub_subscription_iam_member" "dead_letters" {
   role         = "roles/pubsub.subscriber"
   member       = "serviceAccount:${local.agents["pubsub"]}"
 
+  lifecycle {
+    replace_triggered_by = [google_pubsub_subscription.push[0].id]
+  }
+
   depends_on = [time_sleep.service_agents]
 }
 
@@ -165,25 +173,28 @@ resource "google_monitoring_notification_channel" "alert" {
   display_name = var.function.name
   user_labels  = var.function.labels
   labels = {
-    topic = "projects/${var.project_id}/topics/${local.topic}"
+    topic = local.topic
   }
 
-  depends_on = [google_project_service.this]
+  depends_on = [google_project_service.this, google_pubsub_topic.topic]
 }
 
 # Cloud Monitoring's agent comes into being with the project's first channel of this type.
 resource "time_sleep" "monitoring_agent" {
-  count = var.trigger.kind == "alert" ? 1 : 0
+  count = local.owns_alerts ? 1 : 0
 
   create_duration = var.waits.service_agents
-  triggers        = { project = google_monitoring_notification_channel.alert[0].project }
+  triggers        = { project = var.project_id }
+
+  depends_on = [google_monitoring_notification_channel.alert]
 }
 
-resource "google_pubsub_topic_iam_member" "alert" {
-  count = var.trigger.kind == "alert" ? 1 : 0
+# On a given topic other functions may need the same: there it is the platform's.
+resource "google_pubsub_topic_iam_member" "notifications" {
+  count = local.owns_alerts ? 1 : 0
 
   project = var.project_id
-  topic   = local.topic
+  topic   = google_pubsub_topic.topic[0].name
   role    = "roles/pubsub.publisher"
   member  = "serviceAccount:${local.agents["monitoring"]}"
 
@@ -211,7 +222,7 @@ resource "google_storage_bucket" "bucket" {
     }
   }
 
-  depends_on = [google_project_service.this, time_sleep.kms]
+  depends_on = [google_project_service.this]
 }
 
 data "google_storage_bucket" "given" {
@@ -231,26 +242,28 @@ data "google_storage_bucket" "given" {
   }
 }
 
+resource "terraform_data" "bucket" {
+  input = one(google_storage_bucket.bucket[*].id)
+}
+
 resource "google_storage_bucket_iam_member" "runtime" {
   count = local.has_bucket ? 1 : 0
 
   bucket = local.bucket
   role   = "roles/storage.objectViewer"
   member = "serviceAccount:${local.emails["runtime"]}"
+
+  lifecycle {
+    replace_triggered_by = [terraform_data.bucket]
+  }
 }
 
-# The trigger account receives the events that Cloud Storage's agent publishes; Eventarc's agent sets
-# this up.
-resource "google_project_iam_member" "storage_trigger" {
-  for_each = local.has_bucket ? {
-    receiver  = { role = "roles/eventarc.eventReceiver", email = local.emails["trigger"] }
-    publisher = { role = "roles/pubsub.publisher", email = local.agents["storage"] }
-    agent     = { role = "roles/eventarc.serviceAgent", email = local.agents["eventarc"] }
-  } : {}
+# The trigger account receives the events that Cloud Storage's agent publishes and that Eventarc's
+# agent has set up; those two are the platform's to allow.
+resource "google_project_iam_member" "event_receiver" {
+  count = local.has_bucket ? 1 : 0
 
   project = var.project_id
-  role    = each.value.role
-  member  = "serviceAccount:${each.value.email}"
-
-  depends_on = [time_sleep.service_agents]
+  role    = "roles/eventarc.eventReceiver"
+  member  = "serviceAccount:${local.emails["trigger"]}"
 }

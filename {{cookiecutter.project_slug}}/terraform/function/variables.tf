@@ -16,6 +16,12 @@ variable "platform" {
     python_index_url      = string               # the same repository, as pip names it
     build_service_account = string               # e-mail
     reserved_ranges       = optional(string, "") # of the network, separated by commas
+    # What Google's service agents of a project may do, by the project's id.
+    service_agents = optional(map(object({
+      storage_triggers = optional(bool, false)
+      alert_topics     = optional(list(string), [])
+      kms_keys         = optional(list(string), [])
+    })), {})
   })
   nullable = false
 
@@ -113,7 +119,8 @@ variable "function" {
     })), {})
     runtime_roles = optional(set(string), [])
 
-    # Null: Google's keys, and no policy. The key must be the Docker repository's, too.
+    # Null: Google's keys, and no policy. The key must be the Docker repository's, too, and the
+    # platform must list it (make accounts).
     kms_key_name                = optional(string)
     binary_authorization_policy = optional(string)
   })
@@ -269,8 +276,10 @@ variable "trigger" {
   type = object({
     kind     = string
     invokers = optional(set(string), []) # http: user:…, group:… or serviceAccount:…
-    topic    = optional(string)          # pubsub, alert: projects/P/topics/T; null: it is created
-    bucket   = optional(string)          # storage: its name; null: it is created
+    # pubsub, alert: projects/P/topics/T; null: it is created. Of kind alert the platform must list
+    # it (make accounts).
+    topic  = optional(string)
+    bucket = optional(string) # storage: its name; null: it is created
     # pubsub, alert: the wait before a message is delivered again grows from one to the other
     minimum_backoff = optional(string, "10s")
     maximum_backoff = optional(string, "600s")
