@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from tf.gen import tfplugin_pb2 as protocol
 
-from . import values
+from . import effects, values
 from .schemas import FOLDER, Schema, recorded, schema_response
 
 # Terraform applies ten things at once, and several Terraforms may be attached.
@@ -58,6 +58,7 @@ class Replay:
     delay: float
     _moments: Iterator[int] = field(default_factory=itertools.count)
     _changes: list[Change] = field(default_factory=list)
+    _taken_away: dict[effects.Identity, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -69,15 +70,24 @@ class Replay:
     @contextlib.contextmanager
     def changing(
         self, provider: str, kind: str, action: str, values: dict[str, Any]
-    ) -> Iterator[None]:
-        """Record the change that is made meanwhile."""
+    ) -> Iterator[int]:
+        """Record the change that is made meanwhile; give the moment in which it started."""
         with self._lock:
             started = next(self._moments)
         self._ended.wait(self.delay)
-        yield
+        yield started
         with self._lock:
             ended = next(self._moments)
             self._changes.append(Change(provider, kind, action, values, started, ended))
+            identity = effects.identity(kind, values)
+            if action == "delete" and identity:
+                self._taken_away[identity] = ended
+
+    def is_gone(self, kind: str, state: dict[str, Any], made: int) -> bool:
+        """Tell whether what was made in that moment, or what it is on, was deleted since."""
+        identities = (effects.identity(kind, state), effects.holder(kind, state))
+        with self._lock:
+            return any(self._taken_away.get(each, made) > made for each in identities if each)
 
     def end(self) -> None:
         """Delay nothing any more."""
@@ -126,6 +136,7 @@ class Provider:
 
     def __init__(self, name: str, schemas: Path, running: Replay) -> None:
         self.name = name
+        self.legacy = name in effects.LEGACY
         self.running = running
         schema = recorded(name, schemas)
         self.resources = schema["resource_schemas"]
@@ -182,7 +193,14 @@ class Provider:
         return protocol.UpgradeResourceState.Response(upgraded_state=state)
 
     def read(self, request: Message) -> Message:
-        return protocol.ReadResource.Response(new_state=request.current_state)
+        """Answer with the state as it is, or with nothing when it was deleted from elsewhere."""
+        state = values.decode(request.current_state)
+        made = int(request.private or 0)
+        if state is not None and self.running.is_gone(request.type_name, state, made):
+            return protocol.ReadResource.Response(new_state=values.encode(None))
+        return protocol.ReadResource.Response(
+            new_state=request.current_state, private=request.private
+        )
 
     def read_data_source(self, request: Message) -> Message:
         block = self.data_sources[request.type_name]["block"]
@@ -192,18 +210,29 @@ class Provider:
 
     def plan(self, request: Message) -> Message:
         block = self.resources[request.type_name]["block"]
-        planned = values.plan(block, values.decode(request.proposed_new_state))
-        return protocol.PlanResourceChange.Response(planned_state=values.encode(planned))
+        proposed, prior = map(values.decode, (request.proposed_new_state, request.prior_state))
+        if self.legacy:
+            proposed = effects.unwritten(request.type_name, block, proposed, prior)
+        return protocol.PlanResourceChange.Response(
+            planned_state=values.encode(values.plan(block, proposed)),
+            planned_private=request.prior_private,
+            legacy_type_system=self.legacy,
+        )
 
     def apply(self, request: Message) -> Message:
         block = self.resources[request.type_name]["block"]
         prior, planned = values.decode(request.prior_state), values.decode(request.planned_state)
         action = "create" if prior is None else "delete" if planned is None else "update"
         told = prior if planned is None else values.decode(request.config)
-        with self.running.changing(self.name, request.type_name, action, told):
+        with self.running.changing(self.name, request.type_name, action, told) as started:
             seed = request.type_name.encode() + request.planned_state.msgpack
             state = values.complete(block, planned, seed)
-        return protocol.ApplyResourceChange.Response(new_state=values.encode(state))
+            if self.legacy:
+                state = effects.written(request.type_name, block, state)
+        made = str(started).encode() if action == "create" else request.planned_private
+        return protocol.ApplyResourceChange.Response(
+            new_state=values.encode(state), private=made, legacy_type_system=self.legacy
+        )
 
 
 def refusals(block: Schema, configuration: values.Value) -> list[Message]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from terraform_replay import __main__ as command_line
-from terraform_replay import values
+from terraform_replay import effects, values
 from terraform_replay.clients import (
     Client,
     ProvidersError,
@@ -29,7 +29,7 @@ from terraform_replay.clients import (
     required_providers,
 )
 from terraform_replay.recording import record
-from terraform_replay.schemas import FOLDER, VERSIONS
+from terraform_replay.schemas import FOLDER, VERSIONS, recorded
 from terraform_replay.server import Change, Replay, replay
 
 from .conftest import need
@@ -309,6 +309,97 @@ def test_what_was_applied_is_planned_again_as_it_is_changed_in_place_and_destroy
     assert checked(replayed.run(folder, "state", "list")) == ""
     actions = [change.action for change in running.changes()[before:]]
     assert actions == ["create"] * 7 + ["update"] * 2 + ["delete"] * 7
+
+
+# What applying does besides what was planned
+
+REWRITTEN = """
+resource "google_secret_manager_secret_iam_member" "reads" {
+  project   = "my-project-id"
+  secret_id = "snmp"
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "user:taro@example.com"
+}
+
+resource "time_sleep" "grant" {
+  create_duration = "1s"
+  triggers        = { secret = SECRET }
+  depends_on      = [google_secret_manager_secret_iam_member.reads]
+}
+"""
+ATTRIBUTE = "google_secret_manager_secret_iam_member.reads.secret_id"
+
+
+def test_an_attribute_that_the_provider_writes_in_another_form_breaks_who_reads_it(
+    replayed: Client, folder: Path
+) -> None:
+    write(folder, REWRITTEN.replace("SECRET", ATTRIBUTE))
+    refused = checked(replayed.run(folder, "apply", "-auto-approve"), status=1)
+    assert "Provider produced inconsistent final plan" in refused
+    assert '"snmp"' in refused
+    assert '"projects/my-project-id/secrets/snmp"' in refused
+    checked(replayed.run(folder, "destroy", "-auto-approve"))
+
+    write(folder, REWRITTEN.replace("SECRET", '"snmp"'))
+    checked(replayed.run(folder, "apply", "-auto-approve"))
+    checked(replayed.run(folder, "plan", "-detailed-exitcode"))
+
+
+def test_every_form_is_of_an_attribute_that_is_recorded_and_is_no_change() -> None:
+    recorded_types = recorded("google", FOLDER)["resource_schemas"]
+    for kind, forms in effects.WRITTEN.items():
+        block = recorded_types[kind]["block"]
+        planned = dict.fromkeys([*block["attributes"], *block.get("block_types", {})])
+        planned |= {name: "x" for name, of in block["attributes"].items() if of["type"] == "string"}
+        state = effects.written(kind, block, planned)
+        assert {name for name in forms if state[name] != planned[name]} == set(forms)
+        assert effects.written(kind, block, state) == state
+        assert effects.unwritten(kind, block, planned, state) == state
+
+
+HELD = """
+resource "google_pubsub_topic" "topic" {
+  project = "my-project-id"
+  name    = "alerts"
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  project = "my-project-id"
+  topic   = google_pubsub_topic.topic.name
+  role    = "roles/pubsub.publisher"
+  member  = "user:taro@example.com"
+  TIED
+}
+"""
+TIED = "lifecycle {\n    replace_triggered_by = [google_pubsub_topic.topic.id]\n  }"
+
+
+def test_what_is_made_anew_has_lost_its_grants_unless_they_are_made_anew_with_it(
+    replayed: Client, folder: Path
+) -> None:
+    anew = ("apply", "-auto-approve", "-replace=google_pubsub_topic.topic")
+    for tied, status in (("", 2), (TIED, 0)):
+        write(folder, HELD.replace("TIED", tied))
+        checked(replayed.run(folder, "apply", "-auto-approve"))
+        checked(replayed.run(folder, "plan", "-detailed-exitcode"))
+        checked(replayed.run(folder, *anew))
+        checked(replayed.run(folder, "plan", "-detailed-exitcode"), status)
+
+
+def test_a_grant_that_two_states_hold_is_gone_for_both_when_one_is_destroyed(
+    replayed: Client, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    grant = HELD[HELD.index('resource "google_pubsub_topic_iam_member"') :]
+    grant = grant.replace("google_pubsub_topic.topic.name", '"given"').replace("TIED", "")
+    for member, status in (("hanako", 0), ("taro", 2)):
+        write(folder, grant)
+        write(other, grant.replace("taro", member))
+        for each in (folder, other):
+            checked(replayed.run(each, "apply", "-auto-approve"))
+        checked(replayed.run(other, "destroy", "-auto-approve"))
+        checked(replayed.run(folder, "plan", "-detailed-exitcode"), status)
 
 
 def changes_of(kind: str, changes: list[Change]) -> list[Change]:

@@ -22,6 +22,17 @@ variables {
     python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
     python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
     build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+    service_agents = {
+      my-project-id = {
+        storage_triggers = true
+        alert_topics     = ["projects/my-project-id/topics/alerts"]
+        kms_keys         = ["projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"]
+      }
+      other-project = {
+        storage_triggers = true
+        kms_keys         = ["projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"]
+      }
+    }
   }
   function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good" }
   trigger  = { kind = "http" }
@@ -83,7 +94,7 @@ run "a_message_comes_without_a_notification_channel" {
     error_message = "The subscription must be to it."
   }
   assert {
-    condition     = length(google_monitoring_notification_channel.alert) + length(google_pubsub_topic_iam_member.alert) == 0
+    condition     = length(google_monitoring_notification_channel.alert) + length(google_pubsub_topic_iam_member.notifications) == 0
     error_message = "Cloud Monitoring has nothing to do with messages."
   }
 }
@@ -107,8 +118,37 @@ run "a_given_topic_is_used_and_none_is_made" {
     error_message = "Cloud Monitoring must publish to the given topic."
   }
   assert {
-    condition     = google_pubsub_topic_iam_member.alert[0].topic == "alerts"
-    error_message = "Cloud Monitoring's agent must be allowed to publish to the given topic."
+    condition     = length(google_pubsub_topic_iam_member.notifications) == 0
+    error_message = "What other functions need of the given topic, too, must be the platform's to grant."
+  }
+  assert {
+    condition = jsonencode(output.platform_must_list) == jsonencode({
+      service_agents = { my-project-id = {
+        alert_topics     = ["projects/my-project-id/topics/alerts"]
+        kms_keys         = []
+        storage_triggers = false
+      } }
+    })
+    error_message = "The platform must be told of the topic."
+  }
+}
+
+run "a_topic_that_the_platform_does_not_list_is_refused" {
+  command = plan
+  variables {
+    trigger = { kind = "alert", topic = "projects/my-project-id/topics/unlisted" }
+  }
+  expect_failures = [google_cloudfunctions2_function.this]
+}
+
+run "a_message_from_a_given_topic_needs_nothing_of_the_platform" {
+  command = plan
+  variables {
+    trigger = { kind = "pubsub", topic = "projects/my-project-id/topics/unlisted" }
+  }
+  assert {
+    condition     = output.platform_must_list == null
+    error_message = "Nobody but its publishers must be allowed to publish to the topic."
   }
 }
 
@@ -165,12 +205,12 @@ run "an_object_comes_through_eventarc_from_a_new_bucket" {
     error_message = "The trigger must be for that bucket alone."
   }
   assert {
-    condition = { for grant in google_project_iam_member.storage_trigger : grant.role => grant.member } == {
-      "roles/eventarc.eventReceiver" = "serviceAccount:moded-trigger@my-project-id.iam.gserviceaccount.com"
-      "roles/eventarc.serviceAgent"  = "serviceAccount:service-123456789012@gcp-sa-eventarc.iam.gserviceaccount.com"
-      "roles/pubsub.publisher"       = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
-    }
-    error_message = "The trigger account, Cloud Storage's agent and Eventarc's agent must have one role each."
+    condition     = google_project_iam_member.event_receiver[0].role == "roles/eventarc.eventReceiver" && google_project_iam_member.event_receiver[0].member == "serviceAccount:moded-trigger@my-project-id.iam.gserviceaccount.com"
+    error_message = "The trigger account must be allowed to receive events."
+  }
+  assert {
+    condition     = output.platform_must_list == null
+    error_message = "What Google's agents need in its own project the platform grants unasked."
   }
   assert {
     condition     = google_storage_bucket_iam_member.runtime[0].bucket == "my-project-id-moded-inbox" && google_storage_bucket_iam_member.runtime[0].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.runtime[0].member == "serviceAccount:moded-runtime@my-project-id.iam.gserviceaccount.com"
@@ -183,6 +223,27 @@ run "an_object_comes_through_eventarc_from_a_new_bucket" {
   assert {
     condition     = length(google_pubsub_subscription.push) + length(google_service_account_iam_member.token_creator) == 0
     error_message = "Eventarc makes its own subscription."
+  }
+}
+
+run "a_storage_trigger_that_the_platform_does_not_allow_is_refused" {
+  command = plan
+  variables {
+    project_id = "third-project"
+    trigger    = { kind = "storage" }
+  }
+  expect_failures = [google_cloudfunctions2_function.this]
+}
+
+run "a_storage_trigger_in_another_project_is_told_to_the_platform" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    trigger    = { kind = "storage" }
+  }
+  assert {
+    condition     = jsonencode(output.platform_must_list.service_agents) == jsonencode({ other-project = { alert_topics = [], kms_keys = [], storage_triggers = true } })
+    error_message = "The platform must be told that a bucket calls functions there."
   }
 }
 
@@ -286,7 +347,6 @@ run "an_own_build_account_has_four_roles_and_is_told_to_the_platform" {
   assert {
     condition = jsonencode(output.platform_must_list) == jsonencode({
       build_service_accounts = ["moded-build@my-project-id.iam.gserviceaccount.com"]
-      projects               = {}
     })
     error_message = "The perimeter must let the own build account in."
   }
@@ -316,8 +376,22 @@ run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" 
     error_message = "The APIs must be enabled in the function's project."
   }
   assert {
-    condition     = length(google_artifact_registry_repository_iam_member.build) == 0
-    error_message = "Nothing must be granted in the platform's project."
+    condition = {
+      for grant in google_artifact_registry_repository_iam_member.build : "${grant.project}/${grant.location}/${grant.repository}" => "${grant.role} ${grant.member}"
+      } == {
+      "other-project/asia-northeast1/moded" = "roles/artifactregistry.writer serviceAccount:moded-build@other-project.iam.gserviceaccount.com"
+    }
+    error_message = "The build account must write images in its own project, and nothing must be granted in the platform's."
+  }
+  assert {
+    condition = (
+      google_artifact_registry_repository.docker[0].project == "other-project" &&
+      google_artifact_registry_repository.docker[0].location == "asia-northeast1" &&
+      google_artifact_registry_repository.docker[0].repository_id == "moded" &&
+      google_artifact_registry_repository.docker[0].format == "DOCKER" &&
+      google_cloudfunctions2_function.this.build_config[0].docker_repository == "projects/other-project/locations/asia-northeast1/repositories/moded"
+    )
+    error_message = "The API takes no Docker repository of another project than the function's."
   }
   assert {
     condition = jsonencode(output.platform_must_list) == jsonencode({
@@ -399,13 +473,44 @@ run "a_key_encrypts_function_source_and_messages" {
     error_message = "Everything must be encrypted with the key."
   }
   assert {
-    condition = toset([for grant in google_kms_crypto_key_iam_member.agents : grant.member]) == toset([
-      "serviceAccount:service-123456789012@gcf-admin-robot.iam.gserviceaccount.com",
-      "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
-      "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com",
-      "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com",
-    ])
-    error_message = "Every agent that encrypts must be allowed to use the key."
+    condition = jsonencode(output.platform_must_list) == jsonencode({
+      service_agents = { my-project-id = {
+        alert_topics     = []
+        kms_keys         = ["projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"]
+        storage_triggers = false
+      } }
+    })
+    error_message = "The platform must be told of the key."
+  }
+}
+
+run "a_key_that_the_platform_does_not_list_is_refused" {
+  command = plan
+  variables {
+    function = {
+      name         = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      kms_key_name = "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/unlisted"
+    }
+  }
+  expect_failures = [google_cloudfunctions2_function.this]
+}
+
+run "a_key_encrypts_the_docker_repository_that_is_made" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    function = {
+      name         = "moded", entry_point = "handle", source_dir = "tests/sources/good"
+      kms_key_name = "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
+    }
+  }
+  assert {
+    condition     = google_artifact_registry_repository.docker[0].kms_key_name == "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
+    error_message = "Images must be encrypted with the key."
+  }
+  assert {
+    condition     = toset(keys(google_project_service_identity.agents)) == toset(["artifactregistry", "cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run"])
+    error_message = "The platform would let an agent use the key that does not exist."
   }
 }
 
@@ -422,10 +527,6 @@ run "a_key_encrypts_the_bucket_that_is_made" {
   assert {
     condition     = google_storage_bucket.bucket[0].encryption[0].default_kms_key_name == "projects/my-keys-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"
     error_message = "The bucket must be encrypted with the key."
-  }
-  assert {
-    condition     = keys(google_kms_crypto_key_iam_member.agents) == ["cloudfunctions", "eventarc", "run", "storage"]
-    error_message = "Every agent that encrypts must be allowed to use the key."
   }
 }
 
@@ -498,8 +599,11 @@ run "the_function_waits_for_its_accounts_and_roles" {
   }
   assert {
     condition = time_sleep.iam.triggers == tomap({
-      accounts = "moded-build@my-project-id.iam.gserviceaccount.com moded-runtime@my-project-id.iam.gserviceaccount.com"
-      grants   = "roles/logging.logWriter to serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com, roles/storage.objectViewer to serviceAccount:moded-build@my-project-id.iam.gserviceaccount.com, roles/artifactregistry.writer on ar-builddocker, roles/artifactregistry.reader on ar-buildpython"
+      accounts     = "moded-build@my-project-id.iam.gserviceaccount.com moded-runtime@my-project-id.iam.gserviceaccount.com"
+      bucket       = ""
+      repositories = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      roles        = ""
+      secrets      = ""
     })
     error_message = "Another account or role must mean another wait."
   }

@@ -223,7 +223,7 @@ run "an_alert_is_published_pushed_and_never_lost" {
   }
   assert {
     condition = {
-      topic = google_pubsub_topic_iam_member.alert[0].topic, role = google_pubsub_topic_iam_member.alert[0].role, member = google_pubsub_topic_iam_member.alert[0].member
+      topic = google_pubsub_topic_iam_member.notifications[0].topic, role = google_pubsub_topic_iam_member.notifications[0].role, member = google_pubsub_topic_iam_member.notifications[0].member
       } == {
       topic = "crf-sendtoevent", role = "roles/pubsub.publisher", member = "serviceAccount:service-123456789012@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
     }
