@@ -47,6 +47,7 @@ TOPIC = "projects/my-project-id/topics/alerts"
 # Ways to have a function, as changes of its settings; platform.service_agents allows all of them.
 WAYS: dict[str, dict[str, Any]] = {
     **{trigger: {"trigger": {"kind": trigger}} for trigger in TRIGGERS},
+    "http": {"trigger": {"kind": "http", "invokers": ["group:operators@example.com"]}},
     "secrets": {
         "function": {
             "secret_environment": {"SNMP_USERS": {"secret": "snmp-users"}},
