@@ -172,7 +172,7 @@ class Report:
         if not self.passed:
             return f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
         if self.unproven:
-            return f"Passed; NOT PROVEN on this machine: {len(self.unproven)} of its claims."
+            return f"Passed; NOT PROVEN: {len(self.unproven)} of its claims."
         return "PASSED: the build asked Artifact Registry alone, and the function answered."
 
     def as_dict(self) -> dict[str, Any]:

@@ -366,7 +366,7 @@ def test_without_the_clients_the_claims_are_not_proven(tmp_path: Path) -> None:
         "the real gcloud sets the switch to ALLOW",
         "the trap says what the event says",
     }
-    assert "NOT PROVEN on this machine: 3 of its claims" in done.output
+    assert "NOT PROVEN: 3 of its claims" in done.output
     assert "PASSED" not in done.output
     assert done.report["isolation"].startswith("not enforced")
 
@@ -420,7 +420,7 @@ def with_another_hash(lock: str) -> str:
 
 NOWHERE = "this-package-is-nowhere-to-be-found==1.0 --hash=sha256:" + "0" * 64 + "\n"
 
-FRAMEWORK = "functions-framework==3.9.2"
+FRAMEWORK = "functions-framework==3.10.2"
 MORE_TRAPS = """
 import threading
 _notify = notify
@@ -459,7 +459,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
     ),
     "a source distribution": (
         "function/requirements.txt",
-        lambda _: INDEX_LINE + "docopt==0.6.2\nfunctions-framework==3.9.2\n",
+        lambda _: INDEX_LINE + f"docopt==0.6.2\n{FRAMEWORK}\n",
         "4 build",
         ["docopt-0.6.2.tar.gz is a source distribution", "wheels"],
     ),

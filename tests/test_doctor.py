@@ -180,11 +180,11 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no framework": (without_package("functions-framework"), "framework-missing"),
     "a package that is not asked for any more": (without_package("pysnmp"), "lock-stale"),
     "a newer version asked for": (
-        in_file("function/requirements.in", "pysnmp==7.1.21", "pysnmp==7.1.22"),
+        in_file("function/requirements.in", "pysnmp==7.1.30", "pysnmp==7.1.31"),
         "lock-stale",
     ),
     "a newer framework asked for": (
-        in_file("function/requirements.in", "framework==3.9.2", "framework==9.9"),
+        in_file("function/requirements.in", "framework==3.10.2", "framework==9.9"),
         "lock-stale",
     ),
     "no requirements.in": (without("function/requirements.in"), "lock-stale"),
@@ -221,7 +221,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         "package-elsewhere",
     ),
     "a repository asked for": (
-        in_file("function/requirements.in", "pysnmp==7.1.21", "git+https://example.com/pysnmp"),
+        in_file("function/requirements.in", "pysnmp==7.1.30", "git+https://example.com/pysnmp"),
         "package-elsewhere",
     ),
     "no hand-over": (without(HAND_OVER), "hand-over-missing"),

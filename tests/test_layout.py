@@ -129,16 +129,16 @@ ENTRY_POINTS = {
     "http": "handle_request",
     "storage": "handle_object",
 }
-REFERENCE_PINS = [
-    "functions-framework==3.9.2",
-    "pysnmp==7.1.21",
-    "google-cloud-error-reporting==1.12.0",
+PINS = [
+    "functions-framework==3.10.2",
+    "pysnmp==7.1.30",
+    "google-cloud-error-reporting==1.17.0",
 ]
 # With the hooks, which take their time: each choice with each other one.
 PAIRS = combinations()[:: len(CHOICES["python_version"]) + 1]
 # GitHub's own expressions, ${{ }}, are none of the engine's.
 UNRENDERED = re.compile(rb"(?<!\$)\{\{|\{%|\{##|cookiecutter\.")
-REFERENCE_INDEX = (
+INDEX_LINE = (
     "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
 )
 
@@ -228,12 +228,12 @@ def test_an_unknown_combination_would_be_noticed(tmp_path: Path) -> None:
             check_content(".json", bad)
 
 
-def test_the_default_is_the_reference_deployment(tmp_path: Path) -> None:
+def test_the_default_has_its_index_and_its_pins(tmp_path: Path) -> None:
     product = bake(tmp_path)
-    assert product.read("function/requirements.txt").splitlines()[0] == REFERENCE_INDEX
-    assert product.read("function/requirements.in").splitlines() == REFERENCE_PINS
+    assert product.read("function/requirements.txt").splitlines()[0] == INDEX_LINE
+    assert product.read("function/requirements.in").splitlines() == PINS
     locked = product.read("function/requirements.txt")
-    for pin in REFERENCE_PINS:
+    for pin in PINS:
         assert f"\n{pin} \\\n" in locked
 
 

@@ -1,6 +1,6 @@
 """SNMPv2c, with pysnmp's message layer over a plain socket.
 
-pysnmp 7.1.21's own hlapi.v1arch hangs on an inform without an answer and cannot close after a trap.
+pysnmp 7.1.30's own hlapi.v1arch hangs on an inform without an answer and cannot close after a trap.
 """
 
 from __future__ import annotations

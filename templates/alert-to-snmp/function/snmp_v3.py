@@ -6,7 +6,6 @@ import asyncio
 import functools
 import socket
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from pysnmp.hlapi.v3arch import asyncio as hlapi  # type: ignore[import-untyped]
@@ -30,7 +29,8 @@ AUTH_PROTOCOLS = {
     "SHA-384": hlapi.USM_AUTH_HMAC256_SHA384,
     "SHA-512": hlapi.USM_AUTH_HMAC384_SHA512,
 }
-# Longer keys than 128 bits are extended as Net-SNMP does it (Blumenthal's draft).
+# pysnmp encrypts with cryptography, which google-auth brings along. Longer keys than 128 bits are
+# extended as Net-SNMP does it (Blumenthal's draft).
 PRIV_PROTOCOLS = {
     "AES-128": hlapi.USM_PRIV_CFB128_AES,
     "AES-192": hlapi.USM_PRIV_CFB192_AES_BLUMENTHAL,
@@ -39,10 +39,6 @@ PRIV_PROTOCOLS = {
 
 SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
 SNMP_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
-
-# RFC 3826 asks for this mode. pysnmp encrypts with cryptography, which google-auth brings along;
-# the lock says which version, and that one still has the mode there.
-warnings.filterwarnings("ignore", message="CFB has been moved")
 
 _starting = threading.Lock()
 
