@@ -175,8 +175,8 @@ def topics() -> int:
 
 def agents() -> int:
     """How many service agents of each project the ingress rules name."""
-    declared = re.search(r"\[for service in (\[.*\])", stack_file("platform", "identities.tf"))
-    return len(json.loads(declared[1])) if declared else 0
+    (named,) = re.findall(r"for agent in (\[.*?\])", stack_file("platform", "perimeter.tf"))
+    return len(json.loads(named))
 
 
 def rule_services() -> list[int]:
@@ -311,13 +311,10 @@ class Layout:
     def attributes(self) -> int:
         return attributes(1 + self.others, self.build_accounts)
 
-    @property
-    def writers(self) -> int:
-        """In the Docker repository's allow policy: build accounts, and who fetches images."""
-        return self.build_accounts + self.others
-
     def fits(self) -> bool:
-        return self.attributes <= fact("attributes") and self.writers <= fact("principals")
+        # Each build account is in the Python repository's allow policy.
+        within = self.build_accounts <= fact("principals")
+        return within and self.attributes <= fact("attributes")
 
 
 def projects_for(functions: int) -> int:
@@ -384,7 +381,7 @@ def layouts() -> Iterator[str]:
         "functions are",
         "service accounts in the fullest project",
         "perimeter attributes",
-        "principals at the Docker repository",
+        "principals at the Python repository",
     )
     for layout in (
         Layout("in the platform's project", most, 0),
@@ -395,7 +392,7 @@ def layouts() -> Iterator[str]:
             layout.name,
             marked(layout.accounts, fact("accounts")),
             marked(layout.attributes, fact("attributes")),
-            marked(layout.writers, fact("principals")),
+            marked(layout.build_accounts, fact("principals")),
         )
     yield row("*limit*", *(number(fact(name)) for name in ("accounts", "attributes", "principals")))
 

@@ -167,9 +167,14 @@ class Repository:
                 repository=text(platform.get("python_repository")).rpartition("/")[2],
             )
         own = function.get("own_build_service_account") is True
-        if own or (facts.project and facts.project != facts.function_project):
+        elsewhere = bool(facts.project) and facts.project != facts.function_project
+        if own or elsewhere:
             account = f"{facts.function}-build@{facts.function_project}.iam.gserviceaccount.com"
             facts = facts._replace(build_account=account, own_build_account=True)
+        if elsewhere:
+            place = f"projects/{facts.function_project}/locations/{text(platform.get('region'))}"
+            docker = f"{place}/repositories/{facts.function}"
+            facts = facts._replace(docker_repository=docker)
         return facts
 
 
