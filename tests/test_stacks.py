@@ -797,7 +797,7 @@ def test_an_interrupt_at_the_question_ends_the_command_with_nothing_done(
         assert process.stderr
         asked = b""
         while b"Enter a value:" not in asked:
-            asked += process.stdout.read1()
+            asked += os.read(process.stdout.fileno(), 4096)
         os.killpg(process.pid, signal.SIGINT)
         process.stdout.read()
         errors = process.stderr.read().decode()
