@@ -197,6 +197,51 @@ def test_a_deployment_without_a_state_in_a_bucket_is_refused(tmp_path: Path) -> 
     assert run().returncode == 0
 
 
+@pytest.mark.parametrize("ci", ["github-actions", "cloud-build"])
+@pytest.mark.parametrize(
+    ("named", "given"),
+    [("", []), ("prod", ["ENV=prod"]), ("x; touch ran", ["ENV=x; touch ran"])],
+    ids=["none", "one", "a command"],
+)
+def test_a_deployment_names_an_environment_only_where_there_is_one(
+    named: str, given: list[str], ci: str, tmp_path: Path
+) -> None:
+    product = bake(tmp_path, ci=ci)
+    if ci == "github-actions":
+        (step,) = (
+            each
+            for each in job(product, "deploy", "deploy")["steps"]
+            if each.get("name") == "Deploy"
+        )
+        assert list(step["env"].values()) == ["${{ vars.TERRAFORM_ENV }}"]
+        command, variables = ["bash", "-e", "-c", step["run"]], dict.fromkeys(step["env"], named)
+    else:
+        steps = yaml.safe_load(product.read("cloudbuild-deploy.yaml"))["steps"]
+        (step,) = (each for each in steps if each["id"] == "deploy")
+
+        def substituted(text: str) -> str:
+            return text.replace("$_ENV", named).replace("$$", "$")
+
+        command = [step["entrypoint"], *map(substituted, step["args"])]
+        variables = dict(substituted(each).split("=", 1) for each in step.get("env", []))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    # Of all that make is given: its arguments, and ENV in its environment.
+    (programs / "make").write_text('#!/bin/sh\nprintf "%s\\n" "$@" ${ENV+"exported $ENV"}\n')
+    (programs / "make").chmod(0o755)
+    path = os.pathsep.join([str(programs), os.defpath])
+    done = subprocess.run(
+        command,
+        cwd=product.path,
+        env=bare_environment(tmp_path, PATH=path, **variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["deploy", "YES=1", *given]
+    assert not (product.path / "ran").exists()
+
+
 def test_the_renewal_keeps_what_somebody_else_has_committed(tmp_path: Path) -> None:
     product = bake(tmp_path, ci="github-actions", function_kind="http")
     (script,) = (step["run"] for step in job(product, "renew", "renew")["steps"] if "env" in step)

@@ -64,6 +64,7 @@ COMMON_FILES = {
     "tests/test_structured_log.py",
     "tools/audit.py",
     "tools/cloud_checks.py",
+    "tools/command_line.py",
     "tools/doctor.py",
     "tools/findings.py",
     "tools/google_cloud.py",

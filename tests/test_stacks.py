@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,7 +29,7 @@ from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 
 from .conftest import Baked, bake, bare_environment
-from .test_terraform import GIVEN, settings
+from .test_terraform import GIVEN, name_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -62,6 +64,12 @@ def environment(terraform: Client, running: Replay, tmp_path: Path) -> dict[str,
 
 @pytest.fixture
 def make(product: Baked, environment: dict[str, str]) -> Run:
+    return maker(product, environment)
+
+
+def maker(product: Baked, environment: dict[str, str]) -> Run:
+    """Return what runs make in `product`."""
+
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments],
@@ -181,6 +189,41 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
 
 
 @pytest.mark.slow
+def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    settings(product, "platform", **GIVEN["create"])
+    name_receivers(product)
+    topic = "projects/a-project/topics/alerts"
+    settings(product, "function", trigger={"kind": "alert", "topic": topic})
+    make = maker(product, environment)
+
+    assert make("platform", "YES=1").returncode == 0
+    refused = make("deploy", "YES=1")
+    assert refused.returncode == 1
+    text = " ".join(refused.stderr.replace("│", " ").split())
+    assert f"what this function needs: {topic}. Run `make accounts`" in text
+
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert "google_monitoring_notification_channel" in resources(product, "function")
+    assert "google_pubsub_subscription" not in resources(product, "function")
+    listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
+    assert listed == {
+        "functions": {
+            "service_agents": {
+                "a-project": {"alert_topics": [topic], "kms_keys": [], "storage_triggers": False}
+            }
+        }
+    }
+    settings(product, "platform", **listed)
+    assert make("platform", "YES=1").returncode == 0
+    deployed = make("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+
+
+@pytest.mark.slow
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
@@ -203,11 +246,72 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.slow
 def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
     marker = product.path / "ran"
-    for name, target in (("ENV", "plan"), ("STACK", "plan"), ("BUCKET", "state")):
+    typed = (
+        ("ENV", "plan"),
+        ("STACK", "plan"),
+        ("YES", "deploy"),
+        ("BUCKET", "state"),
+        ("EVENT", "send"),
+        ("PORT", "send"),
+    )
+    for name, target in typed:
         for text in (f"x; touch {marker}; echo ", f"`touch {marker}`", f"$$(touch {marker})"):
             done = make(target, f"{name}={text}")
             assert done.returncode == 2
-            assert not marker.exists()
+            assert not marker.exists(), name
+
+
+# What is given and what its refusal says of it; each with the target that takes it.
+REFUSED_VALUES = {
+    ("deploy", "YES=no"): "'no' must be 1",
+    ("deploy", "YES=0"): "'0' must be 1",
+    ("destroy", "YES=true"): "'true' must be 1",
+    ("platform", "YES="): "'' must be 1",
+    ("accounts", "YES=yes"): "'yes' must be 1",
+    ("state", "BUCKET=a-bucket", "YES=no"): "'no' must be 1",
+    ("plan", "ENV="): "'' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for",
+    ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '' must be 1 to 30",
+    ("status", "ENV="): "argument --env: '' must be 1 to 30",
+    ("doctor", "ENV="): "argument --env: '' must be 1 to 30",
+    ("explain", "ENV="): "argument --env: '' must be 1 to 30",
+    ("lock", "ENV="): "argument --env: '' must be 1 to 30",
+    ("plan", "STACK="): "argument stack: invalid choice: ''",
+    ("lock", "UPGRADE="): "argument --upgrade: invalid choice: ''",
+    ("upgrade", "VERSION="): "argument --version: is given and empty",
+    ("upgrade", "ANSWERS="): "argument --answers: is given and empty",
+    ("audit", "IGNORE="): "argument --ignore: '' must be ids",
+    ("explain", "BUILD="): "argument --build: '' must be a build's id",
+    ("explain", "LOG="): "argument file: is given and empty",
+    ("send", "EVENT="): "argument files: is given and empty",
+    ("send", "PORT="): "argument --port: invalid int value: ''",
+    ("run", "PORT="): "PORT: is given and empty: it must be a number, such as 8080",
+    ("state", "BUCKET="): "BUCKET is '', but it must be a bucket's name",
+}
+
+
+@pytest.mark.parametrize("given", REFUSED_VALUES, ids=" ".join)
+@pytest.mark.parametrize("where", ["typed", "exported"])
+def test_a_value_that_says_nothing_or_not_1_is_refused(
+    given: tuple[str, ...], where: str, product: Baked, make: Run, tmp_path: Path
+) -> None:
+    for environment in (".venv", ".venv-tools"):
+        programs = product.path / environment / "bin"
+        programs.mkdir(parents=True)
+        (programs / "python").symlink_to(sys.executable)
+        (programs.parent / "ready").touch()
+    called = tmp_path / "called"
+    program = tmp_path / "recorder"
+    program.write_text(f"#!/bin/sh\ntouch {called}\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    target, *typed = given
+    variables = dict(each.split("=") for each in typed) if where == "exported" else {}
+    variables = {name: "" if "$" in value else value for name, value in variables.items()}
+    refused = make(target, *([] if variables else typed), TERRAFORM=str(program), **variables)
+    assert refused.returncode == 2
+    said = [each for each in refused.stderr.splitlines() if not each.startswith("make: ")]
+    assert len(said) == 1, refused.stderr
+    assert REFUSED_VALUES[given] in said[0]
+    assert not called.exists()
 
 
 def test_an_environment_may_stand_before_make(make: Run) -> None:
@@ -524,3 +628,266 @@ def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_pa
     broken = run()
     assert broken.returncode == 1
     assert "undeclared local value" in broken.stderr
+
+
+# --- environments beside each other ---
+
+
+def name_environment(product: Baked, stack: str, name: str, **values: object) -> None:
+    """Write the environment's tfvars."""
+    folder = product.path / "terraform" / stack / "environments"
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+    (folder / f"{name}.tfvars").write_text(text, encoding="utf-8")
+
+
+def wrapper(folder: Path, terraform: Client, script: str) -> str:
+    """A program for the variable TERRAFORM that runs `script` before Terraform itself."""
+    program = folder / "wrapped-terraform"
+    program.write_text(f'#!/bin/sh\n{script}\nexec {terraform.program} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.slow
+def test_a_command_keeps_to_its_environment_whatever_others_select_meanwhile(
+    product: Baked, make: Run, terraform: Client, tmp_path: Path
+) -> None:
+    select_prod = "mkdir -p .terraform; printf prod > .terraform/environment"
+    other = {
+        "TERRAFORM": wrapper(tmp_path, terraform, f'[ "$1" = workspace ] || {{ {select_prod}; }}')
+    }
+    for name in ("prod", "dev"):
+        name_environment(product, "function", name, project_id=f"a-{name}-project")
+        assert make("deploy", f"ENV={name}", "YES=1").returncode == 0
+    assert make("deploy", "YES=1").returncode == 0
+    in_prod = resources(product, "function", "prod")
+    assert "google_cloudfunctions2_function" in in_prod
+
+    assert "No changes." in make("plan", "ENV=dev", **other).stdout
+    for arguments, workspace in ((["ENV=dev"], "dev"), ([], "default")):
+        destroyed = make("destroy", *arguments, "YES=1", **other)
+        assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "function", workspace) == []
+        assert resources(product, "function", "prod") == in_prod
+
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    assert make("platform", "ENV=prod", "YES=1", **other).returncode == 0
+    assert make("platform", "YES=1", **other).returncode == 0
+    assert json.loads(product.read(HAND_OVER))["platform"]["project_id"] == "a-project"
+
+
+@pytest.mark.slow
+def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
+    product: Baked, make: Run, tmp_path: Path
+) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    data = tmp_path / "data"
+    inherited = {"TF_WORKSPACE": "prod", "TF_DATA_DIR": str(data)}
+    deployed = make("deploy", "YES=1", **inherited)
+    assert deployed.returncode == 0, deployed.stderr
+    assert resources(product, "function") != []
+    assert resources(product, "function", "prod") == []
+    assert not data.exists()
+    # What is no redirection stays the user's.
+    planned = make("plan", TF_CLI_ARGS_plan="-destroy")
+    assert "0 to add, 0 to change" in planned.stdout
+
+
+@pytest.mark.slow
+def test_environments_move_to_a_bucket_together_and_new_ones_begin_there(
+    product: Baked, make: Run
+) -> None:
+    for name in ("prod", "stg"):
+        name_environment(product, "function", name, project_id=f"a-{name}-project")
+    assert make("deploy", "YES=1").returncode == 0
+    assert make("deploy", "ENV=prod", "YES=1").returncode == 0
+    with bucket() as (objects, there):
+        moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **there)
+        assert moved.returncode == 0, moved.stderr
+        assert "No changes." in make("plan", **there).stdout
+        assert "No changes." in make("plan", "ENV=prod", **there).stdout
+        shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
+        begun = make("deploy", "ENV=stg", "YES=1", **there)
+        assert begun.returncode == 0, begun.stderr
+        names = {name.rpartition("/")[2] for name in objects if "/function/" in name}
+        assert names == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
+
+
+def test_two_commands_initialise_a_stack_one_after_the_other(
+    product: Baked, make: Run, terraform: Client, tmp_path: Path
+) -> None:
+    alone = 'if [ "$1" = init ]; then mkdir at-work || exit 9; sleep 2; rmdir at-work; fi'
+    program = wrapper(tmp_path, terraform, alone)
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    with futures.ThreadPoolExecutor() as executor:
+        started = [
+            executor.submit(make, "plan", *arguments, TERRAFORM=program)
+            for arguments in ([], ["ENV=prod"])
+        ]
+        done = [each.result() for each in started]
+    assert [each.returncode for each in done] == [0, 0], done
+    assert "Waiting for another command's init" in done[0].stdout + done[1].stdout
+
+
+@pytest.mark.slow
+def test_environments_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
+    file = "terraform/function/settings.auto.tfvars.json"
+    function = json.loads(product.read(file))["function"]
+    name_environment(product, "function", "prod", project_id="a-project")
+    unused = make("plan", "ENV=prod")
+    assert unused.returncode == 0, unused.stderr  # nothing is made in the default environment
+
+    (product.path / "terraform/function/environments/prod.tfvars").rename(product.path / "kept")
+    assert make("deploy", "YES=1").returncode == 0
+    (product.path / "kept").rename(product.path / "terraform/function/environments/prod.tfvars")
+    for target in ("plan", "deploy", "destroy"):
+        refused = make(target, "ENV=prod", *(["YES=1"] if target != "plan" else []))
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines()[0] == (
+            "prod and the default environment would make the same things (project_id a-project, "
+            "function.name alert-to-snmp): set another in terraform/function/environments/"
+            'prod.tfvars, such as function = { name = "alert-to-snmp-prod", … }.'
+        )
+    refused = make("destroy", "YES=1")
+    assert refused.returncode == 2
+    assert "The default environment and prod would make the same things" in refused.stderr
+
+    name_environment(
+        product, "function", "prod", project_id="a-project", function=function | {"name": "other"}
+    )
+    assert make("deploy", "ENV=prod", "YES=1").returncode == 0
+    name_environment(product, "function", "stg", project_id="b-project")
+    name_environment(product, "function", "dev", project_id="b-project")
+    refused = make("plan", "ENV=stg")
+    assert "stg and dev would make the same things (project_id b-project" in refused.stderr
+    assert make("plan").returncode == 0  # neither of them concerns the others
+
+
+@pytest.mark.slow
+def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    made = resources(product, "platform")
+    name_environment(product, "platform", "prod", pool={"machine_type": "e2-standard-2"})
+    refused = make("destroy", "STACK=platform", "ENV=prod", "YES=1")
+    assert refused.returncode == 2
+    assert 'such as project_id = "a-project-prod".' in refused.stderr
+    assert "pool.name cb-workerpool" in refused.stderr
+    assert resources(product, "platform") == made
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    assert make("plan", "STACK=platform", "ENV=prod").returncode == 0
+
+
+# --- Ctrl-C, and a helper that fails ---
+
+# As Ctrl-C does: to all that belongs to the command. The first is a program that ends of it.
+ENDS = 'if [ "$1" = COMMAND ]; then kill -INT 0; sleep 30; fi'
+GOES_ON = """if [ "$1" = COMMAND ]; then trap '' INT; kill -INT 0; fi"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [
+        pytest.param("init", ENDS, id="init ends"),
+        pytest.param("init", GOES_ON, id="init goes on"),
+        pytest.param("console", ENDS, id="console ends"),
+        pytest.param("console", GOES_ON, id="console goes on"),
+        pytest.param("apply", ENDS, id="apply ends before its plan"),
+    ],
+)
+def test_an_interrupt_before_terraform_applies_ends_the_command_with_nothing_done(
+    command: str,
+    script: str,
+    product: Baked,
+    environment: dict[str, str],
+    terraform: Client,
+    tmp_path: Path,
+) -> None:
+    program = wrapper(tmp_path, terraform, script.replace("COMMAND", command))
+    done = subprocess.run(
+        [sys.executable, "tools/stacks.py", "apply", "function", "--yes"],
+        cwd=product.path,
+        env={**environment, "TERRAFORM": program},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert done.stderr == "Interrupted; nothing was changed in Google Cloud.\n"
+    assert resources(product, "function") == []
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_the_question_ends_the_command_with_nothing_done(
+    product: Baked, environment: dict[str, str], running: Replay
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "tools/stacks.py", "apply", "function"],
+        cwd=product.path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        asked = b""
+        while b"Enter a value:" not in asked:
+            asked += os.read(process.stdout.fileno(), 4096)
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.read()
+        errors = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert errors.endswith("\nInterrupted; nothing was changed in Google Cloud.\n")
+    assert running.changes() == []
+
+
+@pytest.mark.slow
+def test_a_state_whose_move_is_interrupted_stays_here(
+    product: Baked, environment: dict[str, str], terraform: Client, tmp_path: Path
+) -> None:
+    program = wrapper(tmp_path, terraform, ENDS.replace("COMMAND", "init"))
+    done = subprocess.run(
+        [sys.executable, "tools/stacks.py", "state", "a-bucket", "prefix", "--yes"],
+        cwd=product.path,
+        env={**environment, "TERRAFORM": program},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted; nothing was changed in Google Cloud.\n"
+    assert list(product.path.glob("terraform/*/backend.tf")) == []
+
+
+@pytest.mark.slow
+def test_without_the_settings_values_nothing_is_applied(
+    product: Baked, make: Run, terraform: Client, tmp_path: Path
+) -> None:
+    broken = 'if [ "$1" = console ]; then echo "Error: no console" >&2; exit 1; fi'
+    refused = make("deploy", "YES=1", TERRAFORM=wrapper(tmp_path, terraform, broken))
+    assert refused.returncode != 0
+    assert "Error: no console" in refused.stderr
+    assert "The settings of terraform/function cannot be read" in refused.stderr
+
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    given = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**given, "project_id": "A"}), encoding="utf-8")
+    invalid = make("deploy", "YES=1")
+    assert invalid.returncode != 0
+    assert "project_id is A, which is no project id" in " ".join(
+        invalid.stderr.replace("│", " ").split()
+    )
+    del given["project_id"]
+    file.write_text(json.dumps(given), encoding="utf-8")
+    missing = make("deploy", "YES=1")
+    assert missing.returncode != 0
+    assert "one of function, project_id, trigger has no value" in missing.stderr
+    assert resources(product, "function") == []

@@ -6,7 +6,8 @@ all. pip's settings `cert` and `proxy` hold here, too. Every version in the lock
 whatever its environment marker says of this machine, and with them one that is known to be
 vulnerable: a service that does not know that one knows nothing.
 
-Exit status: 0 no vulnerability is known; 1 there are some; 3 it could not be told.
+Exit status: 0 no vulnerability is known; 1 there are some; 3 it could not be told; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from command_line import INTERRUPTED, Parser
 from lock import package_name, pip_setting
 from repository_checks import read, requirements, shown
 from stacks import REQUIREMENTS
@@ -164,13 +166,20 @@ def told(package: Package, vulnerability: Mapping[str, object]) -> str:
     return presentable(f"{package.name} {package.version}: {vulnerability['id']}{aliases}, {fixed}")
 
 
+def listed_ids(text: str) -> list[str]:
+    names = text.split(",")
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} must be ids with a comma between, without gaps")
+    return names
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="audit.py", description="Say which locked packages have known vulnerabilities."
     )
     parser.add_argument(
         "--ignore",
-        type=lambda names: names.split(","),
+        type=listed_ids,
         default=[],
         metavar="ID,ID",
         help="vulnerabilities that do not concern this function",
@@ -193,8 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Could not tell, for {service_name()}: {error}\n{ADVICE}", file=sys.stderr)
         return COULD_NOT_TELL
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return COULD_NOT_TELL
+        print("Interrupted; nothing was changed.", file=sys.stderr)
+        return INTERRUPTED
     for package, vulnerabilities in vulnerable.items():
         for vulnerability in vulnerabilities:
             print(told(package, vulnerability))

@@ -6,7 +6,8 @@ reads the log of pip, Cloud Build, Terraform or gcloud and names the causes that
 Nothing is changed. What each cause means, and its cure, stands in symptoms.json.
 
 Exit status: 0 nothing is wrong, or the log shows nothing that is known or ends well after it; 1
-something is wrong; 2 usage; 3 it could not be looked at.
+something is wrong; 2 usage; 3 it could not be looked at; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import BinaryIO
 
 import repository_checks
 import symptoms
+from command_line import INTERRUPTED, Parser, not_empty
 from findings import OK, PROBLEM, UNKNOWN, Result, escape_what_cannot_be_shown, progress
 from repository_checks import Facts, Repository
 from stacks import StackError, environment_name
@@ -257,9 +259,7 @@ def build_id(text: str) -> str:
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="doctor.py", description="Say what stops a build, before it or after it."
-    )
+    parser = Parser(prog="doctor.py", description="Say what stops a build, before it or after it.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("check", help="look at what a build needs")
     command.set_defaults(function=check)
@@ -267,7 +267,13 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     also = commands.add_parser("explain", help="say why a build failed, from its log")
     also.set_defaults(function=explain)
     log = also.add_mutually_exclusive_group()
-    log.add_argument("file", nargs="?", default="-", help="the log (- or nothing: standard input)")
+    log.add_argument(
+        "file",
+        nargs="?",
+        type=not_empty,
+        default="-",
+        help="the log (- or nothing: standard input)",
+    )
     log.add_argument("--build", type=build_id, metavar="ID", help="ask gcloud for this build's log")
     for each in (command, also):
         each.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
@@ -296,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         print("Interrupted; nothing was changed.", file=sys.stderr)
-        return COULD_NOT_LOOK
+        return INTERRUPTED
     return status
 
 

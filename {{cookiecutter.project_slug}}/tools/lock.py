@@ -7,12 +7,12 @@ tools/requirements.txt. The locks are good for every supported Python and for an
 the same files; they are made through the index that the user's pip is configured for. Nothing is
 replaced before every lock is complete.
 
-Exit status: 0 done; 1 no lock could be made, for the reason uv gives.
+Exit status: 0 done; 1 no lock could be made, for the reason uv gives; 130 interrupted, and nothing
+was replaced.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from command_line import INTERRUPTED, Parser, held_interrupt
 from stacks import StackError, environment_name, environment_settings, hand_over_file
 from upstreams import RequirementsError, parse_index
 
@@ -229,12 +230,13 @@ def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) ->
                 function.write_text(locked, encoding="utf-8")
                 locked = first + with_wheels(locked)
             made |= {origin: text, target: locked} if raise_pins else {target: locked}
-    changed = [file for file, text in made.items() if replace(file, text)]
+    with held_interrupt():  # all or none
+        changed = [file for file, text in made.items() if replace(file, text)]
     return [file.relative_to(ROOT).as_posix() for file in changed]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Renew the hash-locked requirements.")
+    parser = Parser(description="Renew the hash-locked requirements.")
     parser.add_argument(
         "--upgrade",
         choices=("1", "all"),
@@ -249,6 +251,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LockError, StackError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; no lock was replaced.", file=sys.stderr)
+        return INTERRUPTED
     print(f"Renewed {', '.join(renewed)}." if renewed else "Every lock is as it was.")
     return 0
 

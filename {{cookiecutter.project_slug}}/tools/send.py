@@ -1,12 +1,13 @@
 """Deliver event files to the function that `make run` serves.
 
 A file that is a CloudEvent (it has `specversion`) is posted as one; any other JSON is posted as the
-body of a request. Exit status: 0 all answered with 2xx; 1 one was not, or nobody answered; 2 usage.
+body of a request.
+
+Exit status: 0 all answered with 2xx; 1 one was not, or nobody answered; 2 usage; 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import urllib.error
@@ -14,6 +15,8 @@ import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
+
+from command_line import INTERRUPTED, Parser, not_empty
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 
@@ -40,8 +43,13 @@ def post(body: bytes, kind: str, port: int) -> tuple[int, str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Deliver event files to the local function.")
-    parser.add_argument("files", nargs="*", type=Path, help="event files (default: events/*.json)")
+    parser = Parser(description="Deliver event files to the local function.")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=lambda text: Path(not_empty(text)),
+        help="event files (default: events/*.json)",
+    )
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args(argv)
     succeeded = True
@@ -54,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         try:
             status, answer = post(body, kind, options.port)
+        except KeyboardInterrupt:
+            print(f"{file.name}: interrupted before the function had answered", file=sys.stderr)
+            return INTERRUPTED
         except (OSError, HTTPException) as error:
             print(f"{file.name}: not delivered ({error}); is `make run` running?", file=sys.stderr)
             return 1

@@ -3,31 +3,41 @@
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 With --env NAME a stack keeps its state in a workspace of that name and reads its own
 environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything;
-what it would take without a word, a misspelt setting or the placeholder project, is refused here.
+what it would take without a word is refused here: a misspelt setting, the placeholder project, the
+names of another environment.
 
 Exit status: 0 done; 2 what was asked for does not fit this repository; 3 neither program is
-installed; else the program's own.
+installed; 130 interrupted, and nothing was changed; else the program's own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from command_line import INTERRUPTED, Parser, only_1, run_to_end
 
 ROOT = Path(__file__).resolve().parent.parent
 TERRAFORM = ROOT / "terraform"
 STACKS = ("platform", "function")
 SETTINGS = "settings.auto.tfvars.json"
 PLACEHOLDER = "my-project-id"
+DEFAULT = "default"  # the workspace of the environment that has no name
+# What makes the names of all that a stack makes: two environments must differ in one of them.
+NAMED_BY = {
+    "platform": ("project_id", "region", "pool.name"),
+    "function": ("project_id", "function.name"),
+}
 HAND_OVER = TERRAFORM / "function" / "platform.auto.tfvars.json"
 REQUIREMENTS = ROOT / "function" / "requirements.txt"
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
@@ -113,27 +123,76 @@ class Stack:
                 f"Put what its owner hands over into {HAND_OVER.relative_to(ROOT)}."
             )
 
-    def call(self, *arguments: str) -> None:
-        """Run the program in this stack's folder; its failure is ours."""
-        done = subprocess.run([self.program, *arguments], cwd=self.folder, check=False)
+    def run(
+        self, *arguments: str, typed: str | None = None, capture: Sequence[str] = ()
+    ) -> tuple[subprocess.CompletedProcess[str], bool]:
+        """Run the program in this stack's folder; say how it ended and whether Ctrl-C came.
+
+        Each command carries its workspace itself: what `workspace select` notes is shared by all
+        commands of this folder.
+        """
+        environment = {name: value for name, value in os.environ.items() if name != "TF_DATA_DIR"}
+        # `init` refuses a workspace that does not exist yet; the other commands make it.
+        workspace = self.environment if arguments[0] != "init" else None
+        environment["TF_WORKSPACE"] = workspace or DEFAULT
+        return run_to_end(
+            [self.program, *arguments], self.folder, environment, typed=typed, capture=capture
+        )
+
+    def call(
+        self, *arguments: str, capture: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the program; its failure is ours, and Ctrl-C ends us when it has ended."""
+        done, interrupted = self.run(*arguments, capture=capture)
+        if interrupted:
+            raise KeyboardInterrupt
+        self.require_success(done)
+        return done
+
+    def require_success(
+        self, done: subprocess.CompletedProcess[str], *, interrupted: bool = False
+    ) -> None:
+        """Raise KeyboardInterrupt or StackError for what failed, `interrupted` or by itself."""
+        if done.returncode != 0 and interrupted:
+            raise KeyboardInterrupt
         if done.returncode != 0:
-            raise StackError(f"{arguments[0]} of terraform/{self.name} failed.", done.returncode)
+            raise StackError(f"{done.args[1]} of terraform/{self.name} failed.", done.returncode)
+
+    def change(self, *arguments: str) -> None:
+        """Run `apply` or `destroy`, in which Ctrl-C is Terraform's to handle: it saves the state.
+
+        KeyboardInterrupt when that came before anything was changed.
+        """
+        before = self.state()
+        done, interrupted = self.run(*arguments)
+        unchanged = False
+        if interrupted and done.returncode != 0:
+            with contextlib.suppress(StackError, KeyboardInterrupt):
+                unchanged = self.state() == before
+        self.require_success(done, interrupted=unchanged)
+
+    def state(self) -> str:
+        """Return the state as Terraform keeps it, empty when there is none."""
+        return self.call("state", "pull", capture=["stdout"]).stdout
 
     def prepare(self, *, changes: bool = True) -> list[str]:
         """Make ready for a command and return the options that name the environment's files.
 
-        A misspelt setting is refused and, for a command that `changes` anything, the placeholder.
+        A misspelt setting and another environment's names are refused and, for a command that
+        `changes` anything, the placeholder.
         """
         options = self.variables()
-        self.call("init", "-input=false")
-        self.call("workspace", "select", "-or-create", self.environment or "default")
+        with alone(self.folder):
+            self.call("init", "-input=false")
         given = self.settings()
-        values = self.values(options, {*given, "project_id"})
-        for path, known in misspelt(given, values) if values else ():
+        values = self.values(options, {*given, *self.naming()})
+        for path, known in misspelt(given, values):
             near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}."
             raise StackError(f"terraform/{self.name}/{SETTINGS}: there is no {path}; {hint}")
-        if changes and values.get("project_id") == PLACEHOLDER:
+        if values["project_id"] != PLACEHOLDER:
+            self.refuse_names_of_others(values)
+        elif changes:
             raise StackError(
                 f"project_id is still {PLACEHOLDER}, which is nobody's project: generate the "
                 "repository again with your own, which stands in more than one file."
@@ -157,26 +216,73 @@ class Stack:
             )
         return dict(given)
 
-    def values(self, options: list[str], names: set[str]) -> dict[str, object]:
-        """The values of variables as the stack has them: with all attributes and no others.
+    def values(self, options: Sequence[str], names: set[str]) -> dict[str, Any]:
+        """Return the values of variables as the stack has them: with all attributes and no others.
 
-        Empty when there are none yet, for a reason that Terraform itself tells with the next plan.
+        What a validation refuses is among them: Terraform itself says so with the next plan.
         """
-        pairs = ", ".join(f"{name} = var.{name}" for name in sorted(names))
-        asked = subprocess.run(
-            [self.program, "console", *options],
-            cwd=self.folder,
-            input="jsonencode({" + pairs + "})\n",
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
+        listed = sorted(names)
+        pairs = ", ".join(f"{name} = try(nonsensitive(var.{name}), var.{name})" for name in listed)
+        typed = "jsonencode({" + pairs + "})\n"
+        asked, interrupted = self.run(
+            "console", *options, typed=typed, capture=["stdout", "stderr"]
         )
-        last = asked.stdout.rstrip().rpartition("\n")[2]
+        if interrupted:
+            raise KeyboardInterrupt
         try:
-            values: dict[str, object] = json.loads(json.loads(last))
+            # After warnings.
+            values: dict[str, Any] = json.loads(json.loads(asked.stdout.strip().split("\n")[-1]))
         except (ValueError, TypeError):
-            return {}
+            print(asked.stderr, file=sys.stderr)
+            why = f"one of {', '.join(listed)} has no value"
+            if "Error: " in asked.stderr:
+                why = "the reason stands above"
+            raise StackError(
+                f"The settings of terraform/{self.name} cannot be read: {why}.",
+                asked.returncode or 2,
+            ) from None
         return values
+
+    def naming(self) -> set[str]:
+        """Return the variables that NAMED_BY speaks of."""
+        return {path.partition(".")[0] for path in NAMED_BY[self.name]}
+
+    def refuse_names_of_others(self, values: dict[str, Any]) -> None:
+        """Refuse what another environment is named by: each would take away what the other made.
+
+        The default environment counts once it has made something: a repository may use none but
+        named ones.
+        """
+        own = names_in(values, self.name)
+        files = (self.folder / "environments").glob("*.tfvars")
+        named = sorted(
+            file.stem for file in files if ENVIRONMENT.fullmatch(file.stem) and file.stem != DEFAULT
+        )
+        for other in [None, *named] if named else []:
+            stack = Stack(self.name, other)
+            if (
+                other == self.environment
+                or names_in(self.values(stack.variables(), self.naming()), self.name) != own
+                or (other is None and not stack.has_resources())
+            ):
+                continue
+            told = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
+            environment = self.environment or str(other)
+            example = f'project_id = "{own["project_id"]}-{environment}"'
+            if self.name == "function":
+                name = f'name = "{own["function.name"]}-{environment}"'
+                example = "function = { " + name + ", … }"
+            raise StackError(
+                f"{self.environment or 'The default environment'} and "
+                f"{other or 'the default environment'} would make the same things ({told}): set "
+                f"another in {environment_settings(self.name, environment).relative_to(ROOT)}, "
+                f"such as {example}."
+            )
+
+    def has_resources(self) -> bool:
+        """Return whether anything that was made is in the state."""
+        state = json.loads(self.state() or "{}")
+        return any(each["mode"] == "managed" for each in state.get("resources", []))
 
     def variables(self) -> list[str]:
         """The options that name the environment's files, the hand-over first."""
@@ -189,16 +295,50 @@ class Stack:
 
     def output(self, name: str) -> object:
         """The value of an output; None also when Terraform keeps none because it is null."""
-        done = subprocess.run(
-            [self.program, "output", "-json"],
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            check=False,
+        return (
+            json.loads(self.call("output", "-json", capture=["stdout"]).stdout)
+            .get(name, {})
+            .get("value")
         )
-        if done.returncode != 0:
-            raise StackError(f"output of terraform/{self.name} failed.", done.returncode)
-        return json.loads(done.stdout).get(name, {}).get("value")
+
+
+def names_in(values: dict[str, Any], stack: str) -> dict[str, object]:
+    """Return the values that NAMED_BY speaks of, by path."""
+    found: dict[str, object] = {}
+    for path in NAMED_BY[stack]:
+        name, _, attribute = path.partition(".")
+        found[path] = (values[name] or {}).get(attribute) if attribute else values[name]
+    return found
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let nobody else initialise `folder`: two at once can note a package that is half unpacked."""
+    if sys.platform == "win32":  # where this is not prevented
+        yield
+        return
+    import fcntl
+
+    data = folder / ".terraform"
+    data.mkdir(exist_ok=True)
+    with (data / "init.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another command's init of terraform/{folder.name}.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def after_changes(command: str) -> Iterator[None]:
+    """Say of an interrupt in the block that the changes were made."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StackError(
+            f"Interrupted when the changes were made already: run `{command}` again.", INTERRUPTED
+        ) from None
 
 
 def misspelt(given: object, known: object, path: str = "") -> Iterator[tuple[str, set[str]]]:
@@ -241,15 +381,16 @@ def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
     variables = stack.prepare()
     try:
-        stack.call("apply", *variables, *approval(options))
+        stack.change("apply", *variables, *approval(options))
     except StackError as error:
         if stack.name == "platform":
             raise
         advice = "When a build failed: make explain BUILD=ID, the id being in its link above."
         raise StackError(f"{error} {advice}", error.status) from None
     if stack.name == "platform":
-        hand_over(stack.output("platform"), options.env)
-        print(f"Upstream access: {stack.output('upstreams')}")
+        with after_changes("make platform"):
+            hand_over(stack.output("platform"), options.env)
+            print(f"Upstream access: {stack.output('upstreams')}")
 
 
 def accounts(options: argparse.Namespace) -> None:
@@ -258,8 +399,14 @@ def accounts(options: argparse.Namespace) -> None:
     # The data source, too: an output is kept only when all that it depends on is a target.
     targets = ["-target=google_service_account.this", "-target=data.google_project.this"]
     targets.append("-target=google_project_service_identity.agents")
-    stack.call("apply", "-compact-warnings", *targets, *stack.prepare(), *approval(options))
-    listed = stack.output("platform_must_list")
+    targets.append("-target=data.google_storage_project_service_account.agent")
+    variables = stack.prepare()
+    if stack.values(variables, {"trigger"})["trigger"].get("topic"):
+        # Cloud Monitoring's agent comes into being with the first channel.
+        targets.append("-target=google_monitoring_notification_channel.alert")
+    stack.change("apply", "-compact-warnings", *targets, *variables, *approval(options))
+    with after_changes("make accounts"):
+        listed = stack.output("platform_must_list")
     if listed is None:
         print("The platform has nothing to list for this function. Go on with `make deploy`.")
     else:
@@ -273,7 +420,7 @@ def destroy(options: argparse.Namespace) -> None:
     variables = stack.prepare()
     if stack.name == "platform":
         print("Every function on this platform must be gone first: none can be built without it.")
-    stack.call("destroy", *variables, *approval(options))
+    stack.change("destroy", *variables, *approval(options))
     print(LEFT_BEHIND[stack.name])
 
 
@@ -303,8 +450,10 @@ def validate(options: argparse.Namespace) -> None:
     for name in STACKS:
         if (TERRAFORM / name / "versions.tf").is_file():
             stack = Stack(name, None)
-            for command in (["init", "-backend=false", "-input=false"], ["validate"], ["test"]):
-                stack.call(*command)
+            with alone(stack.folder):
+                stack.call("init", "-backend=false", "-input=false")
+            stack.call("validate")
+            stack.call("test")
 
 
 def approval(options: argparse.Namespace) -> list[str]:
@@ -327,34 +476,50 @@ def keep_state(options: argparse.Namespace) -> None:
         # With the project, so that repositories of one name do not share a state.
         project = stack.settings().get("project_id", PLACEHOLDER)
         text = text.replace("PREFIX", f"{project}/{options.prefix}/{stack.name}")
-        backend.write_text(text, encoding="utf-8", newline="\n")
         try:
-            stack.call("init", "-force-copy" if options.yes else "-migrate-state")
-        except StackError:
+            with alone(stack.folder):
+                backend.write_text(text, encoding="utf-8", newline="\n")
+                done, interrupted = stack.run(
+                    "init", "-force-copy" if options.yes else "-migrate-state"
+                )
+            stack.require_success(done, interrupted=interrupted)
+        except (StackError, KeyboardInterrupt):
             # The state is still where it was, and so must be what says where.
             for file in (backend, remembered):
                 file.unlink(missing_ok=True)
             for file, content in before.items():
                 file.write_bytes(content)
             raise
+        if interrupted and stack is not stacks[-1]:
+            raise StackError(
+                f"Interrupted when terraform/{stack.name} was done: run `make state` again.",
+                INTERRUPTED,
+            )
     print("Commit terraform/*/backend.tf.")
 
 
 def environment_name(text: str) -> str | None:
-    if text and not ENVIRONMENT.fullmatch(text):
+    if not ENVIRONMENT.fullmatch(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} must be 1 to 30 of a-z, 0-9 and hyphens, such as prod"
+            f"{text!r} must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for the "
+            "default environment"
         )
-    return None if text in {"", "default"} else text
+    return None if text == DEFAULT else text
+
+
+def add_yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--yes", nargs="?", const=True, default=False, type=only_1, help="1: do not ask (for CI)"
+    )
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
-    command.add_argument("--yes", action="store_true", help="do not ask (for CI)")
+    add_yes(command)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Work with the Terraform stacks.")
+    parser = Parser(description="Work with the Terraform stacks.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in (("plan", plan), ("apply", apply), ("destroy", destroy)):
         command = commands.add_parser(name)
@@ -373,20 +538,20 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     command.set_defaults(function=keep_state)
     command.add_argument("bucket")
     command.add_argument("prefix", help="folder in the bucket, such as the repository's name")
-    command.add_argument("--yes", action="store_true", help="do not ask (for CI)")
+    add_yes(command)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
-    # Ctrl-C is Terraform's to handle: it ends what is under way and saves the state. A handler, not
-    # SIG_IGN, which Terraform would inherit.
-    signal.signal(signal.SIGINT, lambda *_: None)
     try:
         options.function(options)
     except StackError as error:
         print(error, file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was changed in Google Cloud.", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

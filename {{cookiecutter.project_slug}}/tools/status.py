@@ -6,7 +6,7 @@ repositories may ask their upstreams. Nothing is changed. What is wrong and how 
 doctor's to say.
 
 Exit status: 0 fit, or nothing is deployed yet; 1 something is wrong; 2 usage; 3 something could not
-be told.
+be told; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import cloud_checks
 import google_cloud
 import repository_checks
 from cloud_checks import Cloud
+from command_line import INTERRUPTED, Parser
 from findings import OK, PROBLEM, UNKNOWN, escape_what_cannot_be_shown, progress
 from google_cloud import Answer, Request
 from repository_checks import RUNTIMES, Facts, Repository
@@ -298,9 +299,7 @@ def show(lines: Iterable[Line]) -> None:
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="status.py", description="Say what is deployed and whether it is fit."
-    )
+    parser = Parser(prog="status.py", description="Say what is deployed and whether it is fit.")
     parser.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
@@ -317,7 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.status
     except KeyboardInterrupt:
         print("Interrupted; nothing was changed.", file=sys.stderr)
-        return COULD_NOT_TELL
+        return INTERRUPTED
     if options.json:
         page = {
             line.name: {"verdict": line.verdict, "seen": line.seen, **line.values} for line in lines

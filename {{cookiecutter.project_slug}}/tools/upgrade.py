@@ -6,12 +6,12 @@ of that. So nothing is begun here that `git reset` could not take back, and each
 be merged is named. Nothing in the cloud is called.
 
 Exit status: 0 done; 1 done, and some changes are left for the user to merge; 2 what was asked for
-does not fit this repository; 3 cruft or Git is missing or failed, and nothing was changed.
+does not fit this repository; 3 cruft or Git is missing or failed, and nothing was changed; 130
+interrupted, and what was begun is told.
 """
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib.util
 import json
@@ -22,11 +22,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from command_line import INTERRUPTED, Parser, not_empty, run_to_end
 from repository_checks import CRUFT_STATE, check_answers, mapping, read_object, text
 from stacks import ROOT
 from upstreams import presentable
 
 DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
+NOTHING_CHANGED = "Interrupted; nothing was changed."
+# Where all was committed before.
+TAKE_BACK = "git reset --hard && git clean -d --force"
 # What Git says of a file that it did not touch; with a .rej file for a part of it, or none.
 REFUSED = re.compile(
     r"^error: (.+): (?:patch does not apply|already exists in (?:working directory|index))$",
@@ -93,10 +97,14 @@ def git(*arguments: str) -> str:
     return done.stdout
 
 
+def changed_files() -> list[str]:
+    return git("status", "--porcelain", "--untracked-files=normal").splitlines()
+
+
 def require_committed() -> None:
     """UpgradeError unless everything here is committed, so that all can be taken back."""
     try:
-        changed = git("status", "--porcelain", "--untracked-files=normal").splitlines()
+        changed = changed_files()
     except UpgradeError as error:
         raise UpgradeError(f"{error}\nRun `git init` and commit what is here.") from None
     if changed:
@@ -115,15 +123,10 @@ def update(options: Sequence[str]) -> str:
         "PYTHONUTF8": "1",
         "TYPER_STANDARD_TRACEBACK": "1",
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "cruft", "update", "--skip-apply-ask", *options],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    command = [sys.executable, "-m", "cruft", "update", "--skip-apply-ask", *options]
+    done, interrupted = run_to_end(command, ROOT, environment, capture=["stdout", "stderr"])
+    if interrupted:
+        raise KeyboardInterrupt
     if done.returncode != 0:
         raise UpgradeError(f"cruft changed nothing:\n{own_words(done.stderr)}", FAILED)
     return done.stderr
@@ -165,6 +168,18 @@ def upgrade(version: str | None, answers: str | None) -> int:
     template = presentable(text(before.get("template")))
     print(f"Asking {template} for {version or 'the same version' if options else 'its newest'}.")
     sys.stdout.flush()
+    try:
+        return merge(before, options)
+    except KeyboardInterrupt:
+        changed = changed_files()
+        what = f"half-way. To take back what was begun: {TAKE_BACK}"
+        raise UpgradeError(
+            f"Interrupted {what}" if changed else NOTHING_CHANGED, INTERRUPTED
+        ) from None
+
+
+def merge(before: dict[str, object], options: Sequence[str]) -> int:
+    """Let cruft do its work, and say what is left to do."""
     errors = update(options)
     after = state()
     if after == before:
@@ -180,20 +195,27 @@ def upgrade(version: str | None, answers: str | None) -> int:
         print("Your own files still say otherwise; `make doctor` tells how to mend that:")
         print(*(f"  {line}" for line in differing), sep="\n")
     print("See what changed: git diff HEAD. Then: make lock, make test, make plan; and commit.")
-    print("To take it back instead: git reset --hard && git clean -d --force")
+    print(f"To take it back instead: {TAKE_BACK}")
     return LEFT_TO_MERGE if left else DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Update this repository from its template.")
-    parser.add_argument("--version", help="the template's tag, branch or commit; else its newest")
-    parser.add_argument("--answers", help='other answers, as JSON such as {"region": "us-east1"}')
+    parser = Parser(description="Update this repository from its template.")
+    parser.add_argument(
+        "--version", type=not_empty, help="the template's tag, branch or commit; else its newest"
+    )
+    parser.add_argument(
+        "--answers", type=not_empty, help='other answers, as JSON such as {"region": "us-east1"}'
+    )
     options = parser.parse_args(argv)
     try:
         return upgrade(options.version, options.answers)
     except UpgradeError as error:
         print(error, file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:
+        print(NOTHING_CHANGED, file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

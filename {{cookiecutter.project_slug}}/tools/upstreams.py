@@ -6,7 +6,7 @@ perimeter rule replaces this switch. Project and location are read from the inde
 function/requirements.txt, which is what the build uses.
 
 Exit status: 0 done; 1 the service refused; 2 usage, or an index line that cannot be read; 3 gcloud
-is missing, not signed in, hung or crashed.
+is missing, not signed in, hung or crashed; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from command_line import INTERRUPTED
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "function" / "requirements.txt"
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
@@ -305,7 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(arguments(argv))
     except KeyboardInterrupt:
         print("Interrupted; gcloud was ended. See what the policy is: make status", file=sys.stderr)
-        return NO_GCLOUD
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

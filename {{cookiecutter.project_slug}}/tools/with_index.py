@@ -8,7 +8,7 @@ handed to the command in its environment, where it is good for an hour, and is n
 written.
 
 Exit status: the command's own; 2 usage, or an index line that cannot be read; 3 there is no token;
-127 there is no such command.
+130 interrupted before the command began; 127 there is no such command.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import urllib.request
 from collections.abc import Sequence
 
+from command_line import INTERRUPTED
 from google_cloud import SignInError, sign_in
 from lock import pip_setting
 from upstreams import REQUIREMENTS, Index, RequirementsError, read_index
@@ -88,6 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SignInError as error:
         print(error, file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        print(f"Interrupted; {command[0]} was not started.", file=sys.stderr)
+        return INTERRUPTED
     sys.stdout.flush()
     try:
         os.execvpe(command[0], command, variables)  # noqa: S606 - the user's own command

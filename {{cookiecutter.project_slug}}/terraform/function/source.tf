@@ -23,7 +23,8 @@ data "archive_file" "source" {
   type        = "zip"
   source_dir  = local.source_dir
   excludes    = setsubtract(fileset(local.source_dir, "**"), local.source_files)
-  output_path = "${path.module}/.terraform/${var.function.name}.zip"
+  # Each environment has its own, because two may be deployed at once.
+  output_path = "${path.module}/.terraform/${terraform.workspace}-${var.function.name}.zip"
   # Else the bytes follow the umask of whoever checked the files out.
   output_file_mode = "0644"
 
