@@ -201,9 +201,9 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
 
     assert make("platform", "YES=1").returncode == 0
     refused = make("deploy", "YES=1")
-    assert refused.returncode == 1
-    text = " ".join(refused.stderr.replace("│", " ").split())
-    assert f"what this function needs: {topic}. Run `make accounts`" in text
+    assert refused.returncode != 0
+    assert f"{topic}." in refused.stderr
+    assert "`make" in refused.stderr and "accounts`" in refused.stderr
 
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr

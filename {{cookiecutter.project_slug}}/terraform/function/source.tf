@@ -20,9 +20,9 @@ locals {
 }
 
 data "archive_file" "source" {
-  type        = "zip"
-  source_dir  = local.source_dir
-  excludes    = setsubtract(fileset(local.source_dir, "**"), local.source_files)
+  type       = "zip"
+  source_dir = local.source_dir
+  excludes   = setsubtract(fileset(local.source_dir, "**"), local.source_files)
   # Each environment has its own, because two may be deployed at once.
   output_path = "${path.module}/.terraform/${terraform.workspace}-${var.function.name}.zip"
   # Else the bytes follow the umask of whoever checked the files out.
