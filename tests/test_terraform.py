@@ -272,6 +272,8 @@ ORDER = {
         ("time_sleep.perimeter", f"{ACM}_ingress_policy.rule"),
         ("time_sleep.perimeter", f"{ACM}_resource.member"),
         (f"{ACM}_ingress_policy.rule", f"{ACM}_resource.member"),
+        ("time_sleep.leaving", f"{ACM}_resource.member"),
+        ("time_sleep.leaving", f"{ACM}_dry_run_resource.member"),
         (f"{ACM}_ingress_policy.rule", "time_sleep.identities"),
         (f"{ACM}_dry_run_ingress_policy.rule", f"{ACM}_dry_run_resource.member"),
         (f"{ACM}_resource.member", f"{ACM}.this"),
