@@ -678,6 +678,22 @@ def test_a_command_keeps_to_its_environment_whatever_others_select_meanwhile(
 
 
 @pytest.mark.slow
+def test_a_command_waits_for_no_lock_of_another_environment(product: Baked, make: Run) -> None:
+    import fcntl
+
+    folder = product.path / "terraform/function"
+    assert make("deploy", "YES=1").returncode == 0
+    (folder / "environments").mkdir()
+    (folder / "environments/prod.tfvars").write_text('project_id = "a-prod-project"\n')
+    with (folder / "terraform.tfstate").open("r+") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX)  # as a deployment of the default environment does
+        refused = make("plan")
+        assert "Error acquiring the state lock" in refused.stderr
+        planned = make("plan", "ENV=prod")
+    assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
 def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
     product: Baked, make: Run, tmp_path: Path
 ) -> None:

@@ -272,8 +272,6 @@ ORDER = {
         ("time_sleep.perimeter", f"{ACM}_ingress_policy.rule"),
         ("time_sleep.perimeter", f"{ACM}_resource.member"),
         (f"{ACM}_ingress_policy.rule", f"{ACM}_resource.member"),
-        ("time_sleep.leaving", f"{ACM}_resource.member"),
-        ("time_sleep.leaving", f"{ACM}_dry_run_resource.member"),
         (f"{ACM}_ingress_policy.rule", "time_sleep.identities"),
         (f"{ACM}_dry_run_ingress_policy.rule", f"{ACM}_dry_run_resource.member"),
         (f"{ACM}_resource.member", f"{ACM}.this"),
@@ -827,6 +825,27 @@ def test_a_later_member_or_rule_is_waited_for(own: Baked, replayed: Client) -> N
     assert actions(functions={"projects": {"another-project": "210987654321"}}) == ["update"]
     deployers = {**GIVEN["join"]["perimeter"], "deployers": ["user:hanako@example.com"]}
     assert actions(perimeter=deployers) == ["update"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["join", "dry-run"])
+def test_a_project_leaves_the_perimeter_when_no_rule_names_it_any_more(
+    mode: str, own: Baked, slowly: tuple[Client, Any]
+) -> None:
+    client, running = slowly
+    folder = own.path / "terraform" / "platform"
+    projects = {"projects": {"another-project": "210987654321"}}
+    settings(own, "platform", **GIVEN[mode], functions=projects)
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    before = len(running.changes())
+    settings(own, "platform", **GIVEN[mode], functions={})
+    succeed(client, folder, "apply", "-auto-approve", "-input=false")
+    changes = running.changes()[before:]
+    dry = "dry_run_" if mode == "dry-run" else ""
+    assert_in_order(changes, "delete", f"{dry}ingress_policy", f"perimeter_{dry}resource")
+    rules = of(changes, f"{dry}ingress_policy", "create")
+    gone = of(changes, f"perimeter_{dry}resource", "delete")
+    assert max(each.ended for each in gone) < min(each.started for each in rules)
 
 
 @pytest.mark.slow

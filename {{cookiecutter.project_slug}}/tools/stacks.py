@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -224,9 +225,12 @@ class Stack:
         listed = sorted(names)
         pairs = ", ".join(f"{name} = try(nonsensitive(var.{name}), var.{name})" for name in listed)
         typed = "jsonencode({" + pairs + "})\n"
-        asked, interrupted = self.run(
-            "console", *options, typed=typed, capture=["stdout", "stderr"]
-        )
+        with tempfile.TemporaryDirectory() as scratch:
+            # Else it takes the lock of the default workspace's local state, whatever its own is.
+            state = f"-state={scratch}/none.tfstate"
+            asked, interrupted = self.run(
+                "console", state, *options, typed=typed, capture=["stdout", "stderr"]
+            )
         if interrupted:
             raise KeyboardInterrupt
         try:
