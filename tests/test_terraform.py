@@ -106,7 +106,7 @@ def program(request: pytest.FixtureRequest, terraforms: dict[str, Client]) -> Cl
 
 
 def succeed(client: Client, folder: Path, *arguments: str) -> str:
-    done = client.run(folder, *arguments)
+    done = client.run(folder, *arguments, timeout=300)
     assert done.returncode == 0, f"{arguments}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done.stdout
 
