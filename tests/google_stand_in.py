@@ -102,9 +102,13 @@ class GoogleCloud:
         place = f"projects/{self.project}/locations/{self.location}"
         self.place = place
         self.python = f"{place}/repositories/ar-buildpython"
-        self.docker = f"{place}/repositories/ar-builddocker"
         self.pool = f"{place}/workerPools/cb-workerpool"
         shared = self.function_project != self.project
+        self.docker = (
+            f"projects/{self.function_project}/locations/{self.location}/repositories/alert-to-snmp"
+            if shared
+            else f"{place}/repositories/ar-builddocker"
+        )
         self.account = (
             f"alert-to-snmp-build@{self.function_project}.iam.gserviceaccount.com"
             if shared
