@@ -56,7 +56,7 @@ def add_kind(template: Path) -> None:
     assert text.count(last) == 1
     questions.write_text(text.replace(last, f'{last[:-1]}, "{NEW}"]'), encoding="utf-8")
     written = subprocess.run(
-        [sys.executable, "templates/write_stubs.py"], cwd=template, check=False, timeout=60
+        [sys.executable, "scripts/write_stubs.py"], cwd=template, check=False, timeout=60
     )
     assert written.returncode == 0
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pytest_cookies.plugin import Cookies
 
-from templates import write_stubs
+from scripts import write_stubs
 
 from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, Baked, bake, combinations, git
 

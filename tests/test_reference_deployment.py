@@ -20,7 +20,7 @@ import pytest
 from packaging.version import Version
 
 from closed_network.stand_in import API_HOST
-from docs import template
+from scripts import template
 from terraform_replay.clients import Client
 from terraform_replay.server import replay
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ROOT / "docs"
 TERRAFORM = ROOT / "{{cookiecutter.project_slug}}" / "terraform"
 
 
