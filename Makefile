@@ -30,7 +30,7 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	report="$${REPORT:-$$folder/report.json}" && \
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
-	$(BIN)/python -m docs.demo "$$report")
+	$(BIN)/python -m scripts.demo "$$report")
 
 test: environments ## every test: all combinations, the rehearsals, the products on every Python found
 	$(BIN)/python -m pytest --numprocesses auto
@@ -64,20 +64,20 @@ format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format --config pyproject.toml .
 
 lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
-	$(BIN)/python templates/renew_locks.py $(if $(UPGRADE),--upgrade)
+	$(BIN)/python scripts/renew_locks.py $(if $(UPGRADE),--upgrade)
 
 schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
 	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
 
 stubs: $(READY) ## write what the product includes of each kind, from templates/KIND/
-	$(BIN)/python templates/write_stubs.py
+	$(BIN)/python scripts/write_stubs.py
 
 docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures, and answers.schema.json
-	$(BIN)/python docs/troubleshooting.py
-	$(BIN)/python docs/answers_schema.py
-	$(BIN)/python -m docs.scale
-	$(BIN)/python -m docs.architecture
-	$(BIN)/python -m docs.demo
+	$(BIN)/python scripts/troubleshooting.py
+	$(BIN)/python scripts/answers_schema.py
+	$(BIN)/python -m scripts.scale
+	$(BIN)/python -m scripts.architecture
+	$(BIN)/python -m scripts.demo
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
 	$(BIN)/python -m bench

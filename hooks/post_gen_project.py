@@ -1,8 +1,8 @@
 """Allow the repository's upstream access if the answers say so, then print the next steps.
 
-The exit status is always 0: with any other the engine deletes the user's new project. No file is
-removed either: what the answers rule out is never written (the condition is in the file's name).
-Only the folders that the engine made for such files go, if they are empty.
+The exit status is always 0: with any other the engine deletes the user's new project. Nothing of
+the user's is removed: the engine writes the folders that the answers rule out under reserved names,
+and only what it has just written there goes.
 """
 
 import sys
@@ -18,14 +18,10 @@ ANSWERS = {
     "allow_upstreams": "{{ cookiecutter.allow_upstreams | string | urlencode }}",
 }
 
-# Folders all of whose files an answer can rule out, the inner ones first.
-MAY_BE_EMPTY = (
-    "terraform/platform/tests",
-    "terraform/platform",
-    ".github/workflows",
-    ".github",
-    "mibs",
-)
+# The other name of each folder that an answer can rule out; .gitignore lists them, too.
+RESERVED = (".unused-github", ".unused-mibs", "terraform/.unused-platform")
+# The engine writes it, always, before it writes into any folder.
+FIRST_WRITTEN = ".gitignore"
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
 DOCTOR_COMMAND = "make doctor"
@@ -92,15 +88,26 @@ def allow_upstreams() -> list[str]:
     ]
 
 
-def remove_empty_folders() -> None:
-    """A folder's name cannot carry a condition: the engine has made those that nothing is in."""
+def remove_unused_folders() -> None:
+    """Remove what the engine has just written into reserved folders, and these if nothing is left.
+
+    A file that was there before is older than the first file of this run, and stays.
+    """
     import os
 
-    for folder in MAY_BE_EMPTY:
-        try:
-            os.rmdir(folder)
-        except OSError:
-            pass  # something is in it
+    began = os.stat(FIRST_WRITTEN).st_mtime_ns
+    for reserved in RESERVED:
+        if os.path.islink(reserved):
+            continue
+        for folder, _, names in os.walk(reserved, topdown=False):
+            try:
+                for name in names:
+                    file = os.path.join(folder, name)
+                    if os.lstat(file).st_mtime_ns >= began:
+                        os.remove(file)
+                os.rmdir(folder)
+            except OSError:
+                pass  # something is in it
 
 
 def say(line: str) -> None:
@@ -110,7 +117,7 @@ def say(line: str) -> None:
 
 
 def report() -> None:
-    remove_empty_folders()
+    remove_unused_folders()
     slug = ANSWERS["project_slug"]
     say(f"Generated {slug}/ ({ANSWERS['function_kind']}).")
     reason = why_not_now()

@@ -54,9 +54,13 @@ class Baked:
         return (self.path / name).read_text(encoding="utf-8")
 
     def files(self) -> dict[str, bytes]:
-        """The repository's files by their path in it, in order."""
+        """Return the repository's files by their path in it, in order.
+
+        What the answers rule out is left out: the hook removes it, and Git ignores it.
+        """
         found = sorted(path for path in self.path.rglob("*") if path.is_file())
-        return {path.relative_to(self.path).as_posix(): path.read_bytes() for path in found}
+        names = {path.relative_to(self.path).as_posix(): path for path in found}
+        return {name: path.read_bytes() for name, path in names.items() if ".unused-" not in name}
 
     def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

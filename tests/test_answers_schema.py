@@ -15,7 +15,7 @@ import regress
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.validators import extend
 
-from docs import answers_schema
+from scripts import answers_schema
 
 from .conftest import CHOICES, PRODUCT, QUESTIONS, TEMPLATE, Baked, bake, bare_environment, cli
 from .test_answers import BAD, QUESTION_NAMES

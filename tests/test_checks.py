@@ -14,7 +14,9 @@ import yaml
 
 from .conftest import (
     CHOICES,
+    PRODUCT,
     PYTHONS,
+    TEMPLATE,
     TOOLS,
     Baked,
     bake,
@@ -24,7 +26,7 @@ from .conftest import (
     git,
     need,
 )
-from .products import PYTHON, Environments, assert_done, make
+from .products import PYTHON, Environments, assert_done, make, make_environment
 
 # Every value of every question once at least, the rarer questions' in turn.
 COVERING = [
@@ -342,6 +344,55 @@ def spoilt(text: str, suffix: str) -> str:
     ):
         text = text.replace(right, wrong)
     return text if suffix == ".json" else f"{text}a:   [1 ]\n    - uses: actions/checkout@v6\n"
+
+
+def product_files(template: Path, pattern: str = "*") -> list[str]:
+    """Return the product's files in `template` that Git knows by `pattern`."""
+    return git(template, "ls-files", "-z", "--", f"{PRODUCT.name}/{pattern}").split("\0")[:-1]
+
+
+@pytest.mark.slow
+def test_the_templates_checks_read_the_products_files_in_place(template_repository: Path) -> None:
+    for name in (".venv", ".venv-tools"):
+        (template_repository / name).symlink_to(TEMPLATE / name)
+
+    def failed() -> set[str]:
+        done = subprocess.run(
+            [TOOLS / "pre-commit", "run", "--files", *product_files(template_repository)],
+            cwd=template_repository,
+            env={**make_environment(), "SKIP": "environments,mypy"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        lines = done.stdout.splitlines()
+        assert any(line.endswith(("Passed", "Failed")) for line in lines), done.stdout + done.stderr
+        return {line.partition("...")[0] for line in lines if line.endswith("Failed")}
+
+    assert failed() == set()
+    for pattern, text in {
+        "tools/lock.py": "import os,sys\n",
+        "terraform/*platform*/pool.tf": "locals {\n a=1\n}\n",
+        "*/workflows/ci.yml": "  x:   {runs-on: x, steps: [{uses: actions/checkout@v6}]}\n",
+        "*/workflows/deploy.yml": "stepz: 1\n",
+    }.items():
+        (name,) = product_files(template_repository, pattern)
+        with (template_repository / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    checks = {"ruff check", "ruff format", "terraform fmt", "yamllint", "zizmor"}
+    assert failed() == checks | {"check-jsonschema (workflows)"}
+
+
+def test_actionlint_reads_the_products_workflows_in_place(tmp_path: Path) -> None:
+    command, _ = LINTERS["actionlint"]
+    files = [TEMPLATE / name for name in product_files(TEMPLATE, "*/workflows/*.yml")]
+    assert files
+    done = lint(*command, *files)
+    assert done.returncode == 0, done.stdout
+    bad = tmp_path / "bad.yml"
+    bad.write_text(spoilt(files[0].read_text(encoding="utf-8"), ".yml"), encoding="utf-8")
+    assert lint(*command, bad).returncode != 0
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.troubleshooting import PAGE, page
+from scripts.troubleshooting import PAGE, page
 
 from .conftest import PRODUCT, QUESTIONS, TEMPLATE, Baked, bake, bare_environment
 from .doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, doctor

@@ -22,7 +22,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from docs import architecture, demo, scale, template
+from scripts import architecture, demo, scale, template
 
 from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, Baked, bake, bare_environment, need
 from .products import make_environment

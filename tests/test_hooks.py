@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from hooks import post_gen_project
+
 from .conftest import TEMPLATE, Baked, bake, bare_environment, cli
 
 ALLOWED = "echo 'name: projects/a-project/locations/asia-northeast1/vpcscConfig'; "
@@ -224,6 +226,56 @@ def test_ended_by_the_user_the_hook_ends_gcloud_and_keeps_the_project(
         process.wait(timeout=30)
     assert_ended(int(started.read_text(encoding="utf-8")))
     assert_complete(tmp_path)
+
+
+# --- what the answers rule out ---
+
+RULED_OUT = ("function_kind=http", "platform=reuse", "ci=none")
+
+
+def reserved_folders(folder: Path) -> set[str]:
+    product = folder / "out" / "alert-to-snmp"
+    found = product.rglob(".unused-*")
+    return {path.relative_to(product).as_posix() for path in found}
+
+
+def test_the_hook_removes_each_folder_that_the_engine_has_written_for_nothing(
+    tmp_path: Path,
+) -> None:
+    assert cli(tmp_path, "--accept-hooks", "no", *RULED_OUT).returncode == 0
+    assert reserved_folders(tmp_path) == set(post_gen_project.RESERVED)
+    done = cli(tmp_path, "-f", *RULED_OUT)
+    assert done.returncode == 0, done.stderr
+    assert reserved_folders(tmp_path) == set()
+    assert "was stopped" not in done.stdout
+
+
+@pytest.mark.parametrize("options", [["-f"], ["-f", "-s"]])
+def test_the_hook_removes_no_file_and_no_link_of_the_users(
+    options: list[str], tmp_path: Path
+) -> None:
+    assert cli(tmp_path, *RULED_OUT).returncode == 0
+    product = tmp_path / "out" / "alert-to-snmp"
+    own = {
+        ".unused-github/workflows/ours.yml": "on: push\n",
+        "terraform/.unused-platform/tests/sub/ours.tf": "# ours\n",
+        ".unused-other/ours.txt": "ours\n",
+    }
+    for name, text in own.items():
+        (product / name).parent.mkdir(parents=True)
+        (product / name).write_text(text, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (product / ".unused-mibs").symlink_to(elsewhere)
+
+    done = cli(tmp_path, *options, *RULED_OUT)
+    assert done.returncode == 0, done.stderr
+    folders = reserved_folders(tmp_path) - {".unused-mibs"}
+    left = [path for folder in folders for path in (product / folder).rglob("*")]
+    files = {path.relative_to(product).as_posix(): path for path in left if path.is_file()}
+    assert {name: path.read_text(encoding="utf-8") for name, path in files.items()} == own
+    assert (product / ".unused-mibs").is_symlink()
+    assert [path.name for path in elsewhere.iterdir()] == ["ALERT-TO-SNMP-MIB.txt"]
 
 
 def assert_ended(process: int) -> None:

@@ -42,7 +42,7 @@ def add_kind(template: Path) -> None:
         '{% set entry_point = "receive" %}\n'
         '{% set trigger = "http" %}\n'
         '{% set environment = {"GREETING": "hello"} %}\n'
-        '{% set own_files = ["function/greeting.py"] %}\n',
+        '{% set own_files = ["function/greeting.py", "pages"] %}\n',
         encoding="utf-8",
     )
     for file in [*folder.glob("function/*.py"), *folder.glob("tests/*.py")]:
@@ -50,13 +50,19 @@ def add_kind(template: Path) -> None:
         file.write_text(text.replace("handle_request", "receive"), encoding="utf-8")
     (folder / "function/greeting.py").write_text('GREETING = "hello"\n', encoding="utf-8")
     shutil.copyfile(folder / "events/request.json", folder / "events/greeting.json")
+    (folder / "pages").mkdir()
+    (folder / "pages/greeting.html").write_text("<p>Hello</p>\n", encoding="utf-8")
     questions = template / "cookiecutter.json"
     text = questions.read_text(encoding="utf-8")
     last = f'"{KINDS[-1]}"]'
     assert text.count(last) == 1
     questions.write_text(text.replace(last, f'{last[:-1]}, "{NEW}"]'), encoding="utf-8")
+    write_stubs(template)
+
+
+def write_stubs(template: Path) -> None:
     written = subprocess.run(
-        [sys.executable, "templates/write_stubs.py"], cwd=template, check=False, timeout=60
+        [sys.executable, "scripts/write_stubs.py"], cwd=template, check=False, timeout=60
     )
     assert written.returncode == 0
 
@@ -71,7 +77,7 @@ def test_a_folder_and_a_choice_make_a_new_kind(
     product = bake_from(
         template_repository, tmp_path, function_kind=NEW, gcp_project_id="a-project"
     )
-    new = {"function/greeting.py", "events/greeting.json"}
+    new = {"function/greeting.py", "events/greeting.json", "pages/greeting.html"}
     assert new | {"events/request.json"} <= product.files().keys()
     assert new.isdisjoint(before)
     settings = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))
@@ -86,6 +92,26 @@ def test_a_folder_and_a_choice_make_a_new_kind(
     assert (
         bake_from(template_repository, tmp_path / "after", function_kind="http").files() == before
     )
+
+
+def test_a_folder_of_one_kind_can_become_one_of_two(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    mib = "mibs/ALERT-TO-SNMP-MIB.txt"
+    for name, text in {mib: "pubsub's\n", "mibs/MORE.txt": "more\n"}.items():
+        file = template_repository / "templates/pubsub" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    write_stubs(template_repository)
+    baked = {
+        kind: bake_from(template_repository, tmp_path / kind, function_kind=kind).files()
+        for kind in KINDS
+    }
+    with_folder = {kind for kind, files in baked.items() if mib in files}
+    assert with_folder == {KINDS[0], "pubsub"}
+    assert baked["pubsub"][mib] == b"pubsub's\n"
+    assert baked[KINDS[0]][mib] == (TEMPLATE / "templates" / KINDS[0] / mib).read_bytes()
+    assert {kind for kind, files in baked.items() if "mibs/MORE.txt" in files} == {"pubsub"}
 
 
 def test_without_the_stubs_a_kinds_own_file_would_be_missing(

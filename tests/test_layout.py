@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pytest_cookies.plugin import Cookies
 
-from templates import write_stubs
+from scripts import write_stubs
 
 from .conftest import CHOICES, KINDS, PRODUCT, TEMPLATE, Baked, bake, combinations, git
 
@@ -203,9 +203,69 @@ def test_a_combination_bakes_the_same_with_hooks(
     assert result.exception is None
     with_hooks = Baked(Path(result.project_path))
     assert with_hooks.files() == bake(tmp_path, **answers).files()
-    # Without the hook, folders for files that are ruled out stay behind, empty.
     folders = {path for path in with_hooks.path.rglob("*") if path.is_dir()}
     assert [folder for folder in folders if not any(folder.iterdir())] == []
+    assert [folder for folder in folders if folder.name.startswith(".unused-")] == []
+
+
+# --- what the answers rule out ---
+
+# A folder with its other name, under which the engine writes what the answers rule out.
+EITHER = re.compile(r"\{\{ '([^']+)' if [^{}]+ else '(\.unused-[^']+)' \}\}")
+# In the root, or of one kind in a folder that every kind has.
+MAY_CARRY_A_CONDITION = re.compile(
+    r"cloudbuild[^/]*\.yaml|renovate\.json|(events|function|tests)/[^/]+"
+)
+
+
+def conditional_names() -> tuple[set[str], set[str]]:
+    """Return the folders and the files of the product whose own name carries a condition."""
+    files = {PurePosixPath(name).relative_to(PRODUCT.name) for name in files_of_git(PRODUCT.name)}
+    folders = {parent for file in files for parent in file.parents}
+    return {str(each) for each in folders if "{" in each.name}, {
+        str(each) for each in files if "{" in each.name
+    }
+
+
+def ruled_out_names() -> set[str]:
+    """Return the other name of each folder that an answer can rule out."""
+    return {EITHER.sub(r"\2", name) for name in conditional_names()[0]}
+
+
+def test_few_names_carry_a_condition_and_a_folder_carries_it_for_its_files() -> None:
+    folders, files = conditional_names()
+    assert len(folders | files) <= 20
+    assert len(ruled_out_names()) == len(folders) == 3
+    plain = {re.sub(r"\{% if [^%]+ %\}(.+)\{% endif %\}", r"\1", name) for name in files}
+    assert "cloudbuild.yaml" in plain
+    assert {name for name in plain if not MAY_CARRY_A_CONDITION.fullmatch(name)} == set()
+
+
+@pytest.mark.parametrize("suffix", [".tf", ".hcl", ".yml"])
+def test_git_lists_every_file_of_a_form_by_its_own_name(suffix: str, tmp_path: Path) -> None:
+    listed = files_of_git(f"{PRODUCT.name}/*{suffix}")
+    written = {EITHER.sub(r"\1", name).removeprefix(f"{PRODUCT.name}/") for name in listed}
+    assert written == {name for name in bake(tmp_path).files() if name.endswith(suffix)}
+
+
+def test_without_the_hook_git_ignores_what_the_answers_rule_out(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http", platform="reuse", ci="none")
+    files = set(product.files())
+    git(product.path, "init", "--quiet")
+    left = {path.relative_to(product.path).as_posix() for path in product.path.rglob(".unused-*")}
+    assert left == ruled_out_names()
+    for folder in left:
+        assert any(path.is_file() for path in (product.path / folder).rglob("*"))
+
+    def unknown() -> set[str]:
+        listed = git(product.path, "ls-files", "--others", "--exclude-standard")
+        return set(listed.splitlines())
+
+    assert unknown() == files
+    ignored = product.path / ".gitignore"
+    text = product.read(".gitignore")
+    ignored.write_text(text.replace(".unused-*/\n", ""), encoding="utf-8")
+    assert {name for name in unknown() if ".unused-" in name}
 
 
 def test_the_pairs_are_every_pair_of_choices() -> None:

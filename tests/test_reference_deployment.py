@@ -20,7 +20,7 @@ import pytest
 from packaging.version import Version
 
 from closed_network.stand_in import API_HOST
-from docs import template
+from scripts import template
 from terraform_replay.clients import Client
 from terraform_replay.server import replay
 
@@ -302,7 +302,7 @@ def test_the_pages_settings_keep_what_was_answered(stack: str, reference: Planne
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_stacks_own_tests_assert_what_the_page_lists(stack: str) -> None:
-    own = template.stack_file(f"{stack}/tests", "reference.tftest.hcl").split("  assert {")
+    own = template.stack_file(stack, "tests/reference.tftest.hcl").split("  assert {")
     missing = []
     for row in rows(stack):
         address, *_, last = re.findall(r"^(?:data\.)?\w+\.\w+|[^.]+$", row.attribute)

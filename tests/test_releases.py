@@ -20,6 +20,8 @@ from .test_upgrade import SLUG, Life
 
 # The version before the first that has a number, in the template's history.
 FIRST = "fb33d73737850d7df9fb007ae424e2719342277e"
+# The last one in which each file, and not its folder, carried a condition in its name.
+BEFORE_FOLDERS = "4c0f57a86e7bc62db40f8677c9ab3e175b6fc43e"
 OLD, NEW = "2026.10.0", "2026.11.0"
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -29,12 +31,12 @@ DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
 
 
 @pytest.fixture
-def releases(template_repository: Path) -> Path:
-    """The template with two versions: OLD, out of its real history, and NEW, as it is here."""
-    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{FIRST}:refs/tags/{OLD}"]
+def releases(request: pytest.FixtureRequest, template_repository: Path) -> Path:
+    """The template with two versions: OLD, a commit of its history, and NEW, as it is here."""
+    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{request.param}:refs/tags/{OLD}"]
     fetched = subprocess.run(fetch, cwd=template_repository, capture_output=True, check=False)
     if fetched.returncode != 0:
-        why = f"the template's history does not go back to {FIRST}: this check did not run"
+        why = f"the template's history does not go back to {request.param}: this check did not run"
         if IN_CI:
             pytest.fail(why)
         pytest.skip(why)
@@ -140,7 +142,11 @@ def users_files(product: Baked) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [KINDS[0], "storage"])
+@pytest.mark.parametrize(
+    ("releases", "kind"),
+    [(FIRST, KINDS[0]), (FIRST, "storage"), (BEFORE_FOLDERS, KINDS[0])],
+    indirect=["releases"],
+)
 def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
     kind: str, tmp_path: Path, releases: Path
 ) -> None:
@@ -302,6 +308,34 @@ def test_another_ci_takes_the_place_of_the_former_but_for_a_file_that_the_user_e
     assert f"{edited}: was left as it is" in done.stdout
     assert life.product.read(edited) == text
     assert set(life.product.files()) & (gone | come) == {edited}
+
+
+@pytest.mark.slow
+def test_a_platform_comes_with_its_answer_and_leaves_the_users_files_when_it_goes(
+    tmp_path: Path, template_repository: Path
+) -> None:
+    folder = "terraform/platform/"
+
+    def platform_files() -> dict[str, bytes]:
+        files = life.product.files()
+        assert not list(life.product.path.rglob(".unused-*"))
+        return {name: files[name] for name in files if name.startswith(folder)}
+
+    life = Life(tmp_path, template_repository, platform="reuse")
+    assert platform_files() == {}
+    assert not (life.product.path / folder).exists()
+
+    done = upgrade(life, "--answers", '{"platform": "create"}')
+    assert done.returncode == DONE, done.stdout + done.stderr
+    fresh = bake(tmp_path / "fresh", platform="create").files()
+    assert platform_files() == {name: fresh[name] for name in fresh if name.startswith(folder)}
+    assert f"{folder}tests/modes.tftest.hcl" in platform_files()
+
+    life.write({f"{folder}backend.tf": 'terraform {\n  backend "gcs" {}\n}\n'})
+    done = upgrade(life, "--answers", '{"platform": "reuse"}')
+    assert done.returncode == DONE, done.stdout + done.stderr
+    kept = {f"{folder}backend.tf", PLATFORM_SETTINGS}  # the settings are the user's, too
+    assert set(platform_files()) == kept
 
 
 @pytest.mark.slow

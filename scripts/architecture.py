@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from string import Template
 
-from docs.template import answers, setting, stack_file
+from scripts.template import DOCUMENTS, answers, setting, stack_file
 
-HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 800, 964
 STYLE = """
 text { font: 17px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
@@ -298,7 +296,7 @@ def toggle(x: int, y: int) -> Iterator[str]:
 
 def main() -> None:
     for scheme in PALETTES:
-        page = HERE / f"architecture-{scheme}.svg"
+        page = DOCUMENTS / f"architecture-{scheme}.svg"
         page.write_text(drawing(scheme), encoding="utf-8", newline="\n")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ROOT / "docs"
 TERRAFORM = ROOT / "{{cookiecutter.project_slug}}" / "terraform"
 
 
@@ -30,8 +31,8 @@ def kind_settings(name: str) -> dict[str, Any]:
 
 @cache
 def stack_file(stack: str, name: str) -> str:
-    """The text of a stack's file; some have a condition in their name."""
-    (path,) = (TERRAFORM / stack).glob(f"*{name}*")
+    """The text of a stack's file; the platform's folder has a condition in its name."""
+    (path,) = TERRAFORM.glob(f"*{stack}*/{name}")
     return path.read_text(encoding="utf-8")
 
 

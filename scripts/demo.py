@@ -1,4 +1,4 @@
-"""Draw docs/demo.svg, what `make demo` prints, from a report that is kept in docs/demo.json.
+"""Draw docs/demo.svg, what `make demo` prints, from a report that is kept in scripts/demo.json.
 
 `make demo RECORD=1` keeps a new one: without the seconds, which are the machine's, and its folder.
 """
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from closed_network.report import Report
+from scripts.template import DOCUMENTS
 
-HERE = Path(__file__).resolve().parent
-KEPT = HERE / "demo.json"
-PICTURE = HERE / "demo.svg"
+KEPT = Path(__file__).with_name("demo.json")
+PICTURE = DOCUMENTS / "demo.svg"
 
 COLUMNS = 112
 THEME = TerminalTheme(

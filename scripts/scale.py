@@ -1,4 +1,4 @@
-"""Write docs/scale.md from docs/scale.md.in: `make docs`.
+"""Write docs/scale.md from scripts/scale.md.in: `make docs`.
 
 What a function takes is read from the template's files; what Google allows and charges is in
 `FACTS`, with its source.
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from docs.template import ROOT, kind_settings, setting, stack_file
+from scripts.template import DOCUMENTS, ROOT, kind_settings, setting, stack_file
 
 HERE = Path(__file__).resolve().parent
 FRAME = HERE / "scale.md.in"
-PAGE = HERE / "scale.md"
+PAGE = DOCUMENTS / "scale.md"
 DEMO = HERE / "demo.json"
 LOCK = ROOT / "templates" / "alert-to-snmp" / "function" / "requirements.lock"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-CATALOGUE = HERE.parent / "{{cookiecutter.project_slug}}" / "tools" / "symptoms.json"
-PAGE = HERE / "troubleshooting.md"
+ROOT = Path(__file__).resolve().parent.parent
+CATALOGUE = ROOT / "{{cookiecutter.project_slug}}" / "tools" / "symptoms.json"
+PAGE = ROOT / "docs" / "troubleshooting.md"
 
 HEAD = """\
 # Troubleshooting

@@ -1,4 +1,4 @@
-"""Print what CHANGELOG.md says of a release: `python docs/release_notes.py 2026.11.0`.
+"""Print what CHANGELOG.md says of a release: `python scripts/release_notes.py 2026.11.0`.
 
 Exit status 1, and one line on standard error, unless the version has a section with a date and an
 upgrade note in it.
@@ -34,7 +34,7 @@ def notes(version: str, changelog: str) -> str:
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
-        print("Usage: python docs/release_notes.py VERSION", file=sys.stderr)
+        print("Usage: python scripts/release_notes.py VERSION", file=sys.stderr)
         return 2
     try:
         section = notes(arguments[0], CHANGELOG.read_text(encoding="utf-8"))
