@@ -46,7 +46,7 @@ def releases(template_repository: Path) -> Path:
 
 def upgrade(life: Life, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What `make upgrade` does."""
-    return life.python("tools/upgrade.py", *arguments)
+    return life.python("-m", "closed_function", "upgrade", *arguments)
 
 
 def answers(life: Life) -> dict[str, str]:
@@ -73,13 +73,24 @@ def unmet(product: Baked) -> list[str]:
 
     The user's stay as they are, and the template's may have changed below them.
     """
-    folders = ("function", "tests", "tools")
-    files = [file for folder in folders for file in (product.path / folder).glob("*.py")]
-    sources = {file.stem: file.read_text(encoding="utf-8") for file in files}
+    package = product.path / "closed_function"
+    files = {
+        file: ".".join(file.relative_to(product.path).with_suffix("").parts)
+        for file in package.rglob("*.py")
+    }
+    for folder in ("function", "tests"):
+        files |= {file: file.stem for file in (product.path / folder).glob("*.py")}
+    sources = {
+        module.removesuffix(".__init__"): file.read_text(encoding="utf-8")
+        for file, module in files.items()
+    }
     defined = {}
     for module, source in sources.items():
         table = symtable.symtable(source, module, "exec").get_symbols()
         defined[module] = {each.get_name() for each in table if each.is_local()}
+    for module in sources:
+        parent, _, name = module.rpartition(".")
+        defined.get(parent, set()).add(name)
     taken = set()
     for source in sources.values():
         nodes = list(ast.walk(ast.parse(source)))
@@ -188,7 +199,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
     assert len(called) == 1  # at the bake
     assert calls(tmp_path) == called
-    said = doctor(life.product, "check", "--local", "--json")
+    said = doctor(life.product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, []), said.output
     tested = own_test(life)
     assert tested.returncode == 0, tested.stdout
@@ -204,7 +215,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
 def differing(product: Baked, *arguments: str) -> list[str]:
     """What the doctor says of answers that the files do not give; nothing else may be wrong."""
-    said = doctor(product, "check", "--local", "--json", *arguments)
+    said = doctor(product, "doctor", "--local", "--json", *arguments)
     problems = [result for result in said.json()["results"] if result["verdict"] == "problem"]
     assert {result["symptom"] for result in problems} <= {"answers-differ"}, said.output
     assert said.status == (FOUND if problems else HEALTHY)
@@ -230,7 +241,7 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
     told = differing(life.product)
     assert [seen.split()[0] for seen in told] == list(OTHER)
     assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in told)
-    assert doctor(life.product, "check", "--local").output.count("Cure: ") == 1
+    assert doctor(life.product, "doctor", "--local").output.count("Cure: ") == 1
     tested = own_test(life)
     assert tested.returncode == 1
     assert "region is us-east1 in .cruft.json, but asia-northeast1 in" in tested.stdout
@@ -240,7 +251,7 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
         text = life.product.read(name)
         text = text.replace("asia-northeast1", "us-east1").replace("ar-buildpython", "ar-other")
         (life.product.path / name).write_text(text, encoding="utf-8")
-    said = doctor(life.product, "check", "--local", "--json")
+    said = doctor(life.product, "doctor", "--local", "--json")
     assert said.problems() == ["hand-over-differs"]  # whose cure is `make lock`
     lock = "import sys; sys.path.insert(0, 'tools'); import lock; print(lock.index_line(None))"
     first = life.python("-c", lock).stdout.strip()
@@ -410,7 +421,7 @@ def test_an_environments_own_files_are_not_compared_with_the_answers(noted: Note
 def test_notes_of_cruft_that_say_nothing_are_no_problem(content: str, tmp_path: Path) -> None:
     product = bake(tmp_path, gcp_project_id="a-project")
     (product.path / ".cruft.json").write_text(content, encoding="utf-8")
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])
 
 
@@ -544,6 +555,6 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
 def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:
     product = bake(tmp_path)
     (product.path / ".cruft.json").write_text("{}", encoding="utf-8")
-    done = product.run("python3", "tools/upgrade.py")
+    done = product.run("python3", "-m", "closed_function", "upgrade")
     assert done.returncode == USAGE
     assert "Run `git init` and commit" in done.stderr

@@ -360,7 +360,7 @@ def test_the_placeholder_is_planned_but_never_applied(
 
 def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) -> None:
     made = bake(tmp_path, platform="reuse")
-    done = made.run(sys.executable, "tools/stacks.py", "apply", "platform")
+    done = made.run(sys.executable, "-m", "closed_function", "apply", "platform")
     assert done.returncode == 2
     assert done.stderr.startswith("terraform/platform is not in this repository: it uses")
     assert done.stderr.count("\n") == 1
@@ -369,7 +369,7 @@ def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) ->
 def test_without_terraform_the_message_says_what_to_install(
     product: Baked, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, "tools/stacks.py", "plan", "function"]
+    command = [sys.executable, "-m", "closed_function", "plan", "function"]
     for more, message in (
         ({"PATH": "/nonexistent"}, "Terraform (1.11 or newer) or OpenTofu (1.10 or newer) is not"),
         ({"TERRAFORM": "no-such-program"}, "no-such-program is not installed."),
@@ -540,7 +540,7 @@ def test_an_interrupted_deployment_keeps_what_was_made(
     product: Baked, environment: dict[str, str], terraform: Client
 ) -> None:
     assert terraform.program
-    command = [sys.executable, "tools/stacks.py", "apply", "function", "--yes"]
+    command = [sys.executable, "-m", "closed_function", "apply", "function", "--yes"]
     with replay(delay=2) as slow:
         process = subprocess.Popen(
             command,
@@ -571,7 +571,7 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     terraform: Client, tmp_path: Path
 ) -> None:
     product = bake(tmp_path, function_kind="http")
-    tool = [sys.executable, "tools/stacks.py", "format"]
+    tool = [sys.executable, "-m", "closed_function", "format"]
     file = product.path / "terraform/function/versions.tf"
     right = file.read_text(encoding="utf-8")
 
@@ -611,7 +611,7 @@ def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_pa
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "tools/stacks.py", "validate"],
+            [sys.executable, "-m", "closed_function", "validate"],
             cwd=product.path,
             env={**terraform.variables(), "TERRAFORM": terraform.program},
             capture_output=True,
@@ -806,7 +806,7 @@ def test_an_interrupt_before_terraform_applies_ends_the_command_with_nothing_don
 ) -> None:
     program = wrapper(tmp_path, terraform, script.replace("COMMAND", command))
     done = subprocess.run(
-        [sys.executable, "tools/stacks.py", "apply", "function", "--yes"],
+        [sys.executable, "-m", "closed_function", "apply", "function", "--yes"],
         cwd=product.path,
         env={**environment, "TERRAFORM": program},
         stdin=subprocess.DEVNULL,
@@ -826,7 +826,7 @@ def test_an_interrupt_at_the_question_ends_the_command_with_nothing_done(
     product: Baked, environment: dict[str, str], running: Replay
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "tools/stacks.py", "apply", "function"],
+        [sys.executable, "-m", "closed_function", "apply", "function"],
         cwd=product.path,
         env=environment,
         stdin=subprocess.PIPE,
@@ -853,7 +853,7 @@ def test_a_state_whose_move_is_interrupted_stays_here(
 ) -> None:
     program = wrapper(tmp_path, terraform, ENDS.replace("COMMAND", "init"))
     done = subprocess.run(
-        [sys.executable, "tools/stacks.py", "state", "a-bucket", "prefix", "--yes"],
+        [sys.executable, "-m", "closed_function", "state", "a-bucket", "prefix", "--yes"],
         cwd=product.path,
         env={**environment, "TERRAFORM": program},
         capture_output=True,

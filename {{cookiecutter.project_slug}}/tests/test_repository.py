@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import repository_checks
-from findings import PROBLEM
-from lock import PLACES
-from repository_checks import Repository, is_in, requirements
-from stacks import HAND_OVER, ROOT
+from closed_function import repository_checks
+from closed_function.findings import PROBLEM
+from closed_function.lock import PLACES
+from closed_function.repository_checks import Repository, is_in, requirements
+from closed_function.stacks import HAND_OVER, ROOT
 
 # What a repository may still be, or become, without being broken.
 NO_DEFECTS = {"placeholder-project", "runtime-deprecated"}

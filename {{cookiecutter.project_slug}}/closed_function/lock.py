@@ -23,9 +23,14 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from command_line import INTERRUPTED, Parser, held_interrupt
-from stacks import StackError, environment_name, environment_settings, hand_over_file
-from upstreams import RequirementsError, parse_index
+from closed_function.command_line import INTERRUPTED, Parser, held_interrupt
+from closed_function.stacks import (
+    StackError,
+    environment_name,
+    environment_settings,
+    hand_over_file,
+)
+from closed_function.upstreams import RequirementsError, parse_index
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACES = ("function", "tests", "tools")

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from command_line import INTERRUPTED, Parser
-from lock import package_name, pip_setting
-from repository_checks import read, requirements, shown
-from stacks import REQUIREMENTS
-from upstreams import end_on_signals, presentable, run_bounded
+from closed_function.command_line import INTERRUPTED, Parser
+from closed_function.lock import package_name, pip_setting
+from closed_function.repository_checks import read, requirements, shown
+from closed_function.stacks import REQUIREMENTS
+from closed_function.upstreams import end_on_signals, presentable, run_bounded
 
 NONE, FOUND, COULD_NOT_TELL = 0, 1, 3
 SERVICE = "PIP_AUDIT_OSV_URL"

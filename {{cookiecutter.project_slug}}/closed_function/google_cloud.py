@@ -23,7 +23,14 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from upstreams import NOT_SIGNED_IN, Failure, Outcome, gcloud_path, presentable, run_bounded
+from closed_function.upstreams import (
+    NOT_SIGNED_IN,
+    Failure,
+    Outcome,
+    gcloud_path,
+    presentable,
+    run_bounded,
+)
 
 REQUEST_TIMEOUT = 10
 LARGEST_ANSWER = 20_000_000

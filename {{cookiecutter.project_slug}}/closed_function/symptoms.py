@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from upstreams import CREDENTIAL
+from closed_function.upstreams import CREDENTIAL
 
 SYMPTOMS = Path(__file__).with_name("symptoms.json")
 

@@ -22,10 +22,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from command_line import INTERRUPTED, Parser, not_empty, run_to_end
-from repository_checks import CRUFT_STATE, check_answers, mapping, read_object, text
-from stacks import ROOT
-from upstreams import presentable
+from closed_function.command_line import INTERRUPTED, Parser, not_empty, run_to_end
+from closed_function.repository_checks import CRUFT_STATE, check_answers, mapping, read_object, text
+from closed_function.stacks import ROOT
+from closed_function.upstreams import presentable
 
 DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
 NOTHING_CHANGED = "Interrupted; nothing was changed."

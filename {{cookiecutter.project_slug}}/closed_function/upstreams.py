@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from command_line import INTERRUPTED
+from closed_function.command_line import INTERRUPTED, Parser
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "function" / "requirements.txt"
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
@@ -261,8 +261,8 @@ def failure(outcome: Outcome, action: str, project: str, timeout: float) -> Fail
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="upstreams.py",
+    parser = Parser(
+        prog="python3 -m closed_function",
         description="Allow, deny or show the access of remote repositories to their upstreams.",
     )
     parser.add_argument("action", choices=ACTIONS)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from command_line import INTERRUPTED, Parser, not_empty
+from closed_function.command_line import INTERRUPTED, Parser, not_empty
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from findings import OK, PROBLEM, UNKNOWN, Result
-from lock import RUNTIMES as LOCKED_RUNTIMES
-from lock import WHEELS, package_name
-from stacks import (
+from closed_function.findings import OK, PROBLEM, UNKNOWN, Result
+from closed_function.lock import RUNTIMES as LOCKED_RUNTIMES
+from closed_function.lock import WHEELS, package_name
+from closed_function.stacks import (
     HAND_OVER,
     PLACEHOLDER,
     REQUIREMENTS,
@@ -26,7 +26,7 @@ from stacks import (
     environment_settings,
     hand_over_file,
 )
-from upstreams import EXAMPLE, Index, RequirementsError, presentable, read_index
+from closed_function.upstreams import EXAMPLE, Index, RequirementsError, presentable, read_index
 
 SOURCE = REQUIREMENTS.parent
 REQUIREMENTS_IN = SOURCE / "requirements.in"

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from command_line import INTERRUPTED, Parser, only_1, run_to_end
+from closed_function.command_line import INTERRUPTED, Parser, only_1, run_to_end
 
 ROOT = Path(__file__).resolve().parent.parent
 TERRAFORM = ROOT / "terraform"

@@ -1,6 +1,6 @@
 """Run a command with pip and uv pointed at this repository's index, signed in, and at no other.
 
-    python3 tools/with_index.py make test
+    python3 -m closed_function with-index make test
 
 For a laptop or a build inside the closed network, where Artifact Registry is all that answers. The
 token is gcloud's or, on a machine of Google Cloud that has no gcloud, the metadata server's. It is
@@ -21,10 +21,10 @@ import sys
 import urllib.request
 from collections.abc import Sequence
 
-from command_line import INTERRUPTED
-from google_cloud import SignInError, sign_in
-from lock import pip_setting
-from upstreams import REQUIREMENTS, Index, RequirementsError, read_index
+from closed_function.command_line import INTERRUPTED
+from closed_function.google_cloud import SignInError, sign_in
+from closed_function.lock import pip_setting
+from closed_function.upstreams import REQUIREMENTS, Index, RequirementsError, read_index
 
 METADATA_HOST = "metadata.google.internal"
 CREDENTIAL_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -79,7 +79,7 @@ def environment(index: Index, token: str) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     command = list(sys.argv[1:] if argv is None else argv)
     if not command or command[0].startswith("-"):
-        print("usage: python3 tools/with_index.py COMMAND [ARGUMENT ...]", file=sys.stderr)
+        print("python3 -m closed_function with-index: a command is missing", file=sys.stderr)
         return 2
     try:
         variables = environment(read_index(REQUIREMENTS), access_token())

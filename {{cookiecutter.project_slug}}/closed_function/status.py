@@ -22,16 +22,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-import cloud_checks
-import google_cloud
-import repository_checks
-from cloud_checks import Cloud
-from command_line import INTERRUPTED, Parser
-from findings import OK, PROBLEM, UNKNOWN, escape_what_cannot_be_shown, progress
-from google_cloud import Answer, Request
-from repository_checks import RUNTIMES, Facts, Repository
-from stacks import REQUIREMENTS, ROOT, StackError, environment_name
-from upstreams import Outcome, end_on_signals, presentable, run_bounded
+from closed_function import cloud_checks, google_cloud, repository_checks
+from closed_function.cloud_checks import Cloud
+from closed_function.command_line import INTERRUPTED, Parser
+from closed_function.findings import OK, PROBLEM, UNKNOWN, escape_what_cannot_be_shown, progress
+from closed_function.google_cloud import Answer, Request
+from closed_function.repository_checks import RUNTIMES, Facts, Repository
+from closed_function.stacks import REQUIREMENTS, ROOT, StackError, environment_name
+from closed_function.upstreams import Outcome, end_on_signals, presentable, run_bounded
 
 FIT, WRONG, COULD_NOT_TELL = 0, 1, 3
 # gcloud alone tries for 33 s to renew its token on a network that is dead.

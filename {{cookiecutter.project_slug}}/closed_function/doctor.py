@@ -27,14 +27,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import repository_checks
-import symptoms
-from command_line import INTERRUPTED, Parser, not_empty
-from findings import OK, PROBLEM, UNKNOWN, Result, escape_what_cannot_be_shown, progress
-from repository_checks import Facts, Repository
-from stacks import StackError, environment_name
-from symptoms import Catalogue, Explained, Group, Symptom, filled
-from upstreams import end_on_signals, presentable, run_bounded
+from closed_function import repository_checks, symptoms
+from closed_function.command_line import INTERRUPTED, Parser, not_empty
+from closed_function.findings import (
+    OK,
+    PROBLEM,
+    UNKNOWN,
+    Result,
+    escape_what_cannot_be_shown,
+    progress,
+)
+from closed_function.repository_checks import Facts, Repository
+from closed_function.stacks import StackError, environment_name
+from closed_function.symptoms import Catalogue, Explained, Group, Symptom, filled
+from closed_function.upstreams import end_on_signals, presentable, run_bounded
 
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
 SIGN_IN_TIMEOUT, BUILD_LOG_TIMEOUT = 40, 120
@@ -81,8 +87,7 @@ def check_cloud(facts: Facts, local: Iterable[Result]) -> list[Result]:
     if not (facts.project and facts.location and facts.repository):
         return [Result(claim, UNKNOWN, "the index line names no repository, so nothing was asked")]
 
-    import cloud_checks
-    import google_cloud
+    from closed_function import cloud_checks, google_cloud
 
     progress("Asking gcloud for an access token.")
     try:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from findings import OK, PROBLEM, UNKNOWN, Result
-from google_cloud import Answer, Request, Session
-from repository_checks import Facts
-from upstreams import presentable
+from closed_function.findings import OK, PROBLEM, UNKNOWN, Result
+from closed_function.google_cloud import Answer, Request, Session
+from closed_function.repository_checks import Facts
+from closed_function.upstreams import presentable
 
 # What the stacks turn on or, the last two, need to be on before them.
 APIS = (
