@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     upgrade = parser.parse_args().upgrade
     sys.path.insert(0, str(PRODUCT))
-    tool = import_module("closed_function.lock")
+    tool = import_module("closed_function.commands.lock")
     locks: list[Path] = []
     for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
         target = requirements.with_suffix(".lock")

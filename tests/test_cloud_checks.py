@@ -753,7 +753,7 @@ def test_a_network_that_never_answers_is_one_reason_in_time(check: Check, silent
 
 DRIPPED = """
 import json, sys, time
-from closed_function.google_cloud import Request, Session
+from closed_function.gcloud.session import Request, Session
 request = Request("cloudbuild", "v1/it", "it", "permission")
 print(Session(json.loads(sys.argv[1])).read([request], time.monotonic() + 1)[request].why)
 """

@@ -22,7 +22,9 @@ from docs.troubleshooting import PAGE, page
 from .conftest import PRODUCT, QUESTIONS, TEMPLATE, Baked, bake, bare_environment
 from .doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, doctor
 
-CATALOGUE = json.loads((PRODUCT / "closed_function/symptoms.json").read_text(encoding="utf-8"))
+CATALOGUE = json.loads(
+    (PRODUCT / "closed_function/symptoms/catalogue.json").read_text(encoding="utf-8")
+)
 SYMPTOMS = {entry["id"]: entry for entry in CATALOGUE["symptoms"]}
 GROUPS = {entry["id"]: entry for entry in CATALOGUE["groups"]}
 CAUSES = {**SYMPTOMS, **GROUPS}
@@ -334,9 +336,9 @@ def test_another_environment_has_its_own_platform_and_project(product: Baked) ->
 
 
 def test_the_doctor_knows_what_the_template_and_the_stack_offer(product: Baked) -> None:
-    program = "import json; from closed_function import repository_checks as checks; "
-    program += "print(json.dumps([sorted(checks.SIGN_IN_LOCATIONS), checks.DEFAULT_RUNTIME, "
-    program += "[*checks.RUNTIMES], checks.LOCKED_RUNTIMES]))"
+    program = "import json; from closed_function import index, runtimes; "
+    program += "print(json.dumps([sorted(index.SIGN_IN_LOCATIONS), runtimes.DEFAULT_RUNTIME, "
+    program += "[*runtimes.RUNTIME_ENDS], runtimes.LOCKED_PYTHONS]))"
     known = json.loads(product.run(sys.executable, "-B", "-c", program).stdout)
     locations, default, runtimes, locked = known
     assert locations == sorted([*QUESTIONS["_regions"], *QUESTIONS["_multi_regions"]])
@@ -368,11 +370,11 @@ def test_every_cause_is_complete_and_refers_to_others_that_exist() -> None:
 
 def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
     named: set[str] = set()
-    for module in ("repository_checks", "cloud_checks"):
-        source = (PRODUCT / f"closed_function/{module}.py").read_text(encoding="utf-8")
+    for file in (PRODUCT / "closed_function/checks").glob("*.py"):
+        source = file.read_text(encoding="utf-8")
         named |= set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) & set(SYMPTOMS)
         unknown = set(re.findall(r'symptom="([^"]+)"', source)) - set(SYMPTOMS)
-        assert not unknown, module
+        assert not unknown, file.name
     assert "upstream-denied" in named
     grouped = {name for group in GROUPS.values() for name in group["symptoms"]}
     seldom = {name for name, entry in SYMPTOMS.items() if not entry["patterns"]} - grouped
@@ -404,14 +406,15 @@ def test_a_text_is_explained_as_what_it_is_and_as_nothing_else(name: str, reader
 def test_every_pattern_is_in_some_text(reader: Baked) -> None:
     program = """
 import json, pathlib, sys
-from closed_function import symptoms
-catalogue = symptoms.load()
+from closed_function.symptoms.catalogue import load
+from closed_function.symptoms.logs import Search
+catalogue = load()
 causes = [*catalogue.symptoms.values(), *catalogue.groups.values()]
 patterns = {text for cause in causes for text in (*cause.patterns, *cause.also)}
 found = set()
 for log in pathlib.Path(sys.argv[1]).glob("*.log"):
     with log.open("rb") as file:
-        found |= set(symptoms.Search(file, patterns).found)
+        found |= set(Search(file, patterns).found)
 print(json.dumps([len(patterns), sorted(patterns - found)]))
 """
     done = reader.run(sys.executable, "-B", "-c", program, str(LOGS))

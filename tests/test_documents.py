@@ -394,7 +394,7 @@ def test_a_command_of_the_readme_bakes_the_template(
 ) -> None:
     monkeypatch.syspath_prepend(str(PRODUCT))
     # Of the index that pip is told about.
-    environment = import_module("closed_function.lock").uv_environment()
+    environment = import_module("closed_function.pip_settings").uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
@@ -439,7 +439,7 @@ def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
         assert re.search(rf"^{name}$", drawn, re.MULTILINE), piece
     index = handed["python_index_url"].replace(handed["region"], "REGION")
     assert index.replace(handed["project_id"], "PROJECT") in drawn
-    tool = product.read("closed_function/upstreams.py")
+    tool = product.read("closed_function/gcloud/switch.py")
     command_line = json.dumps(architecture.switch().split()[1:-1])
     assert all(f'"{word}"' in tool for word in json.loads(command_line))
     restricted = product.read("terraform/platform/variables.tf")

@@ -1,16 +1,12 @@
-"""What the tools have in common on a command line: how they refuse options and end on Ctrl-C."""
-
-from __future__ import annotations
+"""What all commands have in common on a command line."""
 
 import argparse
-import contextlib
-import signal
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+import io
+import json
+import sys
 from typing import NoReturn
 
-INTERRUPTED = 130  # a shell's exit status for Ctrl-C
+from closed_function.paths import DEFAULT_ENVIRONMENT, ENVIRONMENT
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,7 +22,7 @@ def not_empty(text: str) -> str:
     return text
 
 
-def only_1(text: str) -> bool:
+def approval(text: str) -> bool:
     """Approve with 1 alone: who types YES=no means no."""
     if text != "1":
         raise argparse.ArgumentTypeError(
@@ -35,46 +31,40 @@ def only_1(text: str) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def held_interrupt() -> Iterator[list[int]]:
-    """Hold Ctrl-C back until the block is left; the list has an item for each that came."""
-    came: list[int] = []
-    # A handler, not SIG_IGN, which a child would inherit.
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGINT, before)
+def environment_name(text: str) -> str | None:
+    if not ENVIRONMENT.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for the "
+            "default environment"
+        )
+    return None if text == DEFAULT_ENVIRONMENT else text
 
 
-def run_to_end(
-    command: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str],
-    *,
-    typed: str | None = None,
-    capture: Sequence[str] = (),
-) -> tuple[subprocess.CompletedProcess[str], bool]:
-    """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
+def add_environment(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--env", type=environment_name, help="such as dev, stg or prod")
 
-    Its input is `typed` if given; of stdout and stderr those in `capture` are kept. Returns how it
-    ended, and whether Ctrl-C was pressed meanwhile, which does not interrupt this program then.
-    """
-    pipes = dict.fromkeys(capture, subprocess.PIPE)
-    with (
-        held_interrupt() as came,
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(environment),
-            stdin=None if typed is None else subprocess.PIPE,
-            stdout=pipes.get("stdout"),
-            stderr=pipes.get("stderr"),
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-    ):
-        if came:  # before the command was there to get it
-            process.terminate()
-        output, errors = process.communicate(typed)
-    return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(came)
+
+def add_yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--yes", nargs="?", const=True, default=False, type=approval, help="1: do not ask (for CI)"
+    )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def print_json(content: object) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def report_progress(words: str) -> None:
+    """Say what is being done, apart from what is found."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def escape_unprintable() -> None:
+    """Let a terminal that lacks a character get its number instead of an end of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
