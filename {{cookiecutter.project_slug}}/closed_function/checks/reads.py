@@ -100,9 +100,7 @@ class Cloud:
         )
 
     def role(self, name: str) -> Answer:
-        return self.get(
-            Request("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get"),
-        )
+        return self.get(Request("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get"))
 
     def account(self, email: str) -> Answer:
         project = account_project(email) or "-"

@@ -39,10 +39,7 @@ def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator
             yield Result(other, UNKNOWN, "the function's settings cannot be read", optional=True)
         return
     yield Result(claim, OK, str(relative(FUNCTION_SETTINGS)))
-    projects = {
-        "gcp_project_id": facts.function_project,
-        "platform_project_id": facts.project,
-    }
+    projects = {"gcp_project_id": facts.function_project, "platform_project_id": facts.project}
     unnamed = [question for question, project in projects.items() if project == PLACEHOLDER]
     if unnamed:
         verb = "is" if len(unnamed) == 1 else "are"
