@@ -591,7 +591,7 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
     told = run("--check", **real)
     assert told.returncode == 1
-    assert "`make format` mends it" in told.stderr
+    assert "`make format` corrects it" in told.stderr
     absent = run("--check", PATH="/nowhere")
     assert absent.returncode == 0
     assert "was not looked at" in absent.stderr
