@@ -10,7 +10,6 @@ PYPROJECT = ROOT / "pyproject.toml"
 MAKEFILE = ROOT / "Makefile"
 # Where cruft keeps the template's address, its commit, and the answers.
 CRUFT_STATE = ROOT / ".cruft.json"
-
 SOURCE = ROOT / "function"
 MAIN = SOURCE / "main.py"
 REQUIREMENTS = SOURCE / "requirements.txt"
@@ -18,7 +17,6 @@ REQUIREMENTS_IN = SOURCE / "requirements.in"
 EVENTS = ROOT / "events"
 # Each has a requirements.in and its lock, requirements.txt.
 LOCK_FOLDERS = ("function", "tests", "tools")
-
 TERRAFORM = ROOT / "terraform"
 STACKS = ("platform", "function")
 FUNCTION_STACK = TERRAFORM / "function"

@@ -6,7 +6,7 @@ import sys
 
 
 def pip_setting(name: str) -> str | None:
-    """What the user's pip is told about `name` (such as index-url), or None."""
+    """Return what the user's pip is told about `name` (such as index-url), or None."""
     from_environment = os.environ.get("PIP_" + name.upper().replace("-", "_"))
     if from_environment:
         return from_environment
@@ -16,8 +16,10 @@ def pip_setting(name: str) -> str | None:
 
 
 def uv_environment() -> dict[str, str]:
-    """The environment in which uv uses pip's index and certificate (never its arguments, which
-    others can read: an index URL may carry credentials)."""
+    """Return the environment in which uv uses pip's index and certificate.
+
+    Never its arguments, which others can read: an index URL may carry credentials.
+    """
     # For a runtime that is not here uv would look for a Python to download, where nothing answers.
     environment = {"UV_PYTHON_DOWNLOADS": "never", **os.environ}
     for variable, setting in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):

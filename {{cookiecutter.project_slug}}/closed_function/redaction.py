@@ -11,8 +11,6 @@ CREDENTIAL = re.compile(
     r"|(?s:-----BEGIN.*?(?:-----END[^\n]*|\Z))"
 )
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
 LONGEST_OUTPUT = 2000  # characters
 
 

@@ -16,8 +16,6 @@ from closed_function.paths import (
 from closed_function.runtimes import DEFAULT_RUNTIME
 
 PLACEHOLDER = "my-project-id"
-
-
 PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
@@ -41,7 +39,7 @@ class Facts(NamedTuple):
     access_policy: str = ""
 
     def placeholders(self) -> dict[str, str]:
-        """The values that fill the commands of symptoms.json."""
+        """Return the values that fill the commands of symptoms.json."""
         names = ("project", "location", "repository", "build_account", "function_project")
         values = {name: getattr(self, name) for name in (*names, "function")}
         values["docker_repository"] = self.docker_repository.rpartition("/")[2]

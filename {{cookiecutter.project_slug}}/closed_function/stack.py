@@ -36,7 +36,7 @@ NAMED_BY = {
 
 
 def find_program() -> str:
-    """Terraform, or OpenTofu where there is no Terraform; the variable TERRAFORM names another."""
+    """Return Terraform's path, else OpenTofu's; the variable TERRAFORM names another."""
     wanted = os.environ.get("TERRAFORM")
     for name in (wanted,) if wanted else ("terraform", "tofu"):
         path = shutil.which(name)
@@ -137,7 +137,7 @@ class Stack:
         return options
 
     def settings(self) -> dict[str, object]:
-        """What the user's settings say, whose names are all of variables."""
+        """Return what the user's settings say, whose names are all of variables."""
         file = self.folder / SETTINGS
         try:
             given = json.loads(file.read_text(encoding="utf-8"))
@@ -205,7 +205,7 @@ class Stack:
                 or (other is None and not stack.has_resources())
             ):
                 continue
-            told = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
+            names = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
             environment = self.environment or str(other)
             example = f'project_id = "{own["project_id"]}-{environment}"'
             if self.name == "function":
@@ -213,7 +213,7 @@ class Stack:
                 example = "function = { " + name + ", … }"
             raise CommandError(
                 f"{self.environment or 'The default environment'} and "
-                f"{other or 'the default environment'} would make the same things ({told}): set "
+                f"{other or 'the default environment'} would make the same things ({names}): set "
                 f"another in {environment_settings(self.name, environment).relative_to(ROOT)}, "
                 f"such as {example}."
             )
@@ -224,7 +224,7 @@ class Stack:
         return any(each["mode"] == "managed" for each in state.get("resources", []))
 
     def variables(self) -> list[str]:
-        """The options that name the environment's files, the hand-over first."""
+        """Return the options that name the environment's files, the hand-over first."""
         if self.environment is None:
             return []
         handed = hand_over_file(self.environment)
@@ -233,7 +233,7 @@ class Stack:
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
 
     def output(self, name: str) -> object:
-        """The value of an output; None also when Terraform keeps none because it is null."""
+        """Return the value of an output; None also when Terraform keeps none because it is null."""
         return (
             json.loads(self.call("output", "-json", capture=["stdout"]).stdout)
             .get(name, {})
@@ -270,7 +270,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def misspelt(given: object, known: object, path: str = "") -> Iterator[tuple[str, set[str]]]:
-    """The path of each name in `given` that `known` does not have, and the names that it has."""
+    """Yield the path of each name in `given` that `known` lacks, and the names that it has."""
     if isinstance(given, list) and isinstance(known, list):
         for item, its in zip(given, known, strict=False):
             yield from misspelt(item, its, path)

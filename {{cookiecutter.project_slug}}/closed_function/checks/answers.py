@@ -23,7 +23,7 @@ SERVED = re.compile(r"^ENTRY_POINT\s*:?=\s*(\w+)", re.MULTILINE)
 
 
 def check_answers() -> Iterator[Result]:
-    """What was answered, as cruft notes it, is what the files say.
+    """Check that the files say what was answered, as cruft notes it.
 
     An update brings another answer to the template's files and not to the user's.
     """
@@ -44,7 +44,7 @@ def check_answers() -> Iterator[Result]:
 
 
 def other_answers(answers: dict[str, object]) -> Iterator[str]:
-    """A sentence for each answer that the files do not give, with both ways to mend it."""
+    """Yield a sentence for each answer that the files do not give, with both ways to correct it."""
     said: dict[str, dict[str, list[str]]] = {}
     for question, file, value in said_by_files():
         said.setdefault(question, {}).setdefault(value, []).append(str(relative(file)))
@@ -54,11 +54,11 @@ def other_answers(answers: dict[str, object]) -> Iterator[str]:
         # An empty answer was not known when the repository was made.
         if answer and others:
             places = [f"{value} in {' and in '.join(files_by_value[value])}" for value in others]
-            told = json.dumps({question: others[0]})
+            answer_held = json.dumps({question: others[0]})
             yield (
                 f"{question} is {answer} in {relative(CRUFT_STATE)}, but {' and '.join(places)}. "
                 "If the answer holds, change the files and run `make lock`; "
-                f"if not, run `make upgrade ANSWERS='{told}'`."
+                f"if not, run `make upgrade ANSWERS='{answer_held}'`."
             )
 
 
@@ -94,7 +94,7 @@ def said_by_files() -> Iterator[tuple[str, Path, str]]:
 
 
 def other_kind(answers: dict[str, object]) -> Iterator[str]:
-    """What a kind of function is, the files do not tell; but each has an entry point of its own."""
+    """Yield a sentence if the two entry points differ: all that shows what kind a function is."""
     deployed = as_text(
         as_mapping(read_object(FUNCTION_SETTINGS)[0].get("function")).get("entry_point")
     )

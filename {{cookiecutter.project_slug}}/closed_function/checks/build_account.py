@@ -32,7 +32,7 @@ class Need(NamedTuple):
 
 
 def roles(names: str) -> frozenset[str]:
-    """The roles of these short names, and those that a build account has in most projects."""
+    """Return the roles of these short names, and those of a build account in most projects."""
     usual = "cloudbuild.builds.builder run.builder editor owner"
     return frozenset(f"roles/{name}" for name in f"{names} {usual}".split())
 
@@ -73,7 +73,7 @@ SOURCE_BUCKETS = "gcf-v2-sources-"
 
 
 def check_build_account(cloud: Cloud, facts: Facts) -> Iterator[Result]:
-    """The account that builds: it is there, and each role that it needs."""
+    """Check that the account that builds is there and has each role that it needs."""
     claim, email = "the build account is there", facts.build_account
     if not email:
         yield Result(claim, UNKNOWN, "the hand-over names no build account")
@@ -107,7 +107,7 @@ def check_build_account(cloud: Cloud, facts: Facts) -> Iterator[Result]:
 
 
 def check_grants(cloud: Cloud, facts: Facts) -> Iterator[Result]:
-    """Each need of the build account, by the repository's policy and the project's."""
+    """Check each need of the build account, by the repository's policy and the project's."""
     python = f"projects/{facts.project}/locations/{facts.location}/repositories/{facts.repository}"
     email = facts.build_account
     for need, name in ((READS_PYTHON, python), (WRITES_DOCKER, facts.docker_repository)):
@@ -134,7 +134,7 @@ def check_grants(cloud: Cloud, facts: Facts) -> Iterator[Result]:
 def check_need(
     cloud: Cloud, need: Need, email: str, policies: Mapping[str, Answer], command: str
 ) -> Result:
-    """Whether one of `policies`, by what they belong to, lets the account do what it must."""
+    """Check that one of `policies`, by their owners, lets the account do what it must."""
     doubts = []
     for owner, policy in policies.items():
         for binding in policy.content.get("bindings", []):
@@ -151,7 +151,7 @@ def check_need(
 
 
 def why_not(cloud: Cloud, need: Need, email: str, binding: Mapping[str, Any]) -> str | None:
-    """What keeps `binding` from being certain to serve the need: "" nothing, None that it is not.
+    """Return what makes it uncertain that `binding` serves the need: "" nothing, None: it does not.
 
     An account may also be meant as a member of a group, which only the group's owner can see.
     """
@@ -177,7 +177,7 @@ def why_not(cloud: Cloud, need: Need, email: str, binding: Mapping[str, Any]) ->
 
 
 def see_roles(project: str, email: str) -> str:
-    """The command that lists the account's roles in the project."""
+    """Return the command that lists the account's roles in the project."""
     return gcloud_command(
         *("projects", "get-iam-policy", project, "--flatten=bindings[].members"),
         f"--filter=bindings.members:serviceAccount:{email}",

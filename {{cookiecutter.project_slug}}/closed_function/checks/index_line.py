@@ -27,8 +27,7 @@ def check_index(repository: Repository) -> Iterator[Result]:
         yield Result(claim, PROBLEM, seen.replace(EXAMPLE, wanted), command, symptom)
         yield Result(region, UNKNOWN, "the index line names no location", optional=True)
         return
-    wanted = f"--index-url https://{index.location}-python.pkg.dev/"
-    wanted += f"{index.project}/{index.repository}/simple/"
+    wanted = f"--index-url {index.url}"
     with REQUIREMENTS.open(encoding="utf-8", newline="") as file:
         first_line = file.readline().removesuffix("\n")
     if first_line != wanted:
@@ -46,7 +45,7 @@ def check_index(repository: Repository) -> Iterator[Result]:
 
 
 def check_hand_over(repository: Repository) -> Iterator[Result]:
-    """What the platform handed over: it is whole, agrees with itself, and with the index line."""
+    """Check that the hand-over is whole and agrees with itself and with the index line."""
     file, platform = relative(repository.hand_over), repository.platform
     claim, agrees = "the platform's hand-over is whole", "the index line is the platform's"
     why = repository.hand_over_unread
@@ -59,11 +58,11 @@ def check_hand_over(repository: Repository) -> Iterator[Result]:
         return
     handed = {name: as_text(platform[name]) for name in HANDED}
     place = f"projects/{handed['project_id']}/locations/{handed['region']}/"
-    url = "https://{region}-python.pkg.dev/{project_id}/".format_map(handed)
-    url += handed["python_repository"].rpartition("/")[2] + "/simple/"
+    name = handed["python_repository"].rpartition("/")[2]
+    platforms = Index(handed["region"], handed["project_id"], name)
     odd = [f"{name} is {handed[name]}" for name in PLACED if not handed[name].startswith(place)]
-    if handed["python_index_url"] != url:
-        odd.append(f"python_index_url is {handed['python_index_url']}, not {url}")
+    if handed["python_index_url"] != platforms.url:
+        odd.append(f"python_index_url is {handed['python_index_url']}, not {platforms.url}")
     if odd:
         seen = f"in {file} project_id is {handed['project_id']} and region {handed['region']}, "
         seen += f"but {odd[0]}."
@@ -74,9 +73,9 @@ def check_hand_over(repository: Repository) -> Iterator[Result]:
     index = repository.index
     if index is None:
         yield Result(agrees, UNKNOWN, "the index line names no repository", optional=True)
-    elif index != Index(handed["region"], handed["project_id"], url.split("/")[-3]):
+    elif index != platforms:
         seen = f"requirements.txt names {index.repository} of {index.project} in "
-        seen += f"{index.location}, and {file} names {url}."
+        seen += f"{index.location}, and {file} names {platforms.url}."
         yield Result(agrees, PROBLEM, seen, f"cat {file}", "hand-over-differs")
     else:
-        yield Result(agrees, OK, url)
+        yield Result(agrees, OK, platforms.url)

@@ -26,11 +26,11 @@ ELSEWHERE = re.compile(
 
 
 def check_requirements(runtime: str) -> Iterator[Result]:
-    """The lock: of this index alone, complete, fit for the runtime, and as new as its origin."""
+    """Check that the lock is of this index alone, complete, fit for the runtime, and fresh."""
     claim = "every package is locked"
     content, why = read_text(REQUIREMENTS)
     if why:
-        # The index line's check has told so.
+        # The index line's check says so.
         yield Result(claim, UNKNOWN, f"requirements.txt {why}", optional=True)
         return
     locked = read_entries(content)
@@ -60,7 +60,7 @@ def check_requirements(runtime: str) -> Iterator[Result]:
     lacking = [
         line for line in wanted if not ELSEWHERE.match(line) and not is_locked(line, packages)
     ]
-    # A framework that is nowhere in the lock is told above.
+    # A framework that is nowhere in the lock is reported above.
     lacking = [line for line in lacking if package_name(line) != framework or framework in names]
     if unlisted:
         seen = f"{relative(REQUIREMENTS_IN)} {unlisted}."
@@ -83,7 +83,7 @@ def check_origin(files: dict[str, list[str]]) -> Result:
 
 
 def check_wheels(lock: str, runtime: str) -> Result:
-    """Hashes name no files, so this relies on what `make lock` has noted."""
+    """Check what `make lock` has noted, for hashes name no files."""
     claim = "every package has a wheel for the runtime"
     if runtime not in map(runtime_name, LOCKED_PYTHONS):
         seen = f"no lock is made for {runtime or 'an unknown runtime'}"

@@ -6,25 +6,22 @@ from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.gcloud.session import Request
 
 
 def check_perimeters(cloud: Cloud, projects: Sequence[str], policy: str) -> Iterator[Result]:
-    """The enforced perimeter of each project, and that it is one for all of them.
+    """Check that each project is in an enforced perimeter, and in the same as the others.
 
-    Not everybody may read perimeters, so that what cannot be told here is no reason to worry.
+    Not everybody may read perimeters, so that what cannot be read here is no reason to worry.
     """
     policies, why = access_policies(cloud, projects[0], policy)
     perimeters: list[dict[str, Any]] = []
     for name in policies:
         listed, unread = cloud.pages(
-            Request(
-                "accesscontextmanager",
-                f"v1/{quote(name)}/servicePerimeters?pageSize=100",
-                f"the perimeters of {name}",
-                "accesscontextmanager.servicePerimeters.list",
-            ),
             "servicePerimeters",
+            "accesscontextmanager",
+            f"v1/{quote(name)}/servicePerimeters?pageSize=100",
+            f"the perimeters of {name}",
+            "accesscontextmanager.servicePerimeters.list",
         )
         perimeters += listed
         why = why or unread
@@ -62,24 +59,22 @@ def check_perimeters(cloud: Cloud, projects: Sequence[str], policy: str) -> Iter
 
 
 def has_resource(perimeter: Mapping[str, Any], configuration: str, resource: str) -> bool:
-    """Whether `perimeter`, unless a bridge, has the resource in that of its configurations."""
+    """Return whether `perimeter`, unless a bridge, has the resource in `configuration`."""
     bridge = perimeter.get("perimeterType") == "PERIMETER_TYPE_BRIDGE"
     return not bridge and resource in perimeter.get(configuration, {}).get("resources", [])
 
 
 def access_policies(cloud: Cloud, project: str, given: str) -> tuple[list[str], str]:
-    """The access policies that may hold the project's perimeter, and why there may be more."""
+    """Return the access policies that may have its perimeter, and why there may be more."""
     if given:
         return [f"accessPolicies/{given}"], ""
     ancestry = cloud.get(
-        Request(
-            "cloudresourcemanager",
-            f"v1/projects/{quote(project)}:getAncestry",
-            f"the organisation of {project}",
-            "resourcemanager.projects.get",
-            "{}",
-            expects="ancestor",
-        )
+        "cloudresourcemanager",
+        f"v1/projects/{quote(project)}:getAncestry",
+        f"the organisation of {project}",
+        "resourcemanager.projects.get",
+        "{}",
+        expects="ancestor",
     )
     if ancestry.why:
         return [], ancestry.why
@@ -88,12 +83,10 @@ def access_policies(cloud: Cloud, project: str, given: str) -> tuple[list[str], 
     if not organisations:
         return [], ""
     listed, why = cloud.pages(
-        Request(
-            "accesscontextmanager",
-            f"v1/accessPolicies?parent=organizations/{organisations[0]}",
-            f"the access policies of the organisation {organisations[0]}",
-            "accesscontextmanager.policies.list",
-        ),
         "accessPolicies",
+        "accesscontextmanager",
+        f"v1/accessPolicies?parent=organizations/{organisations[0]}",
+        f"the access policies of the organisation {organisations[0]}",
+        "accesscontextmanager.policies.list",
     )
     return [each["name"] for each in listed], why

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.gcloud.session import Request
 
 # What the stacks turn on or, the last two, need to be on before them.
 APIS = (
@@ -30,19 +29,17 @@ def check_project(cloud: Cloud, project: str) -> Result:
 
 
 def check_apis(cloud: Cloud, project: str) -> Result:
-    """By Service Usage's list and, where that may not be read, by what each API answered."""
+    """Check Service Usage's list or, where that may not be read, what each API answered."""
     claim = f"the APIs are on in {project}"
     command = gcloud_command("services", "list", "--enabled", f"--project={project}")
     names = {f"{api}.googleapis.com" for api in APIS}
     query = "&".join(f"names=projects/{quote(project)}/services/{name}" for name in sorted(names))
     answer = cloud.get(
-        Request(
-            "serviceusage",
-            f"v1/projects/{quote(project)}/services:batchGet?{query}&fields=services(name,state)",
-            f"which APIs are on in {project}",
-            "serviceusage.services.get",
-            expects="services",
-        )
+        "serviceusage",
+        f"v1/projects/{quote(project)}/services:batchGet?{query}&fields=services(name,state)",
+        f"which APIs are on in {project}",
+        "serviceusage.services.get",
+        expects="services",
     )
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
     off = {

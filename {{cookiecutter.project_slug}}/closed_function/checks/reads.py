@@ -29,37 +29,36 @@ class Cloud:
         self.answers: dict[Request, Answer] = {}
         self.wanted: dict[Request, None] = {}
 
-    def get(self, request: Request) -> Answer:
+    def get(
+        self, api: str, path: str, what: str, permission: str, body: str | None = None, **more: str
+    ) -> Answer:
+        """Return the answer to a Request of these fields."""
+        request = Request(api, path, what, permission, body, **more)
         if request not in self.answers:
             self.wanted[request] = None
         return self.answers.get(request, NOT_YET)
 
-    def pages(self, request: Request, key: str) -> tuple[list[dict[str, Any]], str]:
-        """The items under `key` on all pages, and why there may be more."""
+    def pages(self, key: str, api: str, path: str, *more: str) -> tuple[list[dict[str, Any]], str]:
+        """Return the items under `key` on all pages, and why there may be more."""
         items: list[dict[str, Any]] = []
-        page, asked = request, set[Request]()
+        page, asked = path, set[str]()
         while page not in asked:
             asked.add(page)
-            answer = self.get(page)
+            answer = self.get(api, page, *more)
             if answer.why:
                 return items, answer.why
             items += answer.content.get(key, [])
-            token = answer.content.get("nextPageToken")
-            if token:
-                mark = "&" if "?" in request.path else "?"
-                path = f"{request.path}{mark}pageToken={quote(token, safe='')}"
-                page = request._replace(path=path)
+            if token := answer.content.get("nextPageToken"):
+                page = f"{path}{'&' if '?' in path else '?'}pageToken={quote(token, safe='')}"
         return items, ""
 
     def project(self, project: str) -> Answer:
         return self.get(
-            Request(
-                "cloudresourcemanager",
-                f"v1/projects/{quote(project)}",
-                f"the project {project}",
-                "resourcemanager.projects.get",
-                expects="projectNumber",
-            )
+            "cloudresourcemanager",
+            f"v1/projects/{quote(project)}",
+            f"the project {project}",
+            "resourcemanager.projects.get",
+            expects="projectNumber",
         )
 
     def number(self, project: str) -> str:
@@ -67,58 +66,50 @@ class Cloud:
 
     def project_policy(self, project: str) -> Answer:
         return self.get(
-            Request(
-                "cloudresourcemanager",
-                f"v1/projects/{quote(project)}:getIamPolicy",
-                f"the IAM policy of the project {project}",
-                "resourcemanager.projects.getIamPolicy",
-                WHOLE_POLICY,
-                expects="etag",
-            )
+            "cloudresourcemanager",
+            f"v1/projects/{quote(project)}:getIamPolicy",
+            f"the IAM policy of the project {project}",
+            "resourcemanager.projects.getIamPolicy",
+            WHOLE_POLICY,
+            expects="etag",
         )
 
     def repository(self, name: str) -> Answer:
         return self.get(
-            Request(
-                "artifactregistry",
-                f"v1/{quote(name)}",
-                f"the repository {name}",
-                "artifactregistry.repositories.get",
-                expects="format",
-            )
+            "artifactregistry",
+            f"v1/{quote(name)}",
+            f"the repository {name}",
+            "artifactregistry.repositories.get",
+            expects="format",
         )
 
     def repository_policy(self, name: str) -> Answer:
         return self.get(
-            Request(
-                "artifactregistry",
-                f"v1/{quote(name)}:getIamPolicy?options.requestedPolicyVersion=3",
-                f"the IAM policy of {name}",
-                "artifactregistry.repositories.getIamPolicy",
-                expects="etag",
-            )
+            "artifactregistry",
+            f"v1/{quote(name)}:getIamPolicy?options.requestedPolicyVersion=3",
+            f"the IAM policy of {name}",
+            "artifactregistry.repositories.getIamPolicy",
+            expects="etag",
         )
 
     def role(self, name: str) -> Answer:
-        return self.get(Request("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get"))
+        return self.get("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get")
 
     def account(self, email: str) -> Answer:
         project = account_project(email) or "-"
         return self.get(
-            Request(
-                "iam",
-                f"v1/projects/{project}/serviceAccounts/{quote(email)}",
-                f"the service account {email}",
-                "iam.serviceAccounts.get",
-                expects="email",
-            )
+            "iam",
+            f"v1/projects/{project}/serviceAccounts/{quote(email)}",
+            f"the service account {email}",
+            "iam.serviceAccounts.get",
+            expects="email",
         )
 
 
 def settle(
     say: Callable[[Cloud], Iterable[Said]], session: Session, timeout: float = 30
 ) -> list[Said]:
-    """What `say` says once all that it asks for is read, in as few rounds of reads as can be."""
+    """Return what `say` says once all that it asks for is read, in as few rounds as can be."""
     deadline = time.monotonic() + timeout
     cloud = Cloud()
     while True:
@@ -130,7 +121,7 @@ def settle(
 
 
 def account_project(email: str) -> str:
-    """The project that a service account's name tells, or nothing."""
+    """Return the project that a service account's name tells, or nothing."""
     domain = email.rpartition("@")[2]
     suffix = ".iam.gserviceaccount.com"
     return domain.removesuffix(suffix) if domain.endswith(suffix) else ""
@@ -141,5 +132,5 @@ def gcloud_command(*words: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """The repository's own name, which is what people call it."""
+    """Return the repository's own name, which is what people call it."""
     return name.rpartition("/")[2]

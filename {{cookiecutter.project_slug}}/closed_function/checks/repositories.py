@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command, short_name
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.gcloud.session import Answer, Request
+from closed_function.gcloud.session import Answer
 from closed_function.repository import Facts
 
 
 def check_upstreams(cloud: Cloud, facts: Facts) -> Iterator[Result]:
-    """The Python repository, what is behind it, and the switch wherever that is."""
+    """Check the Python repository, what is behind it, and the switch wherever that is."""
     place = f"projects/{facts.project}/locations/{facts.location}"
     name = f"{place}/repositories/{facts.repository}"
     answer = cloud.repository(name)
@@ -35,13 +35,11 @@ def check_switch(cloud: Cloud, place: str) -> Result:
     options = (f"--project={project}", f"--location={location}")
     command = gcloud_command("artifacts", "vpcsc-config", "describe", *options)
     answer = cloud.get(
-        Request(
-            "artifactregistry",
-            f"v1/{quote(place)}/vpcscConfig",
-            f"the switch of {project} in {location}",
-            "artifactregistry.vpcscconfigs.get and accesscontextmanager.policies.get",
-            expects="name",
-        )
+        "artifactregistry",
+        f"v1/{quote(place)}/vpcscConfig",
+        f"the switch of {project} in {location}",
+        "artifactregistry.vpcscconfigs.get and accesscontextmanager.policies.get",
+        expects="name",
     )
     if answer.why:
         return Result(claim, UNKNOWN, answer.why, command)
@@ -54,7 +52,7 @@ def check_switch(cloud: Cloud, place: str) -> Result:
 
 
 def check_python_repository(name: str, answer: Answer, behind: Mapping[str, Answer]) -> Result:
-    """Whether what pip asks leads to an upstream; `behind` is behind a virtual repository."""
+    """Check that what pip asks leads to an upstream; `behind` is behind a virtual repository."""
     claim = "the Python repository leads to an upstream"
     command = describe_repository(name)
     if answer.status == 404:
@@ -90,7 +88,7 @@ def check_python_repository(name: str, answer: Answer, behind: Mapping[str, Answ
 
 
 def upstream(remote: Answer) -> str:
-    """Where a remote repository fetches what it does not hold."""
+    """Return where a remote repository fetches what it does not hold."""
     config = remote.content.get("remoteRepositoryConfig", {})
     python = config.get("pythonRepository", {})
     return str(

@@ -25,7 +25,7 @@ def check_conflicts(repository: Repository) -> Result:
 
 
 def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator[Result]:
-    """The function's settings: they can be read, name real projects and a runtime there is."""
+    """Check that the function's settings can be read, name real projects and a known runtime."""
     claim, named = "the function's settings can be read", "the projects are named"
     runtime = "the Python runtime is supported"
     why = repository.settings_unread

@@ -19,7 +19,7 @@ MISLEADING = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX
 STAR_IMPORT = re.compile(rb"^\s*from\s+\S+\s+import\s+\*", re.MULTILINE)
 # What terraform/function/source.tf leaves out of the upload.
 LEFT_OUT = re.compile(r"(?:^|/)(?:\.|__pycache__/|tests?/|test_[^/]*$|conftest\.py$)|\.py[cod]$")
-# More than this is not a function's source but something that lies beside it by mistake.
+# More than this is not a function's source but something put there by mistake.
 LARGE_SOURCE = 100_000_000
 
 
@@ -37,7 +37,7 @@ def check_package_manager(repository: Repository) -> Result:
 
 
 def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
-    """The function's code: it is there, compiles, has its entry point, and is not too much."""
+    """Check that the function's code is there, compiles, has its entry point, and is not large."""
     claim, compiles = "the function's main.py is here", "the function's source compiles"
     if not MAIN.is_file():
         yield Result(claim, PROBLEM, "there is no function/main.py.", symptom="main-missing")
@@ -71,7 +71,7 @@ def is_uploaded(file: Path) -> bool:
 
 
 def syntax_error(file: Path, version: tuple[int, int]) -> str:
-    """What the runtime's Python would refuse in `file`, or nothing."""
+    """Return what the runtime's Python would refuse in `file`, or nothing."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.gcloud.session import Request
 
 
 def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
@@ -18,13 +17,11 @@ def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
     options = (f"--region={location}", f"--project={project}")
     command = gcloud_command("builds", "worker-pools", "describe", pool, *options)
     answer = cloud.get(
-        Request(
-            "cloudbuild",
-            f"v1/{quote(name)}",
-            f"the worker pool {name}",
-            "cloudbuild.workerpools.get",
-            expects="state",
-        )
+        "cloudbuild",
+        f"v1/{quote(name)}",
+        f"the worker pool {name}",
+        "cloudbuild.workerpools.get",
+        expects="state",
     )
     if answer.status == 404:
         yield Result(runs, PROBLEM, f"{name} does not exist.", command, "pool-not-found")

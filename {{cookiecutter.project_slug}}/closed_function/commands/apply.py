@@ -17,7 +17,6 @@ from closed_function.stack import Stack, approval_options, changes_made
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
-
 LEFT_BEHIND = {
     "platform": """\
 Left behind, because Google or Terraform does not take it back:

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def locked_packages() -> list[Package]:
-    """What the lock asks for. UnavailableError when it does not say the version of everything."""
+    """Return what the lock asks for. UnavailableError unless it gives a version of everything."""
     content, why = read_text(REQUIREMENTS)
     if why:
         raise UnavailableError(f"function/requirements.txt {why}.")
@@ -136,7 +136,7 @@ def audit(
 
 
 def audit_problem(errors: str) -> str:
-    """What kept pip-audit from an answer, by what it printed before it gave up."""
+    """Return what kept pip-audit from an answer, by what it printed before it gave up."""
     of_requests = re.findall(r"^requests\.exceptions\.(\w+): (.*)$", errors, re.MULTILINE)
     kind, words = of_requests[-1] if of_requests else ("", "")
     if "Could not connect" in errors:
@@ -152,7 +152,7 @@ def audit_problem(errors: str) -> str:
 
 
 def service_environment() -> dict[str, str]:
-    """The environment in which pip-audit reaches the service as pip reaches its index."""
+    """Return the environment in which pip-audit reaches the service as pip reaches its index."""
     environment = dict(os.environ)
     for variable, setting in (("REQUESTS_CA_BUNDLE", "cert"), ("HTTPS_PROXY", "proxy")):
         value = pip_setting(setting)
@@ -182,7 +182,7 @@ def known_vulnerabilities(packages: list[Package], ignored: Iterable[str]) -> Vu
 
 
 def service_name() -> str:
-    """The service's host, without what a URL may carry besides."""
+    """Return the service's host, without what a URL may carry besides."""
     url = os.environ.get(SERVICE)
     return f"the service at {urlsplit(url).hostname}" if url else "the public OSV service"
 

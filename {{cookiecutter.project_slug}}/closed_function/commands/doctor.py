@@ -15,8 +15,7 @@ from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.repository import Facts, Repository
-from closed_function.symptoms.catalogue import load
-from closed_function.symptoms.output import cause_as_json, print_cause
+from closed_function.symptoms.catalogue import cause_as_json, load, print_cause
 
 SIGN_IN_TIMEOUT = 40
 

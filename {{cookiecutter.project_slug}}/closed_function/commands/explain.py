@@ -24,13 +24,18 @@ from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.gcloud.program import run_gcloud
 from closed_function.redaction import redact
 from closed_function.repository import Facts, Repository
-from closed_function.symptoms.catalogue import Catalogue, Group, Symptom, fill_in, load
+from closed_function.symptoms.catalogue import (
+    Catalogue,
+    Group,
+    Symptom,
+    cause_as_json,
+    fill_in,
+    load,
+    print_cause,
+)
 from closed_function.symptoms.logs import Explained, explain
-from closed_function.symptoms.output import cause_as_json, print_cause
 
 BUILD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
 BUILD_LOG_TIMEOUT = 120
 
 
@@ -129,7 +134,7 @@ def print_explained(
 
 
 def no_cause(explained: Explained) -> str:
-    """What to say of a log that shows nothing known."""
+    """Return what to say of a log that shows nothing known."""
     if not explained.lines:
         return "The log is empty."
     if explained.succeeded or not explained.last_error:

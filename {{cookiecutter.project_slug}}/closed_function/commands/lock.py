@@ -29,7 +29,6 @@ from closed_function.runtimes import LOCKED_PYTHONS, RUNTIME_PLATFORM
 
 WHEN_INTERRUPTED = "Interrupted; no lock was replaced."
 
-
 LOCK_LINE = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
 )
@@ -91,7 +90,7 @@ def lock(environment: str | None, *, upgrade: bool, raise_pins: bool = False) ->
 
 
 def index_line(environment: str | None) -> str:
-    """The first line of function/requirements.txt, from what the platform hands over."""
+    """Return the first line of function/requirements.txt, from what the platform hands over."""
     platform = hand_over_file(environment)
     name = platform.relative_to(ROOT)
     if environment and not platform.is_file():
@@ -176,7 +175,7 @@ def with_wheels(locked: str) -> str:
 
 
 def current_lock(path: Path) -> str:
-    """What is right in the lock at `path`; the rest of it, whatever it is, is made anew."""
+    """Return what is right in the lock at `path`; the rest of it, whatever it is, is made anew."""
     if not path.is_file():
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
@@ -198,7 +197,7 @@ def replace(path: Path, text: str) -> bool:
 
 
 def with_raised_pins(requirements_in: Path) -> str:
-    """The text of `requirements_in` with each exact version replaced by the newest that fits.
+    """Return the text of `requirements_in` with each exact version raised to the newest that fits.
 
     A package that is locked in several versions keeps its own. Raises LockError.
     """
@@ -218,7 +217,7 @@ def with_raised_pins(requirements_in: Path) -> str:
 
 @contextlib.contextmanager
 def written_copy(requirements_in: Path, text: str) -> Iterator[Path]:
-    """A file with `text` in the same folder, where the names of other files in it hold."""
+    """Return a file with `text` in the same folder, where the names of other files in it hold."""
     copy = requirements_in.with_name(f".{requirements_in.name}.new")
     copy.write_text(text, encoding="utf-8", newline="\n")
     try:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def content_type(event: object) -> str:
-    """The media type under which `event`, a decoded event file, is delivered."""
+    """Return the media type under which `event`, a decoded event file, is delivered."""
     is_cloud_event = isinstance(event, dict) and "specversion" in event
     return "application/cloudevents+json" if is_cloud_event else "application/json"
 

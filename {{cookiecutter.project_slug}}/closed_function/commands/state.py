@@ -9,8 +9,6 @@ from closed_function.repository import PLACEHOLDER
 from closed_function.stack import Stack, alone, own_stacks
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
-
-
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 BACKEND = """\
 terraform {

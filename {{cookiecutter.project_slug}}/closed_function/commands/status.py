@@ -22,7 +22,7 @@ from closed_function.checks.source import LEFT_OUT
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.files import read_text
-from closed_function.gcloud.session import Answer, Request, sign_in
+from closed_function.gcloud.session import Answer, sign_in
 from closed_function.paths import FUNCTION_STACK, REQUIREMENTS, ROOT
 from closed_function.processes import Outcome, run_bounded
 from closed_function.redaction import redact
@@ -32,8 +32,6 @@ from closed_function.runtimes import RUNTIME_ENDS
 
 # gcloud alone tries for 33 s to renew its token on a network that is dead.
 SIGN_IN_TIMEOUT, READ_TIMEOUT, GIT_TIMEOUT = 10, 10, 10
-
-
 SAME_REASON = "for the same reason"
 # What a deployment that failed leaves (Cloud Functions API v2, Function.State).
 FAILED = ("FAILED", "UNKNOWN")
@@ -83,7 +81,7 @@ def status(environment: str | None, today: dt.date) -> list[Result]:
 
 
 def unasked(facts: Facts, today: dt.date, verdict: str, why: str) -> list[Result]:
-    """What can be told of the cloud without asking it."""
+    """Return what can be told of the cloud without asking it."""
     return [
         Result("function", verdict, why),
         runtime_line(facts.runtime, facts, today),
@@ -92,7 +90,7 @@ def unasked(facts: Facts, today: dt.date, verdict: str, why: str) -> list[Result
 
 
 def ask(repository: Repository, facts: Facts, today: dt.date) -> list[Result]:
-    """What Google Cloud tells."""
+    """Return what Google Cloud tells."""
     report_progress("Asking Google Cloud, with an access token of gcloud's.")
     try:
         session = sign_in(SIGN_IN_TIMEOUT)
@@ -107,14 +105,12 @@ def judge(cloud: Cloud, facts: Facts, archive: str, today: dt.date) -> Iterator[
     """Yield what each line says of what has been read."""
     project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
     function = cloud.get(
-        Request(
-            "cloudfunctions",
-            f"v2/projects/{quote(project)}/locations/{facts.location}"
-            f"/functions/{quote(facts.function)}",
-            f"the function {facts.function} of {project} in {facts.location}",
-            "cloudfunctions.functions.get",
-            expects="name",
-        )
+        "cloudfunctions",
+        f"v2/projects/{quote(project)}/locations/{facts.location}"
+        f"/functions/{quote(facts.function)}",
+        f"the function {facts.function} of {project} in {facts.location}",
+        "cloudfunctions.functions.get",
+        expects="name",
     )
     uploaded = stored(cloud, f"{project}-{facts.function}-source", archive)
     deployed = function.content.get("buildConfig", {})
@@ -161,7 +157,7 @@ def revision_line(function: Answer, today: dt.date) -> Result:
 
 
 def source_line(cloud: Cloud, function: Answer, uploaded: Answer, archive: str) -> Result:
-    """Whether what is deployed is what lies in function/, by the archives' MD5 sums.
+    """Return whether what is deployed is what lies in function/, by the archives' MD5 sums.
 
     Cloud Functions builds a copy of the archive, in a bucket of its own and under another name.
     """
@@ -191,21 +187,19 @@ def source_line(cloud: Cloud, function: Answer, uploaded: Answer, archive: str) 
 
 
 def stored(cloud: Cloud, bucket: str, name: str, generation: str = "") -> Answer:
-    """What Cloud Storage says of an object."""
+    """Return what Cloud Storage says of an object."""
     which = f"&generation={quote(generation)}" if generation else ""
     return cloud.get(
-        Request(
-            "storage",
-            f"storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?fields=name,md5Hash{which}",
-            f"gs://{bucket}/{name}",
-            "storage.objects.get and storage.objects.list",
-            expects="md5Hash",
-        )
+        "storage",
+        f"storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?fields=name,md5Hash{which}",
+        f"gs://{bucket}/{name}",
+        "storage.objects.get and storage.objects.list",
+        expects="md5Hash",
     )
 
 
 def archive_name(repository: Repository, facts: Facts) -> str:
-    """The name under which terraform/function/source.tf uploads the source as it is now."""
+    """Return the name under which terraform/function/source.tf uploads the source as it is now."""
     folder = FUNCTION_STACK / str(
         repository.function.get("source_dir", "../../function")  # as variables.tf has it
     )
@@ -227,7 +221,7 @@ def archive_name(repository: Repository, facts: Facts) -> str:
 
 
 def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
-    """The runtime of what is deployed, else of what would be."""
+    """Return the runtime of what is deployed, else of what would be."""
     result = check_runtime("", runtime, today.isoformat())
     seen, values = result.seen, dict[str, object](runtime=runtime)
     if runtime in RUNTIME_ENDS:
@@ -241,7 +235,7 @@ def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
 
 
 def lock_line(today: dt.date) -> Result:
-    """How many packages are locked, and since when."""
+    """Return how many packages are locked, and since when."""
     content, why = read_text(REQUIREMENTS)
     if why:
         return Result("lock", UNKNOWN, f"function/requirements.txt {why}")
@@ -256,7 +250,7 @@ def lock_line(today: dt.date) -> Result:
 
 
 def lock_changed() -> tuple[dt.datetime | None, str]:
-    """When the lock was committed as it is now, and why that is not known."""
+    """Return when the lock was committed as it is now, and why that is not known."""
     try:
         state = git("status", "--porcelain", "--ignored", "--", "function/requirements.txt")
         log = git("log", "-1", "--format=%ct", "--", "function/requirements.txt")

@@ -28,7 +28,6 @@ from closed_function.redaction import redact
 # Where all was committed before.
 TAKE_BACK = "git reset --hard && git clean -d --force"
 
-
 # What Git says of a file that it did not touch; with a .rej file for a part of it, or none.
 REFUSED = re.compile(
     r"^error: (.+): (?:patch does not apply|already exists in (?:working directory|index))$",
@@ -96,7 +95,7 @@ def merge(before: dict[str, object], options: Sequence[str]) -> int:
 
 
 def state() -> dict[str, object]:
-    """What cruft notes. CommandError where it notes nothing."""
+    """Return what cruft notes. CommandError where it notes nothing."""
     content, why = read_object(CRUFT_STATE)
     if not CRUFT_STATE.exists():
         raise CommandError(
@@ -110,7 +109,7 @@ def state() -> dict[str, object]:
 
 
 def parse_answers(argument: str, given: dict[str, object]) -> dict[str, object]:
-    """The answers in `argument`, a JSON object, each to a question in `given`. CommandError."""
+    """Return the answers in `argument`, a JSON object, each to a question in `given`."""
     example = """for example ANSWERS='{"region": "us-east1"}'"""
     try:
         answers = json.loads(argument)
@@ -128,7 +127,7 @@ def parse_answers(argument: str, given: dict[str, object]) -> dict[str, object]:
 
 
 def git(*arguments: str) -> str:
-    """What a command of Git's prints. CommandError when it fails."""
+    """Return what a command of Git's prints. CommandError when it fails."""
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -153,7 +152,7 @@ def changed_files() -> list[str]:
 
 
 def require_committed() -> None:
-    """CommandError unless everything here is committed, so that all can be taken back."""
+    """Refuse to begin unless everything here is committed, so that all can be taken back."""
     try:
         changed = changed_files()
     except CommandError as error:
@@ -188,13 +187,13 @@ def update(options: Sequence[str]) -> str:
 
 
 def own_words(errors: str) -> str:
-    """What a program printed, without the lines of tracebacks, which are indented."""
+    """Return what a program printed, without the lines of tracebacks, which are indented."""
     lines = [line for line in errors.splitlines() if re.match(r"(?!Traceback)\S", line)]
     return redact("\n".join(dict.fromkeys(lines))) or "(it printed nothing)"
 
 
 def left_to_merge(errors: str) -> Iterator[str]:
-    """A line for each file that has not what the template has, and could have it."""
+    """Yield a line for each file that has not what the template has, and could have it."""
     unmerged = git("diff", "--name-only", "--diff-filter=U", "-z").split("\0")[:-1]
     rejects = git("ls-files", "--others", "--full-name", "-z", "*.rej").split("\0")[:-1]
     for file in unmerged:

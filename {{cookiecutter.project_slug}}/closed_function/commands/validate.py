@@ -10,8 +10,6 @@ from closed_function.paths import TERRAFORM
 from closed_function.stack import Stack, alone, find_program, own_stacks
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
-
-
 NOT_FORMATTED = 3  # of `terraform fmt -check`
 
 

@@ -26,7 +26,6 @@ METADATA_HOST = "metadata.google.internal"
 CREDENTIAL_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 SIGN_IN_TIMEOUT, METADATA_TIMEOUT = 20, 5
 
-
 # What would lead pip or uv elsewhere.
 OTHER_INDEXES = (
     "PIP_EXTRA_INDEX_URL",
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def access_token() -> str:
-    """A token for Artifact Registry. UnavailableError when neither source has one."""
+    """Return a token for Artifact Registry. UnavailableError when neither source has one."""
     if shutil.which("gcloud"):
         return sign_in(SIGN_IN_TIMEOUT).token
     # GCE_METADATA_HOST is the variable of Google's own libraries.
@@ -85,7 +84,7 @@ def access_token() -> str:
 
 
 def environment(index: Index, token: str) -> dict[str, str]:
-    """This process's environment, with the index and its login for pip and for uv."""
+    """Return this process's environment, with the index and its login for pip and for uv."""
     kept = {name: value for name, value in os.environ.items() if name not in OTHER_INDEXES}
     # Files of settings can name other indexes, too. Of pip's, what reaches the index is kept.
     settings = {f"PIP_{name.upper()}": pip_setting(name) for name in ("cert", "proxy")}

@@ -26,7 +26,7 @@ class Proxy(NamedTuple):
 
 
 def parse_endpoint(api: str, url: str) -> SplitResult:
-    """The parts of an endpoint that gcloud is told to use instead of Google's own."""
+    """Return the parts of an endpoint that gcloud is told to use instead of Google's own."""
     parts = urlsplit(url)
     local = parts.hostname in ("127.0.0.1", "::1", "localhost")
     if not parts.hostname or (parts.scheme != "https" and not local):
@@ -38,7 +38,7 @@ def parse_endpoint(api: str, url: str) -> SplitResult:
 
 
 def find_proxy(settings: Mapping[str, str]) -> Proxy | None:
-    """The proxy of gcloud's own `settings`, else of the usual variables or of the system."""
+    """Return the proxy of gcloud's own `settings`, else of the usual variables or of the system."""
     address = settings.get("address", "")
     if address:
         login = f"{settings.get('username', '')}:{settings.get('password', '')}"
@@ -86,7 +86,7 @@ def tls(authority: str) -> ssl.SSLContext:
 
 
 def connection_problem(error: Exception, proxy: Proxy | None) -> str:
-    """What an `error` of the network means, in the user's terms."""
+    """Return what an `error` of the network means, in the user's terms."""
     name = f"the proxy {proxy.host}:{proxy.port}" if proxy else ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (

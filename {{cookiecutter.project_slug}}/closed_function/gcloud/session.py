@@ -103,7 +103,7 @@ class Session:
 
     @property
     def token(self) -> str:
-        """For another program that signs in with it; never for a log or a file."""
+        """Return it for another program that signs in with it; never for a log or a file."""
         return self._token
 
     def read(self, requests: Collection[Request], deadline: float) -> dict[Request, Answer]:
@@ -171,7 +171,7 @@ class Session:
         return answer._replace(why=answer.why.replace(self._token, "[hidden]"))
 
     def _proxy_for(self, endpoint: SplitResult) -> Proxy | None:
-        """gcloud's own proxy is for every host; NO_PROXY speaks of the environment's alone."""
+        """Return gcloud's own proxy, for any host, or the environment's, which NO_PROXY limits."""
         if endpoint.scheme != "https" or not self._proxy:
             return None
         bypassed = not self._proxy.gclouds_own and proxy_bypass(endpoint.netloc)
@@ -180,7 +180,7 @@ class Session:
     def _connection(
         self, endpoint: SplitResult, proxy: Proxy | None, timeout: float
     ) -> HTTPConnection:
-        """A connection that is opened with its first request."""
+        """Return a connection that is opened with its first request."""
         host = endpoint.hostname or ""
         if endpoint.scheme != "https":
             return HTTPConnection(host, endpoint.port, timeout=timeout)
@@ -207,7 +207,7 @@ def sign_in(timeout: float) -> Session:
 
 
 def refusal(outcome: Outcome, timeout: float) -> str:
-    """What an `outcome` without a token means."""
+    """Return what an `outcome` without a token means."""
     words = " ".join(redact(outcome.errors).split()) or "it printed nothing"
     if outcome.status is None:
         return f"gcloud gave no answer within {timeout:g} s and was ended. {DIAGNOSE}"
@@ -221,7 +221,7 @@ def refusal(outcome: Outcome, timeout: float) -> str:
 
 
 def understand(request: Request, host: str, status: int, body: bytes) -> Answer:
-    """What Google's answer says, refusals in the form of its APIs included."""
+    """Return what Google's answer says, refusals in the form of its APIs included."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -10,7 +10,6 @@ from closed_function.redaction import redact
 
 GCLOUD_USAGE = 2
 
-
 CAUSES = """\
 The three known causes, and the command that checks each:
   1. You lack accesscontextmanager.policies.{verb} on the access policy or the organisation

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# What is of use only where a log is searched.
+FOR_LOGS = {"patterns", "also", "instead_of"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 
 
@@ -60,5 +62,22 @@ def with_tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:
-    """`text` with `{name}` replaced by its value, or in capitals where that is not known."""
+    """Return `text` with `{name}` replaced by its value, or in capitals where that is not known."""
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1]) or found[1].upper(), text)
+
+
+def cause_as_json(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
+    """Return a cause for machines: what is printed for people, with its commands filled in."""
+    return {
+        name: fill_in(value, values) if isinstance(value, str) else value
+        for name, value in cause._asdict().items()
+        if name not in FOR_LOGS
+    }
+
+
+def print_cause(symptom: Symptom, values: Mapping[str, str]) -> None:
+    print(f"    Why:  {fill_in(symptom.why, values)}")
+    if symptom.confirm:
+        print(f"    Look: {fill_in(symptom.confirm, values)}")
+        print(f"          {fill_in(symptom.shows, values)}")
+    print(f"    Cure: {fill_in(symptom.cure, values)}")

@@ -108,7 +108,7 @@ class Search:
 
 
 def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
-    """The line of `text` from before `start` to after `end`, or as much as a screen shows."""
+    """Return the line of `text` around `start` and `end`, or as much as a screen shows."""
     line = first_line + text.count("\n", 0, start)
     half = LONGEST_EXCERPT // 2
     # Secrets are hidden before anything is cut, for half of one looks like none.
@@ -121,15 +121,15 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     if stop - begin > LONGEST_EXCERPT:
         begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
     if stop - begin > LONGEST_EXCERPT:
-        shown = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
+        excerpt = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
     else:
-        shown = hidden[begin:stop]
-    shown = re.sub(f"{HIDDEN}+", "[hidden]", shown)
-    return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip())
+        excerpt = hidden[begin:stop]
+    excerpt = re.sub(f"{HIDDEN}+", "[hidden]", excerpt)
+    return Sighting(line, re.sub(r"[\s│]+", " ", excerpt).strip())
 
 
 def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
-    """What `log` shows: single causes before groups, each in the catalogue's order."""
+    """Return what `log` shows: single causes before groups, each in the catalogue's order."""
     entries: list[Symptom | Group] = [*catalogue.symptoms.values(), *catalogue.groups.values()]
     patterns = {pattern for entry in entries for pattern in (*entry.patterns, *entry.also)}
     search = Search(log, patterns)

@@ -23,11 +23,11 @@ class Pattern:
         pairs = zip(rest[::2], rest[1::2], strict=True)
         self.rest = [(gap, expression(piece)) for gap, piece in pairs]
         # A word of each piece without which the pattern is nowhere: the longest.
-        pieces = [re.split("[ #]+", piece) for piece in (first, *rest[1::2])]
-        self.words = [max(words, key=len) for words in pieces]
+        split = [re.split("[ #]+", piece) for piece in (first, *rest[1::2])]
+        self.words = [max(words, key=len) for words in split]
 
     def search(self, text: str) -> tuple[int, int] | None:
-        """Where the pattern first begins in `text` and where it ends there."""
+        """Return where the pattern first begins in `text` and where it ends there."""
         if not all(word in text for word in self.words):
             return None
         for begin in self.first.finditer(text):
@@ -37,7 +37,7 @@ class Pattern:
         return None
 
     def follow(self, text: str, end: int) -> int | None:
-        """Where the pattern ends when its first piece ends at `end`, if the rest is there."""
+        """Return where the pattern ends if its first piece ends at `end` and the rest follows."""
         for gap, piece in self.rest:
             start = next_line(text, end) if gap == "¶" else end
             found = None if start is None else match_on_line(piece, text, start)
@@ -53,13 +53,13 @@ def expression(piece: str) -> re.Pattern[str]:
 
 
 def next_line(text: str, position: int) -> int | None:
-    """Where the next line begins, in JSON too, where a line break is written out."""
+    """Return where the next line begins, in JSON too, where a line break is written out."""
     breaks = [(text.find(mark, position, position + GAP), mark) for mark in ("\n", "\\n")]
     return min((at + len(mark) for at, mark in breaks if at >= 0), default=None)
 
 
 def match_on_line(piece: re.Pattern[str], text: str, position: int) -> int | None:
-    """Where `piece` ends when it begins on this line, or on one that Terraform has wrapped."""
+    """Return where `piece` ends if it begins on this line, or on one that Terraform wrapped."""
     match = piece.search(text, position, position + 2 * GAP)
     if not match or match.start() > position + GAP:
         return None
