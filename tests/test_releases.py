@@ -20,6 +20,8 @@ from .test_upgrade import SLUG, Life
 
 # The version before the first that has a number, in the template's history.
 FIRST = "fb33d73737850d7df9fb007ae424e2719342277e"
+# The last version whose tool was a folder of programs, tools/*.py.
+FLAT = "4c0f57a86e7bc62db40f8677c9ab3e175b6fc43e"
 OLD, NEW = "2026.10.0", "2026.11.0"
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -31,10 +33,15 @@ DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
 @pytest.fixture
 def releases(template_repository: Path) -> Path:
     """The template with two versions: OLD, out of its real history, and NEW, as it is here."""
-    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{FIRST}:refs/tags/{OLD}"]
+    return with_releases(template_repository, FIRST)
+
+
+def with_releases(template_repository: Path, old: str) -> Path:
+    """Give the template's repository two versions: OLD, which is the commit `old`, and NEW."""
+    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{old}:refs/tags/{OLD}"]
     fetched = subprocess.run(fetch, cwd=template_repository, capture_output=True, check=False)
     if fetched.returncode != 0:
-        why = f"the template's history does not go back to {FIRST}: this check did not run"
+        why = f"the template's history does not go back to {old}: this check did not run"
         if IN_CI:
             pytest.fail(why)
         pytest.skip(why)
@@ -558,3 +565,37 @@ def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:
     done = product.run("python3", "-m", "closed_function", "upgrade")
     assert done.returncode == USAGE
     assert "Run `git init` and commit" in done.stderr
+
+
+def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    life = Life(tmp_path, with_releases(template_repository, FLAT), OLD)
+    was = life.product.files()
+    assert "tools/upgrade.py" in was
+    skipped = tomllib.loads(life.product.read("pyproject.toml"))["tool"]["cruft"]["skip"]
+    own = {name: was[name].decode() for name in was if name in skipped and name.endswith(".txt")}
+    own = {name: f"{text}# the user's\n" for name, text in own.items()}
+    assert "tools/requirements.txt" in own
+    own |= {"function/lock.py": "OURS = 1\n", "function/main.py": "import lock\n"}
+    life.write(own | with_edits(was))
+
+    done = life.python("tools/upgrade.py")
+    assert done.returncode == DONE, done.stdout + done.stderr
+    assert "left for you to merge" not in done.stdout
+
+    now = life.product.files()
+    assert [name for name in now if name.endswith(".rej")] == []
+    assert {name for name in now if name.startswith("tools/")} == {
+        "tools/requirements.in",
+        "tools/requirements.txt",
+    }
+    assert {name: now[name].decode() for name in own} == own
+    assert {name for name in skipped if name in was and name not in own} <= set(now)
+    assert b"\nannounce: " in now["Makefile"]
+    assert unmet(life.product) == []
+    # From now on by the package, which has nothing to do.
+    commit(life.product.path)
+    again = upgrade(life)
+    assert (again.returncode, again.stderr) == (DONE, "")
+    assert "Nothing to do" in again.stdout
