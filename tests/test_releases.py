@@ -260,7 +260,7 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
         (life.product.path / name).write_text(text, encoding="utf-8")
     said = doctor(life.product, "doctor", "--local", "--json")
     assert said.problems() == ["hand-over-differs"]  # whose cure is `make lock`
-    lock = "import sys; sys.path.insert(0, 'tools'); import lock; print(lock.index_line(None))"
+    lock = "from closed_function.commands.lock import index_line; print(index_line(None))"
     first = life.python("-c", lock).stdout.strip()
     locked = life.product.read("function/requirements.txt").partition("\n")[2]
     life.write({"function/requirements.txt": f"{first}\n{locked}"})
