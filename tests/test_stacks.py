@@ -203,7 +203,8 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
     refused = make("deploy", "YES=1")
     assert refused.returncode != 0
     assert f"{topic}." in refused.stderr
-    assert "`make" in refused.stderr and "accounts`" in refused.stderr
+    assert "`make" in refused.stderr
+    assert "accounts`" in refused.stderr
 
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr

@@ -22,7 +22,7 @@ COMMANDS = {
     "destroy": ("apply", "remove a stack, and say what stays"),
     "accounts": ("accounts", "make the function's accounts alone"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
-    "format": ("validate", "bring the stacks' files into Terraform's format"),
+    "format": ("format", "bring the stacks' files into Terraform's format"),
     "validate": ("validate", "check both stacks without their state"),
     "lock": ("lock", "renew the hash-locked requirements"),
     "upgrade": ("upgrade", "update this repository from its template"),

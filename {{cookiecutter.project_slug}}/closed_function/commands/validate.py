@@ -1,54 +1,19 @@
-"""Check the stacks, or bring their files into Terraform's format."""
+"""Check the stacks without their state: their format, Terraform's own checks, and their tests."""
 
 import argparse
-import os
-import subprocess
-import sys
 
-from closed_function.errors import CommandError, ExitStatus
-from closed_function.paths import TERRAFORM
-from closed_function.stack import Stack, alone, find_program, own_stacks
+from closed_function.commands.format import format_files
+from closed_function.errors import ExitStatus
+from closed_function.stack import Stack, alone, own_stacks
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
-NOT_FORMATTED = 3  # of `terraform fmt -check`
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing, say which are not in the format"
-    )
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """Add none."""
 
 
-def run(options: argparse.Namespace) -> int:
-    if options.command == "format":
-        format_files(check=options.check)
-    else:
-        validate()
-    return ExitStatus.DONE
-
-
-def format_files(*, check: bool) -> None:
-    """Bring the stacks' files into Terraform's own format; with `check` only say which are not.
-
-    Without Terraform there is nothing to tell, which is a failure in CI alone.
-    """
-    try:
-        program = find_program()
-    except CommandError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        print(f"{error} The format of terraform/ was not looked at.", file=sys.stderr)
-        return
-    options = ["-check", "-diff"] if check else []
-    done = subprocess.run([program, "fmt", "-recursive", *options, str(TERRAFORM)], check=False)
-    if done.returncode == NOT_FORMATTED:
-        raise CommandError("Not in Terraform's format; `make format` corrects it.", 1)
-    if done.returncode != 0:
-        raise CommandError("terraform fmt cannot read these files.", 1)
-
-
-def validate() -> None:
-    """Check each stack of this repository without its state: format, validity, its own tests."""
+def run(_: argparse.Namespace) -> int:
     format_files(check=True)
     for name in own_stacks():
         stack = Stack(name, None)
@@ -56,3 +21,4 @@ def validate() -> None:
             stack.call("init", "-backend=false", "-input=false")
         stack.call("validate")
         stack.call("test")
+    return ExitStatus.DONE
