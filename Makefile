@@ -47,7 +47,7 @@ hooks: $(TOOLS_READY) ## let Git run the same checks at each commit, from now on
 types: environments $(FUNCTIONS_READY) ## check the types, the functions' and the products' tools with their own packages
 	$(BIN)/mypy
 	$(foreach kind,$(KINDS),$(PRODUCT_MYPY) templates/$(kind) &&) true
-	$(PRODUCT_MYPY) "$(PRODUCT)"/tools "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
 
 scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in every kind's and platform's Terraform (tflint must be installed)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \

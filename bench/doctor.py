@@ -25,7 +25,9 @@ def product() -> Iterator[tuple[Path, dict[str, str]]]:
         cookiecutter = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config"]
         cookiecutter += ["--accept-hooks", "no", "--output-dir", name]
         seconds([*cookiecutter, str(TEMPLATE), "gcp_project_id=a-project"])
-        yield Path(name, "alert-to-snmp"), {"HOME": name, "PATH": os.defpath, "LANG": "C.UTF-8"}
+        folder = Path(name, "alert-to-snmp")
+        environment = {"HOME": name, "PATH": os.defpath, "LANG": "C.UTF-8"}
+        yield folder, {**environment, "PYTHONPATH": str(folder)}
 
 
 def check_rows() -> Iterator[Row]:
@@ -43,7 +45,7 @@ def check_rows() -> Iterator[Row]:
             "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(stand_in.authority),
             "HTTPS_PROXY": f"http://127.0.0.1:{stand_in.server_port}",
         }
-        check = [sys.executable, str(folder / "tools" / "doctor.py"), "check", "--json"]
+        check = [sys.executable, "-m", "closed_function", "doctor", "--json"]
         place = ["--project=a-project", "--location=asia-northeast1"]
         call = [gcloud, "artifacts", "vpcsc-config", "describe", *place]
         measured = commands_in_turn(check, call, environment)
@@ -58,7 +60,7 @@ def explain_rows() -> Iterator[Row]:
         nothing.touch()
 
         def explain(file: Path, environment: Mapping[str, str] = environment) -> float:
-            command = [sys.executable, str(folder / "tools" / "doctor.py"), "explain"]
+            command = [sys.executable, "-m", "closed_function", "explain"]
             return seconds([*command, str(file)], environment)
 
         measured = in_turn(lambda: explain(log), lambda: explain(nothing))

@@ -233,6 +233,6 @@ class Report:
         if self.seconds:
             yield "Seconds: " + ", ".join(f"{name} {took}" for name, took in self.seconds.items())
         yield self.verdict
-        if not self.passed and (Path(self.repository) / "tools" / "doctor.py").is_file():
+        if not self.passed and (Path(self.repository) / "closed_function").is_dir():
             where = shlex.quote(self.repository)
             yield f"What else is wrong there, and the cure: make -C {where} doctor"

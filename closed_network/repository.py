@@ -68,7 +68,7 @@ class Repository:
     @property
     def switch_tool(self) -> Path | None:
         """The repository's own tool for the switch, when it has one."""
-        tool = self.root / "tools" / "upstreams.py"
+        tool = self.root / "closed_function" / "__main__.py"
         return tool if tool.is_file() else None
 
     @property

@@ -263,7 +263,7 @@ class Rehearsal:
         command = [gcloud, "artifacts", "vpcsc-config", "allow"]
         command += [f"--project={index.project}", f"--location={index.location}"]
         if repository.switch_tool:
-            command = [sys.executable, str(repository.switch_tool), "allow"]
+            command = [sys.executable, "-m", "closed_function", "allow"]
         environment = self.machine.gcloud_environment(gcloud)
         outcome = self.run_client(command, environment, repository.root, TOOL_TIMEOUT)
         if outcome.status != 0:

@@ -62,7 +62,7 @@ def allow_upstreams() -> list[str]:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     tool = subprocess.Popen(
-        [sys.executable, "tools/upstreams.py", "allow"],
+        [sys.executable, "-m", "closed_function", "allow"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

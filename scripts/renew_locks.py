@@ -1,6 +1,6 @@
 """Renew the locks: one for each kind of function, for their tests, their tools, two of our own.
 
-The work is done by the product's own tools/lock.py, so that template and product lock alike.
+The work is done by the product's own closed_function, so that template and product lock alike.
 """
 
 import argparse
@@ -16,8 +16,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Renew the locks of the template.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     upgrade = parser.parse_args().upgrade
-    sys.path.insert(0, str(PRODUCT / "tools"))
-    tool = import_module("lock")
+    sys.path.insert(0, str(PRODUCT))
+    tool = import_module("closed_function.commands.lock")
     locks: list[Path] = []
     for requirements in sorted((ROOT / "templates").glob("*/function/requirements.in")):
         target = requirements.with_suffix(".lock")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-CATALOGUE = ROOT / "{{cookiecutter.project_slug}}" / "tools" / "symptoms.json"
+PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
+CATALOGUE = PRODUCT / "closed_function" / "symptoms" / "catalogue.json"
 PAGE = ROOT / "docs" / "troubleshooting.md"
 
 HEAD = """\
@@ -17,7 +18,7 @@ HEAD = """\
 
 In a generated repository `make doctor` looks for these causes before a build, and
 `make explain LOG=FILE` (or `BUILD=ID`) reads the log of a build, of Terraform or of gcloud after
-it. This page is made by `make docs` from the same list, `tools/symptoms.json`.
+it. This page is made by `make docs` from the same list, `closed_function/symptoms/catalogue.json`.
 
 `…` stands for any text, `¶` for the end of a line, `#` for a digit, and words in capitals for what
 is yours. *Confidence* says how sure it is that the text means the cause: high is documented or

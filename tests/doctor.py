@@ -46,7 +46,7 @@ def doctor(
     home = product.path.parent / "home"
     home.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "tools/doctor.py", *arguments],
+        [sys.executable, "-m", "closed_function", *arguments],
         cwd=product.path,
         env=bare_environment(home, **(environment or {})),
         input=log,

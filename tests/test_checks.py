@@ -136,8 +136,8 @@ def test_cloud_build_gets_what_git_tracks(gcloud: str, tmp_path: Path) -> None:
     tracked = set(git(product.path, "ls-files").splitlines())
     assert uploaded() == tracked
     with (product.path / ".gcloudignore").open("a", encoding="utf-8") as file:
-        file.write("tools/\n")
-    assert "tools/with_index.py" in tracked - uploaded()
+        file.write("closed_function/\n")
+    assert "closed_function/__main__.py" in tracked - uploaded()
 
 
 def test_outside_of_a_git_root_no_hook_is_installed(tmp_path: Path) -> None:

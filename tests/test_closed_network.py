@@ -636,7 +636,7 @@ def test_what_a_function_starts_ends_with_the_rehearsal(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("gcloud")
 def test_a_tool_that_only_claims_to_throw_the_switch_fails(tmp_path: Path) -> None:
     product = bake(tmp_path, function_kind="http")
-    (product.path / "tools/upstreams.py").write_text("print('ALLOW')\n", encoding="utf-8")
+    (product.path / "closed_function/__main__.py").write_text("print('ALLOW')\n", encoding="utf-8")
     done = rehearse(product.path, tmp_path)
     assert (done.status, done.report["failed_stage"]) == (1, "3 allow")
     assert "was not set" in done.sentence

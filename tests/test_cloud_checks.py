@@ -1,4 +1,4 @@
-"""`doctor.py check` against a stand-in of Google Cloud's APIs, with a token that gcloud gives.
+"""`make doctor` against a stand-in of Google Cloud's APIs, with a token that gcloud gives.
 
 What the stand-in answers follows the documentation of the APIs and public reports; no test here
 saw the services themselves.
@@ -94,7 +94,7 @@ def run_check(
 ) -> Checked:
     start = time.monotonic()
     done = subprocess.run(
-        [python, "tools/doctor.py", "check", "--json"],
+        [python, "-m", "closed_function", "doctor", "--json"],
         cwd=product.path,
         env=dict(environment),
         capture_output=True,
@@ -753,8 +753,7 @@ def test_a_network_that_never_answers_is_one_reason_in_time(check: Check, silent
 
 DRIPPED = """
 import json, sys, time
-sys.path.insert(0, "tools")
-from google_cloud import Request, Session
+from closed_function.gcloud.session import Request, Session
 request = Request("cloudbuild", "v1/it", "it", "permission")
 print(Session(json.loads(sys.argv[1])).read([request], time.monotonic() + 1)[request].why)
 """
@@ -977,7 +976,7 @@ def test_the_token_is_nowhere_but_in_the_header(
     assert not [asked for asked in cloud.asked if TOKEN in asked.path]
     environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"}
     done = subprocess.run(
-        [sys.executable, "tools/doctor.py", "check"],
+        [sys.executable, "-m", "closed_function", "doctor"],
         cwd=product.path,
         env=environment,
         capture_output=True,

@@ -22,7 +22,9 @@ from scripts.troubleshooting import PAGE, page
 from .conftest import PRODUCT, QUESTIONS, TEMPLATE, Baked, bake, bare_environment
 from .doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, doctor
 
-CATALOGUE = json.loads((PRODUCT / "tools/symptoms.json").read_text(encoding="utf-8"))
+CATALOGUE = json.loads(
+    (PRODUCT / "closed_function/symptoms/catalogue.json").read_text(encoding="utf-8")
+)
 SYMPTOMS = {entry["id"]: entry for entry in CATALOGUE["symptoms"]}
 GROUPS = {entry["id"]: entry for entry in CATALOGUE["groups"]}
 CAUSES = {**SYMPTOMS, **GROUPS}
@@ -47,9 +49,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Baked:
 
 def test_a_fresh_repository_lacks_nothing_but_a_project(tmp_path: Path) -> None:
     fresh = bake(tmp_path)
-    said = doctor(fresh, "check", "--json")
+    said = doctor(fresh, "doctor", "--json")
     assert (said.status, said.problems()) == (FOUND, ["placeholder-project"])
-    told = doctor(fresh, "check")
+    told = doctor(fresh, "doctor")
     assert told.status == FOUND
     assert told.output.count("PROBLEM ") == 1
     assert "gcp_project_id and platform_project_id" in told.output
@@ -62,7 +64,7 @@ def test_a_repository_with_a_project_lacks_nothing(
     kind: str, platform: str, tmp_path: Path
 ) -> None:
     product = bake(tmp_path, gcp_project_id="a-project", function_kind=kind, platform=platform)
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, []), said.output
     verdicts = {result["verdict"] for result in said.json()["results"]}
     assert verdicts == {"ok"}
@@ -290,9 +292,9 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
     change, symptom = BROKEN[name]
     change(product.path)
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (FOUND, [symptom])
-    told = doctor(product, "check", "--local")
+    told = doctor(product, "doctor", "--local")
     (seen,) = [r["seen"] for r in said.json()["results"] if r["verdict"] == "problem"]
     assert f"{symptom}: {seen}" in told.output
     assert "Why: " in told.output
@@ -302,7 +304,7 @@ def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
 
 def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None:
     in_file(REQUIREMENTS, "# Wheels for", "# Nothing about")(product.path)
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])
     (unknown,) = [r for r in said.json()["results"] if r["verdict"] == "could not tell"]
     assert "make lock" in unknown["seen"]
@@ -314,7 +316,7 @@ def test_syntax_that_a_newer_runtime_may_know_is_said_to_be_read_by_this_python(
 ) -> None:
     product = bake(tmp_path, gcp_project_id="a-project", python_version="3.14")
     BROKEN["code that does not compile"][0](product.path)
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert said.problems() == ["syntax-error"]
     assert "the runtime being newer" in said.output
 
@@ -323,20 +325,20 @@ def test_another_environment_has_its_own_platform_and_project(product: Baked) ->
     environments = product.path / "terraform/function/environments"
     environments.mkdir()
     (environments / "prod.tfvars").write_text('project_id = "my-project-id"\n', encoding="utf-8")
-    assert doctor(product, "check", "--local", "--json").problems() == []
-    said = doctor(product, "check", "--local", "--json", "--env", "prod")
+    assert doctor(product, "doctor", "--local", "--json").problems() == []
+    said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["placeholder-project"]
     (environments / "prod.tfvars").write_text('project_id = "the-prod"\n', encoding="utf-8")
     handed = product.read(HAND_OVER).replace("a-project", "the-prod")
     (environments / "prod.platform.tfvars.json").write_text(handed, encoding="utf-8")
-    said = doctor(product, "check", "--local", "--json", "--env", "prod")
+    said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["hand-over-differs"]
 
 
 def test_the_doctor_knows_what_the_template_and_the_stack_offer(product: Baked) -> None:
-    program = "import sys, json; sys.path.insert(0, 'tools'); import repository_checks as checks; "
-    program += "print(json.dumps([sorted(checks.SIGN_IN_LOCATIONS), checks.DEFAULT_RUNTIME, "
-    program += "[*checks.RUNTIMES], checks.LOCKED_RUNTIMES]))"
+    program = "import json; from closed_function import index, runtimes; "
+    program += "print(json.dumps([sorted(index.SIGN_IN_LOCATIONS), runtimes.DEFAULT_RUNTIME, "
+    program += "[*runtimes.RUNTIME_ENDS], runtimes.LOCKED_PYTHONS]))"
     known = json.loads(product.run(sys.executable, "-B", "-c", program).stdout)
     locations, default, runtimes, locked = known
     assert locations == sorted([*QUESTIONS["_regions"], *QUESTIONS["_multi_regions"]])
@@ -368,11 +370,11 @@ def test_every_cause_is_complete_and_refers_to_others_that_exist() -> None:
 
 def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
     named: set[str] = set()
-    for module in ("repository_checks", "cloud_checks"):
-        source = (PRODUCT / f"tools/{module}.py").read_text(encoding="utf-8")
+    for file in (PRODUCT / "closed_function/checks").glob("*.py"):
+        source = file.read_text(encoding="utf-8")
         named |= set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) & set(SYMPTOMS)
         unknown = set(re.findall(r'symptom="([^"]+)"', source)) - set(SYMPTOMS)
-        assert not unknown, module
+        assert not unknown, file.name
     assert "upstream-denied" in named
     grouped = {name for group in GROUPS.values() for name in group["symptoms"]}
     seldom = {name for name, entry in SYMPTOMS.items() if not entry["patterns"]} - grouped
@@ -404,15 +406,15 @@ def test_a_text_is_explained_as_what_it_is_and_as_nothing_else(name: str, reader
 def test_every_pattern_is_in_some_text(reader: Baked) -> None:
     program = """
 import json, pathlib, sys
-sys.path.insert(0, "tools")
-import symptoms
-catalogue = symptoms.load()
+from closed_function.symptoms.catalogue import load
+from closed_function.symptoms.logs import Search
+catalogue = load()
 causes = [*catalogue.symptoms.values(), *catalogue.groups.values()]
 patterns = {text for cause in causes for text in (*cause.patterns, *cause.also)}
 found = set()
 for log in pathlib.Path(sys.argv[1]).glob("*.log"):
     with log.open("rb") as file:
-        found |= set(symptoms.Search(file, patterns).found)
+        found |= set(Search(file, patterns).found)
 print(json.dumps([len(patterns), sorted(patterns - found)]))
 """
     done = reader.run(sys.executable, "-B", "-c", program, str(LOGS))
@@ -608,7 +610,7 @@ def test_a_log_of_a_hundred_megabytes_is_read_in_little_memory(
             file.write(line * (1_000_000 // len(line)))
             file.write(os.urandom(10_000))
         file.write(b"\n" + TWO_LINES)
-    limit = f"ulimit -v {600_000}; exec {sys.executable} tools/doctor.py explain --json {log}"
+    limit = f"ulimit -v {600_000}; exec {sys.executable} -m closed_function explain --json {log}"
     done = subprocess.run(
         ["sh", "-c", limit],
         cwd=reader.path,
@@ -633,8 +635,8 @@ BUILD = "01234567-89ab-cdef-0123-456789abcdef"
         (["explain", "--build", "latest"], USAGE, "such as 01234567"),
         (["explain", "--build", BUILD, "file"], USAGE, "not allowed with"),
         (["explain", "--build", BUILD], COULD_NOT_LOOK, "gcloud is not installed"),
-        (["check", "--env", "No"], USAGE, "such as prod"),
-        (["check", "--env", "prod"], USAGE, "environments/prod.tfvars does not exist"),
+        (["doctor", "--env", "No"], USAGE, "such as prod"),
+        (["doctor", "--env", "prod"], USAGE, "environments/prod.tfvars does not exist"),
         (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars does not exist"),
         (["heal"], USAGE, "invalid choice"),
         ([], USAGE, "required"),
@@ -730,7 +732,7 @@ def test_a_gcloud_that_hangs_is_ended_with_the_doctor(
     (programs / "gcloud").chmod(0o755)
     path = os.pathsep.join([str(programs), os.defpath])
     process = subprocess.Popen(
-        [sys.executable, "tools/doctor.py", "explain", "--build", BUILD],
+        [sys.executable, "-m", "closed_function", "explain", "--build", BUILD],
         cwd=reader.path,
         env=bare_environment(tmp_path, PATH=path),
         stderr=subprocess.PIPE,
@@ -747,15 +749,20 @@ def test_a_gcloud_that_hangs_is_ended_with_the_doctor(
 
 
 def test_without_somewhere_to_read_or_print_there_is_no_traceback(reader: Baked) -> None:
-    for arguments in ("explain <&-", "check --local >&-", "check --local >/dev/full", "check 2>&-"):
-        done = reader.run("sh", "-c", f"{sys.executable} tools/doctor.py {arguments}")
+    for arguments in (
+        "explain <&-",
+        "doctor --local >&-",
+        "doctor --local >/dev/full",
+        "doctor 2>&-",
+    ):
+        done = reader.run("sh", "-c", f"{sys.executable} -m closed_function {arguments}")
         assert "Traceback" not in done.stderr, arguments
         assert done.returncode in (HEALTHY, FOUND, COULD_NOT_LOOK), arguments
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(reader: Baked) -> None:
     command = (
-        f"{sys.executable} tools/doctor.py explain {LOGS / 'pip-found-nothing.log'} | head -n 1"
+        f"{sys.executable} -m closed_function explain {LOGS / 'pip-found-nothing.log'} | head -n 1"
     )
     done = reader.run("sh", "-c", command)
     assert done.stdout.startswith("Line ")

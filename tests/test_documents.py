@@ -53,7 +53,7 @@ COMMANDS = {
     # a product's
     "make lint": "test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one",
     "make hooks": "test_make_hooks_lets_git_refuse_what_the_checks_find",
-    "tools/with_index.py": "test_a_developers_commands_need_nothing_but_the_index",
+    "closed_function with-index": "test_a_developers_commands_need_nothing_but_the_index",
     "make run": "test_make_run_serves_what_is_saved_and_waits_for_what_can_be_served",
     "make send": "test_make_send_delivers_to_make_run_and_says_when_nobody_listens",
     "make platform": "test_two_commands_make_the_platform_and_the_function",
@@ -151,7 +151,7 @@ def command(line: str) -> str:
     if words and re.fullmatch(r"(?:\S*/)?python3?", words[0]):
         if words[1] != "-m":
             return words[1]
-        words = words[2:]
+        words = words[2:4]
     names = itertools.takewhile(re.compile(r"[a-z][a-z_-]*").fullmatch, words)
     return " ".join(names)
 
@@ -290,7 +290,7 @@ def test_every_test_that_is_said_to_run_a_command_exists_where_it_is_named() -> 
             "closed_network rehearse",
         ),
         ("cruft create https://example.com/x  # later", "cruft create"),
-        ("python3 tools/with_index.py make test lint", "tools/with_index.py"),
+        ("python3 -m closed_function with-index make test lint", "closed_function with-index"),
         ("# fill in something", ""),
         ("gcloud services enable a.googleapis.com --project=p", "gcloud services enable"),
     ],
@@ -392,8 +392,9 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 def test_a_command_of_the_readme_bakes_the_template(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT / "tools"))
-    environment = import_module("lock").uv_environment()  # of the index that pip is told about
+    monkeypatch.syspath_prepend(str(PRODUCT))
+    # Of the index that pip is told about.
+    environment = import_module("closed_function.pip_settings").uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
@@ -438,7 +439,7 @@ def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
         assert re.search(rf"^{name}$", drawn, re.MULTILINE), piece
     index = handed["python_index_url"].replace(handed["region"], "REGION")
     assert index.replace(handed["project_id"], "PROJECT") in drawn
-    tool = product.read("tools/upstreams.py")
+    tool = product.read("closed_function/gcloud/switch.py")
     command_line = json.dumps(architecture.switch().split()[1:-1])
     assert all(f'"{word}"' in tool for word in json.loads(command_line))
     restricted = product.read("terraform/platform/variables.tf")

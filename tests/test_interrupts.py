@@ -21,6 +21,7 @@ import os, pathlib, signal
 os.kill(os.getppid(), signal.SIGINT)
 os.kill(os.getpid(), signal.SIGINT)
 """
+TOOL = ("-m", "closed_function")
 TAKE_BACK = "git reset --hard && git clean -d --force"
 GCLOUD = "#!/bin/sh\nkill -INT $PPID\nexec sleep 30\n"
 
@@ -60,14 +61,14 @@ def run(
 @pytest.mark.parametrize(
     ("command", "module", "last"),
     [
-        (["lock.py"], "uv", "Interrupted; no lock was replaced."),
-        (["lock.py", "--upgrade", "all"], "uv", "Interrupted; no lock was replaced."),
-        (["audit.py"], "pip_audit", "Interrupted; nothing was changed."),
-        (["with_index.py", "touch", "x"], None, "Interrupted; touch was not started."),
-        (["doctor.py", "check"], None, "Interrupted; nothing was changed."),
-        (["status.py"], None, "Interrupted; nothing was changed."),
+        (["lock"], "uv", "Interrupted; no lock was replaced."),
+        (["lock", "--upgrade", "all"], "uv", "Interrupted; no lock was replaced."),
+        (["audit"], "pip_audit", "Interrupted; nothing was changed."),
+        (["with-index", "touch", "x"], None, "Interrupted; touch was not started."),
+        (["doctor"], None, "Interrupted; nothing was changed."),
+        (["status"], None, "Interrupted; nothing was changed."),
         (
-            ["upstreams.py", "allow"],
+            ["allow"],
             None,
             "Interrupted; gcloud was ended. See what the policy is: ",
         ),
@@ -79,8 +80,7 @@ def test_a_tool_that_is_interrupted_says_so_in_one_line_and_changes_nothing(
 ) -> None:
     before = product.files()
     modules = {module: ""} if module else {}
-    tool = [f"tools/{command[0]}", *command[1:]]
-    done = run(product, tmp_path, *tool, modules=modules)
+    done = run(product, tmp_path, *TOOL, *command, modules=modules)
     assert done.returncode == 130, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith(last)
     assert "Traceback" not in done.stderr
@@ -105,7 +105,7 @@ def test_an_upgrade_that_is_interrupted_says_what_it_leaves(
     (product.path / ".cruft.json").write_text(json.dumps(state), encoding="utf-8")
     git(product.path, "init", "--quiet")
     commit(product.path)
-    done = run(product, tmp_path, "tools/upgrade.py", modules={"cruft": begun})
+    done = run(product, tmp_path, *TOOL, "upgrade", modules={"cruft": begun})
     assert done.returncode == 130, done.stderr
     assert done.stderr == said
 
@@ -113,7 +113,7 @@ def test_an_upgrade_that_is_interrupted_says_what_it_leaves(
 def test_an_event_whose_delivery_is_interrupted_is_named(product: Baked, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = subprocess.Popen(
-            [sys.executable, "tools/send.py", "--port", str(silent.getsockname()[1])],
+            [sys.executable, *TOOL, "send", "--port", str(silent.getsockname()[1])],
             cwd=product.path,
             env=bare_environment(tmp_path),
             stderr=subprocess.PIPE,

@@ -85,7 +85,7 @@ def test_a_folder_and_a_choice_make_a_new_kind(
     assert settings["function"]["environment"] == {"GREETING": "hello"}
     assert "ENTRY_POINT := receive\n" in product.read("Makefile")
     assert '"function/greeting.py"' in product.read("pyproject.toml")
-    assert doctor(product, "check", "--local", "--json").problems() == []
+    assert doctor(product, "doctor", "--local", "--json").problems() == []
     assert_all_passed(make(environments.give(product), "test"))
 
     # Who asks for another kind gets what there was.

@@ -208,7 +208,7 @@ def test_a_developers_commands_need_nothing_but_the_index(tmp_path: Path) -> Non
     git(product.path, "init", "--quiet", "--initial-branch=main")
     commit(product.path)
     need(shutil.which("gcloud"), "gcloud")
-    command = ["python3", "tools/with_index.py", "make", "test", "lint", "lock"]
+    command = ["python3", "-m", "closed_function", "with-index", "make", "test", "lint", "lock"]
     # No credentials but what the tool gets from gcloud.
     alone = ["env", "--unset=PIP_INDEX_URL", "--unset=UV_DEFAULT_INDEX", "NETRC=/dev/null"]
     done = run_on_a_laptop(product, "--", *alone, *command)

@@ -62,24 +62,14 @@ COMMON_FILES = {
     "tests/test_main.py",
     "tests/test_repository.py",
     "tests/test_structured_log.py",
-    "tools/audit.py",
-    "tools/cloud_checks.py",
-    "tools/command_line.py",
-    "tools/doctor.py",
-    "tools/findings.py",
-    "tools/google_cloud.py",
-    "tools/lock.py",
-    "tools/repository_checks.py",
     "tools/requirements.in",
     "tools/requirements.txt",
-    "tools/send.py",
-    "tools/stacks.py",
-    "tools/status.py",
-    "tools/symptoms.json",
-    "tools/symptoms.py",
-    "tools/upgrade.py",
-    "tools/upstreams.py",
-    "tools/with_index.py",
+}
+# A package of its own, whole in every repository.
+COMMON_FILES |= {
+    path.relative_to(PRODUCT).as_posix()
+    for path in (PRODUCT / "closed_function").rglob("*")
+    if path.suffix in (".py", ".json")
 }
 FILES_OF_KIND = {
     "alert-to-snmp": {

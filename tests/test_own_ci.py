@@ -251,9 +251,9 @@ def test_what_runs_on_windows_is_imported_there(module: str) -> None:
 
 
 @SYSTEM_HAS_POSIX
-@pytest.mark.parametrize("module", ["hooks.post_gen_project", "upstreams"])
+@pytest.mark.parametrize("module", ["hooks.post_gen_project", "closed_function.commands.switch"])
 def test_what_a_bake_runs_is_imported_on_windows(module: str) -> None:
-    done = import_without_posix(module, PRODUCT / "tools")
+    done = import_without_posix(module, PRODUCT)
     assert done.returncode == 0, done.stderr
 
 

@@ -445,16 +445,16 @@ def test_ctrl_c_ends_make_run_and_the_function(environments: Environments, tmp_p
         wait_for_group_to_end(group)
 
 
-# --- tools/upstreams.py and a gcloud that is not one ---
+# --- the switch and a gcloud that is not one ---
 
 
 def upstreams(
     product: Baked, folder: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the product's tool as make does, in a bare environment and from another folder."""
+    """Run the product's tool as make does, in a bare environment."""
     return subprocess.run(
-        [sys.executable, str(product.path / "tools/upstreams.py"), *arguments],
-        cwd=folder,
+        [sys.executable, "-m", "closed_function", *arguments],
+        cwd=product.path,
         env=bare_environment(folder, **environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -506,7 +506,7 @@ def test_requirements_that_name_no_switch_are_refused_in_one_line(
 ) -> None:
     text, reason = BAD_REQUIREMENTS[case]
     path = fake_gcloud(tmp_path, ALLOWED)
-    good = upstreams(product, tmp_path, "status", PATH=path)
+    good = upstreams(product, tmp_path, "describe", PATH=path)
     assert_done(good)
     assert "Upstream access of the-platform in us-east4: ALLOW" in good.stdout
     assert calls(tmp_path) == [command("describe", "the-platform", "us-east4")]
@@ -516,7 +516,7 @@ def test_requirements_that_name_no_switch_are_refused_in_one_line(
     file.unlink()
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    refused = upstreams(product, tmp_path, "status", PATH=path)
+    refused = upstreams(product, tmp_path, "describe", PATH=path)
     assert refused.returncode == 2
     assert refused.stdout == ""
     (line,) = refused.stderr.splitlines()
@@ -542,7 +542,7 @@ def test_project_and_location_that_are_given_need_no_requirements(
 
 @pytest.mark.parametrize(
     ("action", "verb", "policy"),
-    [("allow", "allow", "ALLOW"), ("deny", "deny", "DENY"), ("status", "describe", "DENY")],
+    [("allow", "allow", "ALLOW"), ("deny", "deny", "DENY"), ("describe", "describe", "DENY")],
 )
 def test_an_action_is_one_command_of_gcloud_and_reports_the_policy(
     action: str, verb: str, policy: str, product: Baked, tmp_path: Path
@@ -562,12 +562,12 @@ def test_an_action_is_one_command_of_gcloud_and_reports_the_policy(
     [
         pytest.param(["show"], id="an unknown action"),
         pytest.param([], id="no action"),
-        pytest.param(["status", "--timeout", "0"], id="no time"),
-        pytest.param(["status", "--timeout", "-1"], id="less than no time"),
-        pytest.param(["status", "--timeout", "nan"], id="no number"),
-        pytest.param(["status", "--timeout", "inf"], id="for ever"),
-        pytest.param(["status", "--timeout", "soon"], id="no figure"),
-        pytest.param(["status", "--colour"], id="an unknown option"),
+        pytest.param(["describe", "--timeout", "0"], id="no time"),
+        pytest.param(["describe", "--timeout", "-1"], id="less than no time"),
+        pytest.param(["describe", "--timeout", "nan"], id="no number"),
+        pytest.param(["describe", "--timeout", "inf"], id="for ever"),
+        pytest.param(["describe", "--timeout", "soon"], id="no figure"),
+        pytest.param(["describe", "--colour"], id="an unknown option"),
     ],
 )
 def test_bad_arguments_are_a_usage_error_and_call_nothing(
@@ -576,10 +576,10 @@ def test_bad_arguments_are_a_usage_error_and_call_nothing(
     path = fake_gcloud(tmp_path, ALLOWED)
     refused = upstreams(product, tmp_path, *arguments, PATH=path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("usage: upstreams.py ")
-    assert "upstreams.py: error: " in refused.stderr.splitlines()[-1]
+    assert refused.stderr.startswith("python3 -m closed_function")
+    assert refused.stderr.count("\n") == 1
     assert calls(tmp_path) == []
-    assert_done(upstreams(product, tmp_path, "status", "--timeout", "30", PATH=path))
+    assert_done(upstreams(product, tmp_path, "describe", "--timeout", "30", PATH=path))
     assert len(calls(tmp_path)) == 1
 
 
@@ -675,17 +675,17 @@ def test_the_real_gcloud_sends_one_exact_request_for_each_action(
     service = Service()
     expected: list[tuple[str, str, Any]] = []
     with served(service) as url:
-        for action, policy in (("allow", "ALLOW"), ("deny", "DENY"), ("status", "ALLOW")):
+        for action, policy in (("allow", "ALLOW"), ("deny", "DENY"), ("describe", "ALLOW")):
             service.content = {"name": CONFIG, "vpcscPolicy": policy}
             done = real(gcloud, product, tmp_path, action, url)
             assert_done(done)
             line = f"Upstream access of the-platform in us-east4: {policy}"
             assert done.stdout.splitlines()[-1] == line
-            change = None if action == "status" else service.content
+            change = None if action == "describe" else service.content
             expected.append(("PATCH" if change else "GET", CONFIG_PATH, change))
             assert service.requests == expected
         service.content = {"name": CONFIG}
-        done = real(gcloud, product, tmp_path, "status", url)
+        done = real(gcloud, product, tmp_path, "describe", url)
         assert done.stdout.splitlines()[-1].endswith(": DENY"), done.stderr
     assert service.authorizations == {f"Bearer {TOKEN}"}
 
@@ -758,7 +758,7 @@ def test_a_token_that_the_service_repeats_is_hidden(
 ) -> None:
     message = f"Not with {TOKEN}, nor with Bearer {TOKEN}"
     with served(Service(403, error(403, "PERMISSION_DENIED", message))) as url:
-        done = real(gcloud, product, tmp_path, "status", url)
+        done = real(gcloud, product, tmp_path, "describe", url)
     assert done.returncode == 1
     assert "Not with [hidden], nor with [hidden]" in done.stderr
     assert "artifactregistry.vpcscconfigs.get in the project" in done.stderr

@@ -20,8 +20,9 @@ from .test_upgrade import SLUG, Life
 
 # The version before the first that has a number, in the template's history.
 FIRST = "fb33d73737850d7df9fb007ae424e2719342277e"
-# The last one in which each file, and not its folder, carried a condition in its name.
-BEFORE_FOLDERS = "4c0f57a86e7bc62db40f8677c9ab3e175b6fc43e"
+# The last version in which each file, and not its folder, carried a condition in its name, and the
+# tool was a folder of programs, tools/*.py.
+FLAT = "4c0f57a86e7bc62db40f8677c9ab3e175b6fc43e"
 OLD, NEW = "2026.10.0", "2026.11.0"
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -33,10 +34,15 @@ DONE, LEFT_TO_MERGE, USAGE, FAILED = 0, 1, 2, 3
 @pytest.fixture
 def releases(request: pytest.FixtureRequest, template_repository: Path) -> Path:
     """The template with two versions: OLD, a commit of its history, and NEW, as it is here."""
-    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{request.param}:refs/tags/{OLD}"]
+    return with_releases(template_repository, request.param)
+
+
+def with_releases(template_repository: Path, old: str) -> Path:
+    """Give the template's repository two versions: OLD, which is the commit `old`, and NEW."""
+    fetch = ["git", "fetch", "--quiet", str(TEMPLATE), f"{old}:refs/tags/{OLD}"]
     fetched = subprocess.run(fetch, cwd=template_repository, capture_output=True, check=False)
     if fetched.returncode != 0:
-        why = f"the template's history does not go back to {request.param}: this check did not run"
+        why = f"the template's history does not go back to {old}: this check did not run"
         if IN_CI:
             pytest.fail(why)
         pytest.skip(why)
@@ -48,7 +54,7 @@ def releases(request: pytest.FixtureRequest, template_repository: Path) -> Path:
 
 def upgrade(life: Life, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What `make upgrade` does."""
-    return life.python("tools/upgrade.py", *arguments)
+    return life.python("-m", "closed_function", "upgrade", *arguments)
 
 
 def answers(life: Life) -> dict[str, str]:
@@ -75,13 +81,24 @@ def unmet(product: Baked) -> list[str]:
 
     The user's stay as they are, and the template's may have changed below them.
     """
-    folders = ("function", "tests", "tools")
-    files = [file for folder in folders for file in (product.path / folder).glob("*.py")]
-    sources = {file.stem: file.read_text(encoding="utf-8") for file in files}
+    package = product.path / "closed_function"
+    files = {
+        file: ".".join(file.relative_to(product.path).with_suffix("").parts)
+        for file in package.rglob("*.py")
+    }
+    for folder in ("function", "tests"):
+        files |= {file: file.stem for file in (product.path / folder).glob("*.py")}
+    sources = {
+        module.removesuffix(".__init__"): file.read_text(encoding="utf-8")
+        for file, module in files.items()
+    }
     defined = {}
     for module, source in sources.items():
         table = symtable.symtable(source, module, "exec").get_symbols()
         defined[module] = {each.get_name() for each in table if each.is_local()}
+    for module in sources:
+        parent, _, name = module.rpartition(".")
+        defined.get(parent, set()).add(name)
     taken = set()
     for source in sources.values():
         nodes = list(ast.walk(ast.parse(source)))
@@ -144,7 +161,7 @@ def users_files(product: Baked) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("releases", "kind"),
-    [(FIRST, KINDS[0]), (FIRST, "storage"), (BEFORE_FOLDERS, KINDS[0])],
+    [(FIRST, KINDS[0]), (FIRST, "storage"), (FLAT, KINDS[0])],
     indirect=["releases"],
 )
 def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
@@ -194,7 +211,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
     assert len(called) == 1  # at the bake
     assert calls(tmp_path) == called
-    said = doctor(life.product, "check", "--local", "--json")
+    said = doctor(life.product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, []), said.output
     tested = own_test(life)
     assert tested.returncode == 0, tested.stdout
@@ -210,7 +227,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
 def differing(product: Baked, *arguments: str) -> list[str]:
     """What the doctor says of answers that the files do not give; nothing else may be wrong."""
-    said = doctor(product, "check", "--local", "--json", *arguments)
+    said = doctor(product, "doctor", "--local", "--json", *arguments)
     problems = [result for result in said.json()["results"] if result["verdict"] == "problem"]
     assert {result["symptom"] for result in problems} <= {"answers-differ"}, said.output
     assert said.status == (FOUND if problems else HEALTHY)
@@ -236,7 +253,7 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
     told = differing(life.product)
     assert [seen.split()[0] for seen in told] == list(OTHER)
     assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in told)
-    assert doctor(life.product, "check", "--local").output.count("Cure: ") == 1
+    assert doctor(life.product, "doctor", "--local").output.count("Cure: ") == 1
     tested = own_test(life)
     assert tested.returncode == 1
     assert "region is us-east1 in .cruft.json, but asia-northeast1 in" in tested.stdout
@@ -246,9 +263,9 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
         text = life.product.read(name)
         text = text.replace("asia-northeast1", "us-east1").replace("ar-buildpython", "ar-other")
         (life.product.path / name).write_text(text, encoding="utf-8")
-    said = doctor(life.product, "check", "--local", "--json")
+    said = doctor(life.product, "doctor", "--local", "--json")
     assert said.problems() == ["hand-over-differs"]  # whose cure is `make lock`
-    lock = "import sys; sys.path.insert(0, 'tools'); import lock; print(lock.index_line(None))"
+    lock = "from closed_function.commands.lock import index_line; print(index_line(None))"
     first = life.python("-c", lock).stdout.strip()
     locked = life.product.read("function/requirements.txt").partition("\n")[2]
     life.write({"function/requirements.txt": f"{first}\n{locked}"})
@@ -444,7 +461,7 @@ def test_an_environments_own_files_are_not_compared_with_the_answers(noted: Note
 def test_notes_of_cruft_that_say_nothing_are_no_problem(content: str, tmp_path: Path) -> None:
     product = bake(tmp_path, gcp_project_id="a-project")
     (product.path / ".cruft.json").write_text(content, encoding="utf-8")
-    said = doctor(product, "check", "--local", "--json")
+    said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])
 
 
@@ -578,6 +595,40 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
 def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:
     product = bake(tmp_path)
     (product.path / ".cruft.json").write_text("{}", encoding="utf-8")
-    done = product.run("python3", "tools/upgrade.py")
+    done = product.run("python3", "-m", "closed_function", "upgrade")
     assert done.returncode == USAGE
     assert "Run `git init` and commit" in done.stderr
+
+
+def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    life = Life(tmp_path, with_releases(template_repository, FLAT), OLD)
+    was = life.product.files()
+    assert "tools/upgrade.py" in was
+    skipped = tomllib.loads(life.product.read("pyproject.toml"))["tool"]["cruft"]["skip"]
+    own = {name: was[name].decode() for name in was if name in skipped and name.endswith(".txt")}
+    own = {name: f"{text}# the user's\n" for name, text in own.items()}
+    assert "tools/requirements.txt" in own
+    own |= {"function/lock.py": "OURS = 1\n", "function/main.py": "import lock\n"}
+    life.write(own | with_edits(was))
+
+    done = life.python("tools/upgrade.py")
+    assert done.returncode == DONE, done.stdout + done.stderr
+    assert "left for you to merge" not in done.stdout
+
+    now = life.product.files()
+    assert [name for name in now if name.endswith(".rej")] == []
+    assert {name for name in now if name.startswith("tools/")} == {
+        "tools/requirements.in",
+        "tools/requirements.txt",
+    }
+    assert {name: now[name].decode() for name in own} == own
+    assert {name for name in skipped if name in was and name not in own} <= set(now)
+    assert b"\nannounce: " in now["Makefile"]
+    assert unmet(life.product) == []
+    # From now on by the package, which has nothing to do.
+    commit(life.product.path)
+    again = upgrade(life)
+    assert (again.returncode, again.stderr) == (DONE, "")
+    assert "Nothing to do" in again.stdout

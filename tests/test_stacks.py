@@ -203,7 +203,8 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
     refused = make("deploy", "YES=1")
     assert refused.returncode != 0
     assert f"{topic}." in refused.stderr
-    assert "`make" in refused.stderr and "accounts`" in refused.stderr
+    assert "`make" in refused.stderr
+    assert "accounts`" in refused.stderr
 
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
@@ -360,7 +361,7 @@ def test_the_placeholder_is_planned_but_never_applied(
 
 def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) -> None:
     made = bake(tmp_path, platform="reuse")
-    done = made.run(sys.executable, "tools/stacks.py", "apply", "platform")
+    done = made.run(sys.executable, "-m", "closed_function", "apply", "platform")
     assert done.returncode == 2
     assert done.stderr.startswith("terraform/platform is not in this repository: it uses")
     assert done.stderr.count("\n") == 1
@@ -369,7 +370,7 @@ def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) ->
 def test_without_terraform_the_message_says_what_to_install(
     product: Baked, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, "tools/stacks.py", "plan", "function"]
+    command = [sys.executable, "-m", "closed_function", "plan", "function"]
     for more, message in (
         ({"PATH": "/nonexistent"}, "Terraform (1.11 or newer) or OpenTofu (1.10 or newer) is not"),
         ({"TERRAFORM": "no-such-program"}, "no-such-program is not installed."),
@@ -540,7 +541,7 @@ def test_an_interrupted_deployment_keeps_what_was_made(
     product: Baked, environment: dict[str, str], terraform: Client
 ) -> None:
     assert terraform.program
-    command = [sys.executable, "tools/stacks.py", "apply", "function", "--yes"]
+    command = [sys.executable, "-m", "closed_function", "apply", "function", "--yes"]
     with replay(delay=2) as slow:
         process = subprocess.Popen(
             command,
@@ -571,7 +572,7 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     terraform: Client, tmp_path: Path
 ) -> None:
     product = bake(tmp_path, function_kind="http")
-    tool = [sys.executable, "tools/stacks.py", "format"]
+    tool = [sys.executable, "-m", "closed_function", "format"]
     file = product.path / "terraform/function/versions.tf"
     right = file.read_text(encoding="utf-8")
 
@@ -591,7 +592,7 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
     told = run("--check", **real)
     assert told.returncode == 1
-    assert "`make format` mends it" in told.stderr
+    assert "`make format` corrects it" in told.stderr
     absent = run("--check", PATH="/nowhere")
     assert absent.returncode == 0
     assert "was not looked at" in absent.stderr
@@ -611,7 +612,7 @@ def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_pa
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "tools/stacks.py", "validate"],
+            [sys.executable, "-m", "closed_function", "validate"],
             cwd=product.path,
             env={**terraform.variables(), "TERRAFORM": terraform.program},
             capture_output=True,
@@ -822,7 +823,7 @@ def test_an_interrupt_before_terraform_applies_ends_the_command_with_nothing_don
 ) -> None:
     program = wrapper(tmp_path, terraform, script.replace("COMMAND", command))
     done = subprocess.run(
-        [sys.executable, "tools/stacks.py", "apply", "function", "--yes"],
+        [sys.executable, "-m", "closed_function", "apply", "function", "--yes"],
         cwd=product.path,
         env={**environment, "TERRAFORM": program},
         stdin=subprocess.DEVNULL,
@@ -842,7 +843,7 @@ def test_an_interrupt_at_the_question_ends_the_command_with_nothing_done(
     product: Baked, environment: dict[str, str], running: Replay
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "tools/stacks.py", "apply", "function"],
+        [sys.executable, "-m", "closed_function", "apply", "function"],
         cwd=product.path,
         env=environment,
         stdin=subprocess.PIPE,
@@ -869,7 +870,7 @@ def test_a_state_whose_move_is_interrupted_stays_here(
 ) -> None:
     program = wrapper(tmp_path, terraform, ENDS.replace("COMMAND", "init"))
     done = subprocess.run(
-        [sys.executable, "tools/stacks.py", "state", "a-bucket", "prefix", "--yes"],
+        [sys.executable, "-m", "closed_function", "state", "a-bucket", "prefix", "--yes"],
         cwd=product.path,
         env={**environment, "TERRAFORM": program},
         capture_output=True,

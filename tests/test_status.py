@@ -1,4 +1,4 @@
-"""`tools/status.py` against a stand-in of Google Cloud's APIs, with a token that gcloud gives.
+"""`make status` against a stand-in of Google Cloud's APIs, with a token that gcloud gives.
 
 What the stand-in answers follows the documentation of the APIs and public reports; no test here
 saw the services themselves.
@@ -90,7 +90,7 @@ def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 def run_status(product: Baked, environment: dict[str, str], *options: str) -> Page:
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "tools/status.py", "--json", *options],
+        [sys.executable, "-m", "closed_function", "status", "--json", *options],
         cwd=product.path,
         env=environment,
         capture_output=True,
@@ -196,7 +196,7 @@ def test_the_page_is_short_and_says_the_same_to_people(
     deploy(cloud)
     lines = status().lines
     told = subprocess.run(
-        [sys.executable, "tools/status.py"],
+        [sys.executable, "-m", "closed_function", "status"],
         cwd=product.path,
         env={**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"},
         capture_output=True,

@@ -122,7 +122,7 @@ def audit(
     home = product.path.parent / "home"
     home.mkdir(exist_ok=True)
     done = subprocess.run(
-        [str(tools / "python"), "tools/audit.py", *options],
+        [str(tools / "python"), "-m", "closed_function", "audit", *options],
         cwd=product.path,
         env=bare_environment(home, PIP_AUDIT_OSV_URL=url, **more),
         capture_output=True,

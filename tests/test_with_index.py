@@ -54,7 +54,7 @@ def with_index(
     product: Baked, *command: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "tools/with_index.py", *command],
+        [sys.executable, "-m", "closed_function", "with-index", *command],
         cwd=product.path,
         env=bare_environment(product.path.parent, PATH="/nowhere", **environment),
         capture_output=True,
@@ -105,7 +105,7 @@ def test_no_file_of_settings_adds_an_index(product: Baked, tmp_path: Path) -> No
 
     assert "https://example.com/" in pip_settings()
     with metadata_server(json.dumps({"access_token": TOKEN}).encode()) as host:
-        told = pip_settings("tools/with_index.py", GCE_METADATA_HOST=host)
+        told = pip_settings("-m", "closed_function", "with-index", GCE_METADATA_HOST=host)
     assert "example.com" not in told
     assert ":env:.index-url=" in told
     assert ":env:.proxy='http://a:1'" in told
@@ -137,7 +137,7 @@ def test_a_gcloud_that_is_not_signed_in_is_told(product: Baked, tmp_path: Path) 
     words = "You do not currently have an active account selected. gcloud auth login"
     folder = fake_gcloud(tmp_path, f"echo '{words}' >&2; exit 1")
     done = subprocess.run(
-        [sys.executable, "tools/with_index.py", "/bin/sh", "-c", "echo ran"],
+        [sys.executable, "-m", "closed_function", "with-index", "/bin/sh", "-c", "echo ran"],
         cwd=product.path,
         env=bare_environment(tmp_path, PATH=folder),
         capture_output=True,
@@ -150,10 +150,11 @@ def test_a_gcloud_that_is_not_signed_in_is_told(product: Baked, tmp_path: Path) 
 
 
 def test_bad_usage_and_a_bad_index_line_are_one_line_each(product: Baked) -> None:
-    for command in ((), ("--help",)):
+    for command in ((), ("--colour",)):
         done = with_index(product, *command)
         assert done.returncode == 2
-        assert done.stderr == "usage: python3 tools/with_index.py COMMAND [ARGUMENT ...]\n"
+        assert done.stderr.startswith("python3 -m closed_function")
+        assert done.stderr.count("\n") == 1
     lock = product.path / "function/requirements.txt"
     lock.write_text("--index-url https://example.com/simple/\n", encoding="utf-8")
     done = with_index(product, "true")

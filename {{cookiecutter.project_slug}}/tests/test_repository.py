@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import repository_checks
-from findings import PROBLEM
-from lock import PLACES
-from repository_checks import Repository, is_in, requirements
-from stacks import HAND_OVER, ROOT
+from closed_function.checks.files import check_files
+from closed_function.checks.result import PROBLEM
+from closed_function.paths import HAND_OVER, LOCK_FOLDERS, ROOT
+from closed_function.repository import Repository
+from closed_function.requirements import is_locked, read_entries
 
 # What a repository may still be, or become, without being broken.
 NO_DEFECTS = {"placeholder-project", "runtime-deprecated"}
@@ -18,7 +18,7 @@ NO_DEFECTS = {"placeholder-project", "runtime-deprecated"}
 
 def problems(environment: str | None) -> list[str]:
     """What `make doctor` would say of the files of this repository."""
-    results = repository_checks.check(Repository(environment), time.strftime("%Y-%m-%d"))
+    results = check_files(Repository(environment), time.strftime("%Y-%m-%d"))
     wrong = [result for result in results if result.verdict == PROBLEM]
     return [result.seen for result in wrong if result.symptom not in NO_DEFECTS]
 
@@ -31,13 +31,13 @@ def test_the_pieces_agree_for_the_platform_whose_index_is_named() -> None:
     assert [] in found, f"{found[0]}: run `make doctor`"
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", LOCK_FOLDERS)
 def test_a_lock_has_what_its_origin_asks_for(place: str) -> None:
     origin, lock = (
-        requirements((ROOT / place / name).read_text(encoding="utf-8"))
+        read_entries((ROOT / place / name).read_text(encoding="utf-8"))
         for name in ("requirements.in", "requirements.txt")
     )
-    assert [wanted for wanted in origin if not is_in(wanted, lock)] == [], "run `make lock`"
+    assert [wanted for wanted in origin if not is_locked(wanted, lock)] == [], "run `make lock`"
 
 
 def test_cloud_build_uses_the_pool_that_is_handed_over() -> None:

@@ -5,34 +5,33 @@ and run in parallel. Nothing is ever changed, and the token goes nowhere but int
 who asks for it by name.
 """
 
-from __future__ import annotations
-
-import base64
 import json
-import os
 import queue
 import re
-import ssl
 import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from socket import gaierror
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import proxy_bypass
 
-from upstreams import NOT_SIGNED_IN, Failure, Outcome, gcloud_path, presentable, run_bounded
+from closed_function.errors import UnavailableError
+from closed_function.gcloud.connection import (
+    TOO_LATE,
+    Proxy,
+    connection_problem,
+    find_proxy,
+    parse_endpoint,
+    tls,
+)
+from closed_function.gcloud.program import DIAGNOSE, NOT_SIGNED_IN, SIGN_IN, run_gcloud
+from closed_function.processes import Outcome
+from closed_function.redaction import redact
 
 REQUEST_TIMEOUT = 10
 LARGEST_ANSWER = 20_000_000
-TOO_LATE = "no answer in time"
-
-# What to type.
-SIGN_IN = "Run: gcloud auth login"
-DIAGNOSE = "Check the network and the proxy: gcloud info --run-diagnostics"
-
 # Reasons in Google's ErrorInfo that have nothing to do with what is read.
 REASONS = {
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": f"the token's scopes leave Google Cloud out. {SIGN_IN}",
@@ -41,10 +40,6 @@ REASONS = {
     "USER_PROJECT_DENIED": "you may not use {consumer} as quota project; that needs "
     "serviceusage.services.use. Use none: gcloud config unset billing/quota_project",
 }
-
-
-class SignInError(Exception):
-    """There is no token, or no way to use it; the text says why, and what to type."""
 
 
 class Request(NamedTuple):
@@ -88,25 +83,16 @@ class Unreachable(NamedTuple):
         return Answer({}, f"{name} cannot be reached: {self.problem}")
 
 
-class Proxy(NamedTuple):
-    """An HTTP proxy, its `login` as the header says it (empty: none), and whose setting it is."""
-
-    host: str
-    port: int
-    login: str
-    gclouds_own: bool
-
-
 class Session:
     """Reads with the token and the settings that gcloud's config-helper printed."""
 
     def __init__(self, helper: Mapping[str, Any]) -> None:
         self._token = str(helper["credential"]["access_token"] or "").strip()
         if not re.fullmatch(r"[!-~]+", self._token):
-            raise SignInError(f"gcloud gives no access token. {SIGN_IN}")
+            raise UnavailableError(f"gcloud gives no access token. {SIGN_IN}")
         properties = helper["configuration"]["properties"]
         self._endpoints = {
-            api: endpoint(api, url)
+            api: parse_endpoint(api, url)
             for api, url in properties.get("api_endpoint_overrides", {}).items()
         }
         # CURRENT_PROJECT and LEGACY are gcloud's own words, not projects.
@@ -117,7 +103,7 @@ class Session:
 
     @property
     def token(self) -> str:
-        """For another program that signs in with it; never for a log or a file."""
+        """Return it for another program that signs in with it; never for a log or a file."""
         return self._token
 
     def read(self, requests: Collection[Request], deadline: float) -> dict[Request, Answer]:
@@ -176,7 +162,7 @@ class Session:
                 response = connection.getresponse()
                 body = response.read(LARGEST_ANSWER)
         except (OSError, HTTPException, ValueError) as error:
-            return Unreachable(host, problem(error, proxy))
+            return Unreachable(host, connection_problem(error, proxy))
         try:
             answer = understand(request, host, response.status, body)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -185,7 +171,7 @@ class Session:
         return answer._replace(why=answer.why.replace(self._token, "[hidden]"))
 
     def _proxy_for(self, endpoint: SplitResult) -> Proxy | None:
-        """gcloud's own proxy is for every host; NO_PROXY speaks of the environment's alone."""
+        """Return gcloud's own proxy, for any host, or the environment's, which NO_PROXY limits."""
         if endpoint.scheme != "https" or not self._proxy:
             return None
         bypassed = not self._proxy.gclouds_own and proxy_bypass(endpoint.netloc)
@@ -194,7 +180,7 @@ class Session:
     def _connection(
         self, endpoint: SplitResult, proxy: Proxy | None, timeout: float
     ) -> HTTPConnection:
-        """A connection that is opened with its first request."""
+        """Return a connection that is opened with its first request."""
         host = endpoint.hostname or ""
         if endpoint.scheme != "https":
             return HTTPConnection(host, endpoint.port, timeout=timeout)
@@ -206,42 +192,23 @@ class Session:
         return connection
 
 
-def endpoint(api: str, url: str) -> SplitResult:
-    """The parts of an endpoint that gcloud is told to use instead of Google's own."""
-    parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if not parts.hostname or (parts.scheme != "https" and not local):
-        raise SignInError(
-            f"gcloud's api_endpoint_overrides/{api} is not an https address, and the token would "
-            f"go there in clear. Correct it: gcloud config set api_endpoint_overrides/{api} URL"
-        )
-    return parts
-
-
 def sign_in(timeout: float) -> Session:
-    """Ask gcloud for a token and how it reaches Google Cloud; SignInError when it cannot say."""
-    environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
-    try:
-        command = [gcloud_path(), "config", "config-helper", "--format=json"]
-        outcome = run_bounded(command, environment, timeout)
-    except Failure as error:
-        raise SignInError(str(error)) from None
-    except OSError as error:
-        raise SignInError(f"gcloud cannot be started: {error}") from None
+    """Ask gcloud for a token and how it reaches Google Cloud. UnavailableError if it fails."""
+    outcome = run_gcloud(["config", "config-helper", "--format=json"], timeout)
     if outcome.status != 0:
-        raise SignInError(refusal(outcome, timeout))
+        raise UnavailableError(refusal(outcome, timeout))
     try:
         return Session(json.loads(outcome.output))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Without the output, and without a cause that would repeat it: it has the token.
-        raise SignInError(
+        raise UnavailableError(
             "gcloud did not print its settings as expected. Update it: gcloud components update"
         ) from None
 
 
 def refusal(outcome: Outcome, timeout: float) -> str:
-    """What an `outcome` without a token means."""
-    words = " ".join(presentable(outcome.errors).split()) or "it printed nothing"
+    """Return what an `outcome` without a token means."""
+    words = " ".join(redact(outcome.errors).split()) or "it printed nothing"
     if outcome.status is None:
         return f"gcloud gave no answer within {timeout:g} s and was ended. {DIAGNOSE}"
     if re.search(r"Max retries exceeded|ConnectionError|TransportError", outcome.errors):
@@ -253,85 +220,8 @@ def refusal(outcome: Outcome, timeout: float) -> str:
     return f"gcloud gives no access token ({words})."
 
 
-def find_proxy(settings: Mapping[str, str]) -> Proxy | None:
-    """The proxy of gcloud's own `settings`, else of the usual variables or of the system."""
-    address = settings.get("address", "")
-    if address:
-        login = f"{settings.get('username', '')}:{settings.get('password', '')}"
-        url = f"{settings.get('type', 'http')}://{address}:{settings.get('port', 80)}"
-    else:
-        proxies = getproxies()
-        url = proxies.get("https") or proxies.get("all") or ""
-        if not url:
-            return None
-        url = url if "://" in url else f"http://{url}"
-    own = "gcloud config set proxy/type http, and proxy/address, proxy/port"
-    advice = f"Name an HTTP proxy: {own if address else 'HTTPS_PROXY=http://HOST:PORT'}"
-    kind = url.partition("://")[0]
-    # One of type https would be spoken to without TLS here, and get its password in clear.
-    if kind != "http":
-        raise SignInError(f"A proxy of type {kind} cannot be used here. {advice}")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
-    except ValueError:
-        raise SignInError(f"The proxy's address is not one. {advice}") from None
-    if not address:
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    header = f"Basic {base64.b64encode(login.encode()).decode()}" if login != ":" else ""
-    return Proxy(host, port, header, bool(address))
-
-
-def tls(authority: str) -> ssl.SSLContext:
-    """Trust `authority`, else what the usual variables name, else what the system trusts."""
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    file = authority or next((os.environ[name] for name in names if os.environ.get(name)), None)
-    try:
-        context = ssl.create_default_context(
-            cafile=file if file and not os.path.isdir(file) else None,  # noqa: PTH112
-            capath=file if file and os.path.isdir(file) else None,  # noqa: PTH112
-        )
-    except OSError as error:
-        raise SignInError(
-            f"The authorities in {file} cannot be read ({error.strerror or error}). "
-            "Name a PEM file: gcloud config set core/custom_ca_certs_file FILE"
-        ) from None
-    # Strict since Python 3.13; the authorities of many networks lack what that asks for.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
-def problem(error: Exception, proxy: Proxy | None) -> str:
-    """What an `error` of the network means, in the user's terms."""
-    name = f"the proxy {proxy.host}:{proxy.port}" if proxy else ""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is not trusted ({error.verify_message}). Name the authority of your "
-            "network: gcloud config set core/custom_ca_certs_file FILE"
-        )
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or 'no reason given'}). {DIAGNOSE}"
-    if isinstance(error, gaierror):
-        return f"DNS does not know {name or 'its name'}. {DIAGNOSE}"
-    if isinstance(error, TimeoutError):
-        return f"{TOO_LATE}{f' through {name}' if name else ''}. {DIAGNOSE}"
-    if isinstance(error, ConnectionRefusedError):
-        return f"{name or 'its address'} refuses connections. {DIAGNOSE}"
-    tunnel = re.match(r"Tunnel connection failed: (\d+)", str(error))
-    if tunnel and tunnel[1] == "407":
-        return (
-            f"{name} wants a login (407). Set it: gcloud config set proxy/username USER, "
-            "and proxy/password"
-        )
-    if tunnel:
-        return f"{name} does not let the request through ({tunnel[1]})."
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError) and error.strerror:
-        return f"{error.strerror}. {DIAGNOSE}"
-    return f"the connection{f' through {name}' if name else ''} broke off. {DIAGNOSE}"
-
-
 def understand(request: Request, host: str, status: int, body: bytes) -> Answer:
-    """What Google's answer says, refusals in the form of its APIs included."""
+    """Return what Google's answer says, refusals in the form of its APIs included."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -351,7 +241,7 @@ def understand(request: Request, host: str, status: int, body: bytes) -> Answer:
     infos = [each for each in details if "ErrorInfo" in each.get("@type", "")]
     info = infos[0] if infos else {}
     reason, metadata = str(info.get("reason", "")), dict(info.get("metadata") or {})
-    message = presentable(str(error.get("message", "")))
+    message = redact(str(error.get("message", "")))
     if reason in REASONS:
         known = {"consumer": "the project", "service": host, **metadata}
         why = REASONS[reason].format_map(known)

@@ -1,0 +1,75 @@
+"""Run a command of this repository's tool, from its root: `python3 -m closed_function COMMAND`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from closed_function.command_line import Parser, escape_unprintable
+from closed_function.errors import CommandError, ExitStatus
+
+# Each command with its module in commands/ and what it does.
+COMMANDS = {
+    "doctor": ("doctor", "say what is wrong before a build"),
+    "explain": ("explain", "say why a build failed, from its log"),
+    "status": ("status", "say what is deployed and whether it is fit"),
+    "allow": ("switch", "let the remote repositories ask their upstreams"),
+    "deny": ("switch", "take it back"),
+    "describe": ("switch", "say which of the two holds"),
+    "plan": ("apply", "show what Terraform would change in a stack"),
+    "apply": ("apply", "make or change a stack"),
+    "destroy": ("apply", "remove a stack, and say what stays"),
+    "accounts": ("accounts", "make the function's accounts alone"),
+    "state": ("state", "keep Terraform's state in a bucket from now on"),
+    "format": ("format", "bring the stacks' files into Terraform's format"),
+    "validate": ("validate", "check both stacks without their state"),
+    "lock": ("lock", "renew the hash-locked requirements"),
+    "upgrade": ("upgrade", "update this repository from its template"),
+    "audit": ("audit", "say which locked packages have known vulnerabilities"),
+    "send": ("send", "deliver event files to the local function"),
+    "with-index": ("with_index", "run a command that uses this repository's index, signed in"),
+}
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command, with its module as `module`."""
+    parser = Parser(prog="python3 -m closed_function")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module_name, words) in COMMANDS.items():
+        command = commands.add_parser(name, help=words)
+        if name in arguments[:1]:  # the others need not be imported
+            module = import_module(f"closed_function.commands.{module_name}")
+            command.description = module.__doc__
+            command.formatter_class = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(command)
+            command.set_defaults(module=module)
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    escape_unprintable()
+    options = parse(sys.argv[1:])
+    try:
+        status = int(options.module.run(options))
+        if sys.stdout:
+            sys.stdout.flush()
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        words = getattr(options.module, "WHEN_INTERRUPTED", "Interrupted; nothing was changed.")
+        print(words, file=sys.stderr)
+        return ExitStatus.INTERRUPTED
+    except OSError as error:
+        if error.filename is None:  # of what is printed; such as `head` has just seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            cannot = error.filename or "Nothing can be printed"
+            print(f"{cannot}: {error.strerror}.", file=sys.stderr)
+        return ExitStatus.UNAVAILABLE
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

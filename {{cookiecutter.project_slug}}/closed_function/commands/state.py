@@ -1,0 +1,65 @@
+"""Make each stack keep its state in a bucket from now on, and take along what is kept here."""
+
+import argparse
+import re
+
+from closed_function.command_line import add_yes
+from closed_function.errors import CommandError, ExitStatus
+from closed_function.repository import PLACEHOLDER
+from closed_function.stack import Stack, alone, own_stacks
+
+WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+BACKEND = """\
+terraform {
+  backend "gcs" {
+    bucket = "BUCKET"
+    prefix = "PREFIX"
+  }
+}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bucket")
+    parser.add_argument("prefix", help="folder in the bucket, such as the repository's name")
+    add_yes(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write each stack's backend.tf and let Terraform move its state."""
+    if not BUCKET.fullmatch(options.bucket):
+        raise CommandError(
+            f"BUCKET is {options.bucket!r}, but it must be a bucket's name, such as my-tfstate."
+        )
+    stacks = [Stack(name, None) for name in own_stacks()]
+    for stack in stacks:
+        backend = stack.folder / "backend.tf"
+        # Terraform's own note of where the state is.
+        remembered = stack.folder / ".terraform" / "terraform.tfstate"
+        before = {file: file.read_bytes() for file in (backend, remembered) if file.is_file()}
+        text = BACKEND.replace("BUCKET", options.bucket)
+        # With the project, so that repositories of one name do not share a state.
+        project = stack.settings().get("project_id", PLACEHOLDER)
+        text = text.replace("PREFIX", f"{project}/{options.prefix}/{stack.name}")
+        try:
+            with alone(stack.folder):
+                backend.write_text(text, encoding="utf-8", newline="\n")
+                done, interrupted = stack.run(
+                    "init", "-force-copy" if options.yes else "-migrate-state"
+                )
+            stack.require_success(done, interrupted=interrupted)
+        except (CommandError, KeyboardInterrupt):
+            # The state is still where it was, and so must be what says where.
+            for file in (backend, remembered):
+                file.unlink(missing_ok=True)
+            for file, content in before.items():
+                file.write_bytes(content)
+            raise
+        if interrupted and stack is not stacks[-1]:
+            raise CommandError(
+                f"Interrupted when terraform/{stack.name} was done: run `make state` again.",
+                ExitStatus.INTERRUPTED,
+            )
+    print("Commit terraform/*/backend.tf.")
+    return ExitStatus.DONE

@@ -1,0 +1,37 @@
+"""Read files that may be missing or broken."""
+
+import json
+from pathlib import Path
+
+
+def read_text(path: Path) -> tuple[str, str]:
+    """Return the text of `path`, and why it cannot be read; one of the two is empty."""
+    try:
+        return path.read_text(encoding="utf-8-sig"), ""
+    except FileNotFoundError:
+        return "", "is missing"
+    except UnicodeDecodeError:
+        return "", "is not UTF-8 text"
+    except OSError as error:
+        return "", f"cannot be read ({error.strerror})"
+
+
+def read_object(path: Path) -> tuple[dict[str, object], str]:
+    """Return the JSON object in `path`, and why there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        return {}, f"is not JSON: line {error.lineno}: {error.msg}"
+    except (OSError, ValueError, RecursionError):
+        return {}, read_text(path)[1] or "is not JSON"
+    return (content, "") if isinstance(content, dict) else ({}, "is not a JSON object")
+
+
+def as_mapping(value: object) -> dict[str, object]:
+    """Return `value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_text(value: object) -> str:
+    """Return `value` if it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""

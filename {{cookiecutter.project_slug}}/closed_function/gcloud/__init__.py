@@ -1,0 +1,3 @@
+"""gcloud and Google Cloud's APIs."""
+
+from __future__ import annotations

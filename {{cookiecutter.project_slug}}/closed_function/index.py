@@ -1,0 +1,110 @@
+"""The index that the build uses: the first line of function/requirements.txt."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from closed_function.errors import CommandError
+
+EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+# Where the build writes credentials for pip (buildpacks, pkg/ar/ar.go): the template's `region`
+# question offers the same, and the multi-regions can hold a repository, too.
+SIGN_IN_LOCATIONS = frozenset(
+    """
+    africa-south1 asia asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3
+    asia-south1 asia-south2 asia-southeast1 asia-southeast2 asia-southeast3 australia-southeast1
+    australia-southeast2 europe europe-central2 europe-north1 europe-north2 europe-southwest1
+    europe-west1 europe-west10 europe-west12 europe-west2 europe-west3 europe-west4 europe-west5
+    europe-west6 europe-west8 europe-west9 me-central1 me-central2 me-west1
+    northamerica-northeast1 northamerica-northeast2 northamerica-south1 southamerica-east1
+    southamerica-west1 us us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west2
+    us-west3 us-west4 us-west8
+    """.split()
+)
+
+
+class RequirementsError(CommandError):
+    """The index line of a requirements file is missing or wrong; the text says how it must be."""
+
+
+class Index(NamedTuple):
+    """Where an index URL of Artifact Registry points."""
+
+    location: str
+    project: str
+    repository: str
+
+    @property
+    def host(self) -> str:
+        return f"{self.location}-python.pkg.dev"
+
+    @property
+    def path(self) -> str:
+        return f"/{self.project}/{self.repository}/simple/"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}{self.path}"
+
+
+def read_index(requirements: Path) -> Index:
+    """Return what the one index line of `requirements` names.
+
+    Raises RequirementsError when the file is missing, has no such line or more than one, names
+    another host, adds a second index, or carries credentials (which are not repeated).
+    """
+    if not requirements.is_file():
+        raise RequirementsError(
+            f"{requirements}: cannot be read (no such file); it begins with a line such as "
+            f"{EXAMPLE}"
+        )
+    try:
+        text = requirements.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequirementsError(
+            f"{requirements}: cannot be read ({error}); it begins with a line such as {EXAMPLE}"
+        ) from None
+    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
+    options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
+    if any(option.startswith("--extra") for option in options):
+        raise RequirementsError(
+            f"{requirements}: --extra-index-url makes pip ask a second index, which a closed "
+            f"build cannot reach; keep one line such as {EXAMPLE}"
+        )
+    matches = [re.fullmatch(r"(?:--index-url|--pypi-url|-i)[\s=]*(.+)", o) for o in options]
+    urls = [match[1].strip("\"'") for match in matches if match]
+    if len(urls) != 1:
+        raise RequirementsError(
+            f"{requirements}: {len(urls) or 'no'} index lines; exactly one is needed, such as "
+            f"{EXAMPLE}"
+        )
+    return parse_index(urls[0], str(requirements))
+
+
+def parse_index(url: str, where: str) -> Index:
+    """Return what `url` names; `where` says in an error which file it stands in."""
+    if "@" in url:
+        raise RequirementsError(
+            f"{where}: the index carries credentials; pip gets them from the build, so write "
+            f"{EXAMPLE}"
+        )
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
+    location = re.fullmatch(r"([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev", host)
+    path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
+    if (
+        not location
+        or not path
+        or parts.scheme != "https"
+        or parts.query
+        or re.search(r"[\s#]", url)
+    ):
+        raise RequirementsError(
+            f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact "
+            f"Registry; write {EXAMPLE}"
+        )
+    return Index(location[1], path[1], path[2])

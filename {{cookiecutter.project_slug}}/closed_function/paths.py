@@ -1,0 +1,51 @@
+"""Where the files of this repository are."""
+
+import re
+from pathlib import Path
+
+from closed_function.errors import CommandError
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
+MAKEFILE = ROOT / "Makefile"
+# Where cruft keeps the template's address, its commit, and the answers.
+CRUFT_STATE = ROOT / ".cruft.json"
+SOURCE = ROOT / "function"
+MAIN = SOURCE / "main.py"
+REQUIREMENTS = SOURCE / "requirements.txt"
+REQUIREMENTS_IN = SOURCE / "requirements.in"
+EVENTS = ROOT / "events"
+# Each has a requirements.in and its lock, requirements.txt.
+LOCK_FOLDERS = ("function", "tests", "tools")
+TERRAFORM = ROOT / "terraform"
+STACKS = ("platform", "function")
+FUNCTION_STACK = TERRAFORM / "function"
+SETTINGS = "settings.auto.tfvars.json"
+FUNCTION_SETTINGS = FUNCTION_STACK / SETTINGS
+PLATFORM_SETTINGS = TERRAFORM / "platform" / SETTINGS
+HAND_OVER = FUNCTION_STACK / "platform.auto.tfvars.json"
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
+DEFAULT_ENVIRONMENT = "default"  # the workspace of the environment that has no name
+
+
+def relative(path: Path) -> Path:
+    """Return `path` as seen from the repository's root."""
+    return path.relative_to(ROOT)
+
+
+def hand_over_file(environment: str | None) -> Path:
+    """Return where the platform's output is written for the function's stack."""
+    if environment is None:
+        return HAND_OVER
+    return FUNCTION_STACK / "environments" / f"{environment}.platform.tfvars.json"
+
+
+def environment_settings(stack: str, environment: str) -> Path:
+    """Return the file that says what differs in an environment. CommandError without one."""
+    settings = TERRAFORM / stack / "environments" / f"{environment}.tfvars"
+    if not settings.is_file():
+        raise CommandError(
+            f"{relative(settings)} does not exist: it says what differs in "
+            f'{environment}, such as project_id = "my-project".'
+        )
+    return settings

@@ -1,0 +1,105 @@
+"""What the files of this repository say about the function and its platform."""
+
+import re
+from typing import NamedTuple
+
+from closed_function.files import as_mapping, as_text, read_object, read_text
+from closed_function.index import Index, RequirementsError, read_index
+from closed_function.paths import (
+    FUNCTION_SETTINGS,
+    HAND_OVER,
+    PLATFORM_SETTINGS,
+    REQUIREMENTS,
+    environment_settings,
+    hand_over_file,
+)
+from closed_function.runtimes import DEFAULT_RUNTIME
+
+PLACEHOLDER = "my-project-id"
+PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
+
+
+class Facts(NamedTuple):
+    """What the files of this repository say; a text is empty where they do not say it.
+
+    `docker_repository` and `worker_pool` are full names (projects/…); `access_policy` is a number.
+    """
+
+    project: str = ""
+    location: str = ""
+    repository: str = ""
+    docker_repository: str = ""
+    worker_pool: str = ""
+    build_account: str = ""
+    own_build_account: bool = False
+    function_project: str = ""
+    function: str = ""
+    runtime: str = ""
+    entry_point: str = ""
+    access_policy: str = ""
+
+    def placeholders(self) -> dict[str, str]:
+        """Return the values that fill the commands of symptoms.json."""
+        names = ("project", "location", "repository", "build_account", "function_project")
+        values = {name: getattr(self, name) for name in (*names, "function")}
+        values["docker_repository"] = self.docker_repository.rpartition("/")[2]
+        values["pool"] = self.worker_pool.rpartition("/")[2]
+        return values
+
+
+class Repository:
+    """The files that say what the build needs, for one environment (None: the default's).
+
+    `settings_unread` and `hand_over_unread` say why a file cannot be read. CommandError when the
+    environment has no settings.
+    """
+
+    def __init__(self, environment: str | None) -> None:
+        handed = hand_over_file(environment)
+        self.hand_over = handed if handed.is_file() else HAND_OVER
+        self.settings, self.settings_unread = read_object(FUNCTION_SETTINGS)
+        handed_over, self.hand_over_unread = read_object(self.hand_over)
+        self.platform = as_mapping(handed_over.get("platform"))
+        self.function = as_mapping(self.settings.get("function"))
+        self.function_project = as_text(self.settings.get("project_id"))
+        if environment:
+            own = PROJECT_ID.search(read_text(environment_settings("function", environment))[0])
+            self.function_project = own[1] if own else self.function_project
+        self.index: Index | None = None
+        self.index_error = ""
+        try:
+            self.index = read_index(REQUIREMENTS)
+        except RequirementsError as error:
+            self.index_error = str(error)
+
+    def facts(self) -> Facts:
+        platform, function = self.platform, self.function
+        policy, _ = read_object(PLATFORM_SETTINGS)
+        facts = Facts(
+            docker_repository=as_text(platform.get("docker_repository")),
+            worker_pool=as_text(platform.get("worker_pool")),
+            build_account=as_text(platform.get("build_service_account")),
+            function_project=self.function_project,
+            function=as_text(function.get("name")),
+            runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
+            entry_point=as_text(function.get("entry_point")),
+            access_policy=as_text(as_mapping(policy.get("access_policy")).get("id")),
+        )
+        if self.index:
+            facts = facts._replace(**self.index._asdict())
+        else:
+            facts = facts._replace(
+                project=as_text(platform.get("project_id")),
+                location=as_text(platform.get("region")),
+                repository=as_text(platform.get("python_repository")).rpartition("/")[2],
+            )
+        own = function.get("own_build_service_account") is True
+        elsewhere = bool(facts.project) and facts.project != facts.function_project
+        if own or elsewhere:
+            account = f"{facts.function}-build@{facts.function_project}.iam.gserviceaccount.com"
+            facts = facts._replace(build_account=account, own_build_account=True)
+        if elsewhere:
+            place = f"projects/{facts.function_project}/locations/{as_text(platform.get('region'))}"
+            docker = f"{place}/repositories/{facts.function}"
+            facts = facts._replace(docker_repository=docker)
+        return facts

@@ -1,0 +1,147 @@
+"""Read a log of any form and size, and find the causes that it shows."""
+
+import codecs
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from closed_function.redaction import CREDENTIAL
+from closed_function.symptoms.catalogue import Catalogue, Group, Symptom
+from closed_function.symptoms.patterns import Pattern
+
+CHUNK = 1 << 20  # characters that are read and searched at a time
+OVERLAP = 1 << 13  # of the chunk before, for a text that lies across
+LONGEST_EXCERPT = 300
+HIDDEN = "\0"
+SUCCESS_WORDS = (
+    "Successfully installed",
+    "Apply complete!",
+    "\nDONE",
+    "status: SUCCESS",
+    'status "SUCCESS"',
+)
+ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied")
+ESCAPE_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-_])"
+)
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16"}
+BYTE_ORDER_MARKS[codecs.BOM_UTF16_BE] = "utf-16"
+# Terraform names the build that failed and shows nothing of its log.
+BUILD = re.compile(r"cloud-build/builds[;/](?:region=)?[a-z0-9-]+/([0-9a-f-]{36})")
+
+
+class Sighting(NamedTuple):
+    """Where a log shows something: the number of the line, the first being 1, and its text."""
+
+    line: int
+    text: str
+
+
+class Explanation(NamedTuple):
+    cause: Symptom | Group
+    sighting: Sighting
+
+
+class Explained(NamedTuple):
+    """What a log shows.
+
+    The causes, the most specific first, the build that it names, its last line that speaks of an
+    error, how many lines it has, and whether it ends well after all that.
+    """
+
+    explanations: list[Explanation]
+    build: str | None
+    last_error: Sighting | None
+    lines: int
+    succeeded: bool
+
+
+def read_chunks(log: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Yield the number of the first line and the text of each piece of `log`, overlapping a little.
+
+    Bytes that are no text are replaced, UTF-16 with its mark is read, colours are removed.
+    """
+    buffered = io.BufferedReader(log) if isinstance(log, io.RawIOBase) else log
+    start = buffered.peek(3)[:3] if isinstance(buffered, io.BufferedReader) else b""
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
+    text = io.TextIOWrapper(buffered, encoding or "utf-8", errors="replace")
+    line, before = 1, ""
+    try:
+        while chunk := text.read(CHUNK):
+            chunk += text.readline(OVERLAP)
+            if "\x1b" in chunk:
+                chunk = ESCAPE_SEQUENCE.sub("", chunk)
+            piece = before + chunk
+            yield line, piece
+            before = piece[-OVERLAP:]
+            line += piece.count("\n", 0, len(piece) - len(before))
+    finally:
+        text.detach()
+
+
+class Search:
+    """Where a log first shows each of some patterns, and what else it tells."""
+
+    def __init__(self, log: BinaryIO, patterns: Iterable[str]) -> None:
+        self.found: dict[str, Sighting] = {}
+        self.build: str | None = None
+        self.last_error: Sighting | None = None
+        self.success = 0
+        self.lines = 0
+        wanted = {pattern: Pattern(pattern) for pattern in patterns}
+        for first_line, text in read_chunks(log):
+            for pattern, compiled in list(wanted.items()):
+                if place := compiled.search(text):
+                    self.found[pattern] = sighting(text, *place, first_line)
+                    del wanted[pattern]
+            if not self.build and "cloud-build/builds" in text:
+                named = BUILD.search(text)
+                self.build = named[1] if named else None
+            error = max(text.rfind(word) for word in ERROR_WORDS)
+            if error >= 0:
+                self.last_error = sighting(text, error, error, first_line)
+            success = max(text.rfind(word) for word in SUCCESS_WORDS)
+            if success >= 0:
+                self.success = first_line + text.count("\n", 0, success)
+            self.lines = first_line + text.count("\n") - text.endswith("\n")
+
+
+def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
+    """Return the line of `text` around `start` and `end`, or as much as a screen shows."""
+    line = first_line + text.count("\n", 0, start)
+    half = LONGEST_EXCERPT // 2
+    # Secrets are hidden before anything is cut, for half of one looks like none.
+    since, until = max(0, start - OVERLAP), end + OVERLAP
+    hidden = CREDENTIAL.sub(lambda found: HIDDEN * len(found[0]), text[since:until])
+    start, end = start - since, end - since
+    begin = hidden.rfind("\n", 0, start) + 1
+    stop = hidden.find("\n", end)
+    stop = len(hidden) if stop < 0 else stop
+    if stop - begin > LONGEST_EXCERPT:
+        begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
+    if stop - begin > LONGEST_EXCERPT:
+        excerpt = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
+    else:
+        excerpt = hidden[begin:stop]
+    excerpt = re.sub(f"{HIDDEN}+", "[hidden]", excerpt)
+    return Sighting(line, re.sub(r"[\s│]+", " ", excerpt).strip())
+
+
+def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
+    """Return what `log` shows: single causes before groups, each in the catalogue's order."""
+    entries: list[Symptom | Group] = [*catalogue.symptoms.values(), *catalogue.groups.values()]
+    patterns = {pattern for entry in entries for pattern in (*entry.patterns, *entry.also)}
+    search = Search(log, patterns)
+    found = search.found
+    seen = []
+    for entry in entries:
+        sightings = [found[pattern] for pattern in entry.patterns if pattern in found]
+        if sightings and all(pattern in found for pattern in entry.also):
+            seen.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
+    replaced = {name for explanation in seen for name in explanation.cause.instead_of}
+    causes = [each for each in seen if each.cause.id not in replaced]
+    trouble = [each.sighting.line for each in causes]
+    trouble += [search.last_error.line] if search.last_error else []
+    succeeded = search.success > max(trouble, default=0)
+    return Explained(causes, search.build, search.last_error, search.lines, succeeded)
