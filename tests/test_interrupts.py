@@ -63,6 +63,7 @@ def run(
         (["lock.py"], "uv", "Interrupted; no lock was replaced."),
         (["lock.py", "--upgrade", "all"], "uv", "Interrupted; no lock was replaced."),
         (["audit.py"], "pip_audit", "Interrupted; nothing was changed."),
+        (["rehearse.py", "--template", "x"], "uv", "Interrupted; nothing was changed."),
         (["with_index.py", "touch", "x"], None, "Interrupted; touch was not started."),
         (["doctor.py", "check"], None, "Interrupted; nothing was changed."),
         (["status.py"], None, "Interrupted; nothing was changed."),

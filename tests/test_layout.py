@@ -69,6 +69,7 @@ COMMON_FILES = {
     "tools/findings.py",
     "tools/google_cloud.py",
     "tools/lock.py",
+    "tools/rehearse.py",
     "tools/repository_checks.py",
     "tools/requirements.in",
     "tools/requirements.txt",
