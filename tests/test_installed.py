@@ -19,7 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from closed_network.network import pip_setting
+from closed_network.network import gate_environment, pip_setting
 
 from .conftest import PRODUCT, TEMPLATE, TOOLS, Baked, bake, bare_environment, commit, git, need
 
@@ -95,7 +95,7 @@ def test_the_wheel_holds_the_rehearsal_and_nothing_else(wheel: Path) -> None:
 
 def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
     required = {
-        canonicalize_name(requirement.name): requirement.specifier
+        str(canonicalize_name(requirement.name)): requirement.specifier
         for requirement in map(Requirement, PROJECT["dependencies"])
     }
     imported = set(
@@ -135,10 +135,10 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     program = venv / "bin" / "closed-network"
     assert run([program, "--version"], tmp_path, user).stdout == "closed-network 0\n"
 
-    rehearse = ["rehearse", product.path, "--html", tmp_path / "page.html", "--report"]
+    html = tmp_path / "page.html"
+    rehearse: list[str | Path] = ["rehearse", product.path, "--html", html, "--report"]
     clone, own = (tmp_path / name for name in ("clone.json", "own.json"))
-    command = [sys.executable, "-m", "closed_network", *rehearse, clone]
-    shown = run(command, TEMPLATE, user)
+    shown = run([sys.executable, "-m", "closed_network", *rehearse, clone], TEMPLATE, user)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "leak" in run([venv / "bin/pip", "config", "list"], tmp_path, user | LEAKS).stdout
     done = run([program, *rehearse, own], tmp_path, user | LEAKS)
@@ -146,13 +146,7 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     assert claims(own) == claims(clone)
     assert "leak" not in own.read_text(encoding="utf-8")
     assert "no route but the gate" in clone.read_text(encoding="utf-8") or sys.platform != "linux"
-    assert (tmp_path / "page.html").is_file()
-
-    # Packages come from the index that the user's pip names, and from no other.
-    done = run([program, *rehearse, own], tmp_path, user_environment(tmp_path / "home", NOWHERE))
-    assert done.returncode == 1, done.stdout
-    assert ("4 build", "what went wrong", "FAILED") in claims(own)
-    assert "the index that this machine's pip is configured for" in own.read_text(encoding="utf-8")
+    assert html.is_file()
 
 
 def test_the_index_may_be_in_any_of_pips_files(
@@ -163,14 +157,14 @@ def test_the_index_may_be_in_any_of_pips_files(
     file = tmp_path / "pip.conf"
     file.write_text(f"[global]\nindex-url = {NOWHERE}\n[install]\ntimeout = 7\n", encoding="utf-8")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
-    assert pip_setting("index-url") == NOWHERE
+    assert gate_environment(tmp_path)["PROXPI_INDEX_URL"] == NOWHERE
     assert pip_setting("timeout") == "7"
     assert pip_setting("extra-index-url") is None
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:8/simple/")
     assert pip_setting("index-url") == "http://127.0.0.1:8/simple/"
 
 
-def commands_of(page: str, program: str) -> list[str]:
+def command_of(page: str, program: str) -> list[str]:
     """Return the one command of `page` that `program` begins, as its words."""
     text = (TEMPLATE / page).read_text(encoding="utf-8")
     (line,) = re.findall(rf"^{program} .+$", text, re.MULTILINE)
@@ -184,7 +178,7 @@ def test_uvx_and_pipx_run_the_rehearsal_from_git(
 ) -> None:
     commit_id = git(template_repository, "rev-parse", "HEAD").strip()
     address = f"git+{template_repository.as_uri()}@{commit_id}"
-    words = commands_of("docs/closed-network.md", program)
+    words = command_of("docs/closed-network.md", program)
     assert words.count("git+https://github.com/ORG/TEMPLATE@COMMIT") == 1
     words[words.index("git+https://github.com/ORG/TEMPLATE@COMMIT")] = address
     end = words.index("closed-network") + 1
@@ -240,14 +234,18 @@ def test_make_rehearse_runs_the_rehearsal_of_the_templates_version(
     assert "FAILED" not in str(found)
     assert (product.path / "page.html").is_file()
 
-    # The address alone is another; the status is the rehearsal's, by way of make's own.
-    moved = template_repository.rename(tmp_path / "moved")
-    unreachable = run([make, "rehearse"], product.path, user)
-    assert "TEMPLATE=/path/to/clone" in unreachable.stderr, unreachable.stdout
+    # What has been fetched once runs without Git, and the status is the rehearsal's.
     (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
-    failed = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
-    assert "no --index-url line" in failed.stderr
-    assert "Error 2" in failed.stderr
+    moved = template_repository.rename(tmp_path / "moved")
+    again = run([make, "rehearse"], product.path, user)
+    assert "no --index-url line" in again.stderr
+    assert "Error 2" in again.stderr
+    elsewhere = user | {"UV_CACHE_DIR": str(tmp_path / "cache")}
+    unreachable = run([make, "rehearse"], product.path, elsewhere)
+    assert "make rehearse TEMPLATE=/path/to/clone" in unreachable.stderr
+    assert "Error 3" in unreachable.stderr
+    there = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
+    assert "no --index-url line" in there.stderr
 
     # Without .cruft.json it is the clone's newest version.
     (product.path / ".cruft.json").unlink()
