@@ -145,7 +145,6 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert claims(own) == claims(clone)
     assert "leak" not in own.read_text(encoding="utf-8")
-    assert "no route but the gate" in clone.read_text(encoding="utf-8") or sys.platform != "linux"
     assert html.is_file()
 
 
