@@ -1,4 +1,4 @@
-"""The command line: `python -m closed_network rehearse PATH` and `run PATH -- COMMAND ...`."""
+"""The command line: `closed-network rehearse PATH` and `closed-network run PATH -- COMMAND ...`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from .evidence import page
@@ -21,7 +22,8 @@ from .repository import RepositoryError, default_requirements, read_index, read_
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
     """The options in `argv`; what follows the first -- is the command, whatever is in it."""
     end = argv.index("--") if "--" in argv else len(argv)
-    parser = argparse.ArgumentParser(prog="closed_network")
+    parser = argparse.ArgumentParser(prog="closed-network")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(dest="subcommand", required=True)
     rehearsal = commands.add_parser(
         "rehearse",
@@ -72,6 +74,17 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     if options.does is rehearse_the_build and options.command:
         rehearsal.error(f"no command is run: {' '.join(options.command)}")
     return options
+
+
+def version() -> str:
+    """Return this program's version, with the commit where the installer noted it (PEP 610)."""
+    try:
+        installed = distribution("closed-network")
+    except PackageNotFoundError:
+        return f"(from the clone {Path(__file__).resolve().parent.parent})"
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    commit = origin.get("vcs_info", {}).get("commit_id")
+    return f"{installed.version} (commit {commit})" if commit else installed.version
 
 
 def rehearse_the_build(options: argparse.Namespace) -> int:

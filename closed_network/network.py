@@ -6,6 +6,7 @@ begins with `enter`.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -151,9 +152,14 @@ def gate_environment(folder: Path) -> dict[str, str]:
 
 
 def pip_setting(name: str) -> str | None:
-    """What the user's pip is told about `name`, or None."""
+    """Return what the user's pip is told about `name`, or None."""
     if from_environment := os.environ.get("PIP_" + name.upper().replace("-", "_")):
         return from_environment
-    command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+    # `pip config get` reads one file; the list is of all, such as the machine's /etc/pip.conf.
+    command = [sys.executable, "-m", "pip", "config", "list"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None
+    settings = dict(line.partition("=")[::2] for line in asked.stdout.splitlines())
+    for section in ("install", "global"):
+        if value := settings.get(f"{section}.{name}"):
+            return str(ast.literal_eval(value))
+    return None

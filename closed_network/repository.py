@@ -19,11 +19,11 @@ ENTRY_POINT = re.compile(r"functions_framework(?:\.aio)?\.(?:http|cloud_event|ty
 FRAMEWORK = re.compile(r"^functions-framework\b", re.MULTILINE)
 
 
+# The template's questions, which a wheel has beside this module.
+PLACES = [folder / "cookiecutter.json" for folder in Path(__file__).resolve().parents[:2]]
+QUESTIONS = json.loads(next(filter(Path.is_file, PLACES)).read_text(encoding="utf-8"))
 # Where the build writes credentials for pip: the regions that can be answered, and the
 # multi-regions, in which a repository but no function can be.
-QUESTIONS = json.loads(
-    (Path(__file__).resolve().parent.parent / "cookiecutter.json").read_text(encoding="utf-8")
-)
 SIGN_IN_LOCATIONS = frozenset(QUESTIONS["_regions"] + QUESTIONS["_multi_regions"])
 
 

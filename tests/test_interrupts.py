@@ -64,6 +64,7 @@ def run(
         (["lock"], "uv", "Interrupted; no lock was replaced."),
         (["lock", "--upgrade", "all"], "uv", "Interrupted; no lock was replaced."),
         (["audit"], "pip_audit", "Interrupted; nothing was changed."),
+        (["rehearse", "--template", "x"], "uv", "Interrupted; nothing was changed."),
         (["with-index", "touch", "x"], None, "Interrupted; touch was not started."),
         (["doctor"], None, "Interrupted; nothing was changed."),
         (["status"], None, "Interrupted; nothing was changed."),

@@ -25,6 +25,7 @@ COMMANDS = {
     "format": ("format", "bring the stacks' files into Terraform's format"),
     "validate": ("validate", "check both stacks without their state"),
     "lock": ("lock", "renew the hash-locked requirements"),
+    "rehearse": ("rehearse", "rehearse this repository's build in a closed network"),
     "upgrade": ("upgrade", "update this repository from its template"),
     "audit": ("audit", "say which locked packages have known vulnerabilities"),
     "send": ("send", "deliver event files to the local function"),

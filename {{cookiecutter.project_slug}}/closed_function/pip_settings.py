@@ -1,5 +1,6 @@
 """What the user's pip is configured for, and the same for uv."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -7,12 +8,16 @@ import sys
 
 def pip_setting(name: str) -> str | None:
     """Return what the user's pip is told about `name` (such as index-url), or None."""
-    from_environment = os.environ.get("PIP_" + name.upper().replace("-", "_"))
-    if from_environment:
+    if from_environment := os.environ.get("PIP_" + name.upper().replace("-", "_")):
         return from_environment
-    command = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+    # `pip config get` reads one file; the list is of all, such as the machine's /etc/pip.conf.
+    command = [sys.executable, "-m", "pip", "config", "list"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None
+    settings = dict(line.partition("=")[::2] for line in asked.stdout.splitlines())
+    for section in ("install", "global"):
+        if value := settings.get(f"{section}.{name}"):
+            return str(ast.literal_eval(value))
+    return None
 
 
 def uv_environment() -> dict[str, str]:
