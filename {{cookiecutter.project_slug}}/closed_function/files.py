@@ -35,3 +35,10 @@ def as_mapping(value: object) -> dict[str, object]:
 def as_text(value: object) -> str:
     """Return `value` if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def text_at(content: object, path: str) -> str:
+    """Return the text at `path`, names with dots between, in a JSON object; empty without one."""
+    for name in path.split("."):
+        content = as_mapping(content).get(name)
+    return as_text(content)

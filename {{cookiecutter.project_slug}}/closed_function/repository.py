@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from closed_function.files import as_mapping, as_text, read_object, read_text
+from closed_function.files import as_mapping, as_text, read_object, read_text, text_at
 from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     access_policy: str = ""
 
     def placeholders(self) -> dict[str, str]:
-        """Return the values that fill the commands of symptoms.json."""
+        """Return the values that fill the commands of the catalogue."""
         names = ("project", "location", "repository", "build_account", "function_project")
         values = {name: getattr(self, name) for name in (*names, "function")}
         values["docker_repository"] = self.docker_repository.rpartition("/")[2]
@@ -61,7 +61,7 @@ class Repository:
         handed_over, self.hand_over_unread = read_object(self.hand_over)
         self.platform = as_mapping(handed_over.get("platform"))
         self.function = as_mapping(self.settings.get("function"))
-        self.function_project = as_text(self.settings.get("project_id"))
+        self.function_project = text_at(self.settings, "project_id")
         if environment:
             own = PROJECT_ID.search(read_text(environment_settings("function", environment))[0])
             self.function_project = own[1] if own else self.function_project
@@ -76,22 +76,22 @@ class Repository:
         platform, function = self.platform, self.function
         policy, _ = read_object(PLATFORM_SETTINGS)
         facts = Facts(
-            docker_repository=as_text(platform.get("docker_repository")),
-            worker_pool=as_text(platform.get("worker_pool")),
-            build_account=as_text(platform.get("build_service_account")),
+            docker_repository=text_at(platform, "docker_repository"),
+            worker_pool=text_at(platform, "worker_pool"),
+            build_account=text_at(platform, "build_service_account"),
             function_project=self.function_project,
-            function=as_text(function.get("name")),
+            function=text_at(function, "name"),
             runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
-            entry_point=as_text(function.get("entry_point")),
-            access_policy=as_text(as_mapping(policy.get("access_policy")).get("id")),
+            entry_point=text_at(function, "entry_point"),
+            access_policy=text_at(policy, "access_policy.id"),
         )
         if self.index:
             facts = facts._replace(**self.index._asdict())
         else:
             facts = facts._replace(
-                project=as_text(platform.get("project_id")),
-                location=as_text(platform.get("region")),
-                repository=as_text(platform.get("python_repository")).rpartition("/")[2],
+                project=text_at(platform, "project_id"),
+                location=text_at(platform, "region"),
+                repository=text_at(platform, "python_repository").rpartition("/")[2],
             )
         own = function.get("own_build_service_account") is True
         elsewhere = bool(facts.project) and facts.project != facts.function_project
@@ -99,7 +99,7 @@ class Repository:
             account = f"{facts.function}-build@{facts.function_project}.iam.gserviceaccount.com"
             facts = facts._replace(build_account=account, own_build_account=True)
         if elsewhere:
-            place = f"projects/{facts.function_project}/locations/{as_text(platform.get('region'))}"
+            place = f"projects/{facts.function_project}/locations/{text_at(platform, 'region')}"
             docker = f"{place}/repositories/{facts.function}"
             facts = facts._replace(docker_repository=docker)
         return facts

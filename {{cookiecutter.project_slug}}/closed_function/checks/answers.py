@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.files import as_mapping, as_text, read_object, read_text
+from closed_function.files import as_mapping, as_text, read_object, read_text, text_at
 from closed_function.paths import (
     CRUFT_STATE,
     FUNCTION_SETTINGS,
@@ -49,7 +49,7 @@ def other_answers(answers: dict[str, object]) -> Iterator[str]:
     for question, file, value in said_by_files():
         said.setdefault(question, {}).setdefault(value, []).append(str(relative(file)))
     for question, files_by_value in said.items():
-        answer = as_text(answers.get(question))
+        answer = text_at(answers, question)
         others = [value for value in files_by_value if value not in ("", answer)]
         # An empty answer was not known when the repository was made.
         if answer and others:
@@ -68,40 +68,38 @@ def said_by_files() -> Iterator[tuple[str, Path, str]]:
     The index line is compared with the hand-over. An environment's own files are not looked at.
     """
     platform = as_mapping(read_object(HAND_OVER)[0].get("platform"))
-    yield "platform_project_id", HAND_OVER, as_text(platform.get("project_id"))
-    yield "region", HAND_OVER, as_text(platform.get("region"))
-    repository = as_text(platform.get("python_repository")).rpartition("/")[2]
+    yield "platform_project_id", HAND_OVER, text_at(platform, "project_id")
+    yield "region", HAND_OVER, text_at(platform, "region")
+    repository = text_at(platform, "python_repository").rpartition("/")[2]
     yield "python_repository", HAND_OVER, repository
 
     settings, _ = read_object(FUNCTION_SETTINGS)
     function = as_mapping(settings.get("function"))
     runtime = as_text(function.get("runtime", DEFAULT_RUNTIME if function else ""))
-    yield "gcp_project_id", FUNCTION_SETTINGS, as_text(settings.get("project_id"))
+    yield "gcp_project_id", FUNCTION_SETTINGS, text_at(settings, "project_id")
     yield "python_version", FUNCTION_SETTINGS, runtime.replace("python3", "3.", 1)
     required = REQUIRED_PYTHON.search(read_text(PYPROJECT)[0])
     yield "python_version", PYPROJECT, required[1] if required else ""
 
     settings, _ = read_object(PLATFORM_SETTINGS)
-    yield "platform_project_id", PLATFORM_SETTINGS, as_text(settings.get("project_id"))
-    yield "region", PLATFORM_SETTINGS, as_text(settings.get("region"))
-    repository = as_text(as_mapping(settings.get("repositories")).get("python"))
+    yield "platform_project_id", PLATFORM_SETTINGS, text_at(settings, "project_id")
+    yield "region", PLATFORM_SETTINGS, text_at(settings, "region")
+    repository = text_at(settings, "repositories.python")
     yield "python_repository", PLATFORM_SETTINGS, repository
-    mode = as_text(as_mapping(settings.get("perimeter")).get("mode"))
+    mode = text_at(settings, "perimeter.mode")
     # There is no answer for the mode that touches no perimeter.
     yield "platform", PLATFORM_SETTINGS, mode if mode != "none" else ""
-    policy = as_text(as_mapping(settings.get("access_policy")).get("id"))
+    policy = text_at(settings, "access_policy.id")
     yield "access_policy_id", PLATFORM_SETTINGS, policy
 
 
 def other_kind(answers: dict[str, object]) -> Iterator[str]:
     """Yield a sentence if the two entry points differ: all that shows what kind a function is."""
-    deployed = as_text(
-        as_mapping(read_object(FUNCTION_SETTINGS)[0].get("function")).get("entry_point")
-    )
+    deployed = text_at(read_object(FUNCTION_SETTINGS)[0], "function.entry_point")
     served = SERVED.search(read_text(MAKEFILE)[0])
     if served and deployed and served[1] != deployed:
         yield (
-            f"function_kind is {as_text(answers.get('function_kind'))} in {relative(CRUFT_STATE)}, "
+            f"function_kind is {text_at(answers, 'function_kind')} in {relative(CRUFT_STATE)}, "
             f"with which {relative(MAKEFILE)} serves {served[1]}, but "
             f"{relative(FUNCTION_SETTINGS)} deploys {deployed}. Let both name the same; "
             "a function of another kind is baked anew, in a repository of its own."

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.files import as_text
+from closed_function.files import text_at
 from closed_function.index import EXAMPLE, SIGN_IN_LOCATIONS, Index
 from closed_function.paths import REQUIREMENTS, relative
 from closed_function.repository import Repository
@@ -21,7 +21,7 @@ def check_index(repository: Repository) -> Iterator[Result]:
     index, error = repository.index, repository.index_error
     if index is None:
         symptom = "extra-index" if "--extra-index-url" in error else "index-line-wrong"
-        handed = as_text(repository.platform.get("python_index_url"))
+        handed = text_at(repository.platform, "python_index_url")
         wanted = f"--index-url {handed}" if handed else EXAMPLE
         seen = error.replace(str(REQUIREMENTS), str(relative(REQUIREMENTS)))
         yield Result(claim, PROBLEM, seen.replace(EXAMPLE, wanted), command, symptom)
@@ -49,14 +49,14 @@ def check_hand_over(repository: Repository) -> Iterator[Result]:
     file, platform = relative(repository.hand_over), repository.platform
     claim, agrees = "the platform's hand-over is whole", "the index line is the platform's"
     why = repository.hand_over_unread
-    missing = [name for name in HANDED if not as_text(platform.get(name))]
+    missing = [name for name in HANDED if not text_at(platform, name)]
     if not why and missing:
         why = f"does not name {', '.join(missing)}"
     if why:
         yield Result(claim, PROBLEM, f"{file} {why}.", f"cat {file}", "hand-over-missing")
         yield Result(agrees, UNKNOWN, "the hand-over is not whole", optional=True)
         return
-    handed = {name: as_text(platform[name]) for name in HANDED}
+    handed = {name: text_at(platform, name) for name in HANDED}
     place = f"projects/{handed['project_id']}/locations/{handed['region']}/"
     name = handed["python_repository"].rpartition("/")[2]
     platforms = Index(handed["region"], handed["project_id"], name)

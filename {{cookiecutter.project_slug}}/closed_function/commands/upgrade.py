@@ -20,7 +20,7 @@ from pathlib import Path
 from closed_function.checks.answers import check_answers
 from closed_function.command_line import not_empty
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import as_mapping, as_text, read_object
+from closed_function.files import as_mapping, read_object, text_at
 from closed_function.paths import CRUFT_STATE, ROOT
 from closed_function.processes import run_to_end
 from closed_function.redaction import redact
@@ -56,10 +56,10 @@ def upgrade(version: str | None, answers: str | None) -> int:
         given = as_mapping(as_mapping(before.get("context")).get("cookiecutter"))
         wanted = parse_answers(answers, given)
         # One thing at a time: other answers to the same version.
-        options = options or ["--checkout", as_text(before.get("commit"))]
+        options = options or ["--checkout", text_at(before, "commit")]
         options += ["--variables-to-update", json.dumps(wanted)]
     require_committed()
-    template = redact(as_text(before.get("template")))
+    template = redact(text_at(before, "template"))
     print(f"Asking {template} for {version or 'the same version' if options else 'its newest'}.")
     sys.stdout.flush()
     try:
@@ -80,7 +80,7 @@ def merge(before: dict[str, object], options: Sequence[str]) -> int:
     if now == before:
         print("Nothing to do: this repository is up to date.")
         return ExitStatus.DONE
-    print(f"{CRUFT_STATE.name} now names {as_text(now.get('commit'))[:12]}.")
+    print(f"{CRUFT_STATE.name} now names {text_at(now, 'commit')[:12]}.")
     left = list(left_to_merge(errors))
     if left:
         print("You and the template changed the same places. These are left for you to merge:")
