@@ -346,13 +346,13 @@ def test_uv_takes_the_index_that_pip_is_configured_for(
 def test_an_address_becomes_what_uv_takes(
     address: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT / "tools"))
+    monkeypatch.syspath_prepend(str(PRODUCT))
     monkeypatch.chdir(tmp_path)
     for name in ("clone/.git", "bare one/objects", "files"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("clone/pyproject.toml", "files/pyproject.toml", "closed.whl"):
         (tmp_path / name).touch()
-    source = import_module("rehearse").source
+    source = import_module("closed_function.commands.rehearse").source
     address, expected = (each.format(folder=tmp_path) for each in (address, expected))
     assert source(address, "abc") == expected
     assert source(address, "") == expected.removesuffix("@abc")

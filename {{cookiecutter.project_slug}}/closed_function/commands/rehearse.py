@@ -112,6 +112,4 @@ def fetch(command: Sequence[str], address: str, environment: Mapping[str, str]) 
             "make rehearse TEMPLATE=/path/to/clone"
         )
     words = redact(done.stderr) or "uv printed nothing."
-    raise UnavailableError(
-        f"{words}\nThe rehearsal cannot be fetched from {address}. {advice}"
-    )
+    raise UnavailableError(f"{words}\nThe rehearsal cannot be fetched from {address}. {advice}")
