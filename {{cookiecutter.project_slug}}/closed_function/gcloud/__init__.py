@@ -1,3 +1,1 @@
 """gcloud and Google Cloud's APIs."""
-
-from __future__ import annotations
