@@ -56,7 +56,8 @@ resource "google_project_service_identity" "agents" {
   service = google_project_service.this[each.key].service
 }
 
-# Cloud Storage's agent comes into being when it is read.
+# Cloud Storage's agent comes into being when it is read, and that is all that it is read for.
+# tflint-ignore: terraform_unused_declarations
 data "google_storage_project_service_account" "agent" {
   count = local.has_bucket || local.has_key ? 1 : 0
 
