@@ -37,11 +37,10 @@ TOOLS = TEMPLATE / ".venv-tools" / "bin"
 sys.dont_write_bytecode = True
 
 
-def combinations() -> list[dict[str, str | bool]]:
-    """Every combination of choices that cookiecutter.json offers."""
-    names = [*CHOICES, "allow_upstreams"]
-    values = itertools.product(*CHOICES.values(), (True, False))
-    return [dict(zip(names, chosen, strict=True)) for chosen in values]
+def combinations() -> list[dict[str, str]]:
+    """Return every combination of choices that cookiecutter.json offers."""
+    values = itertools.product(*CHOICES.values())
+    return [dict(zip(CHOICES, chosen, strict=True)) for chosen in values]
 
 
 @dataclass(frozen=True)

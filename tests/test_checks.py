@@ -294,13 +294,12 @@ def corpus(folder: Path) -> Path:
     """A folder with each different file that some combination bakes, as NUMBER/PATH."""
     texts: dict[str, list[bytes]] = {}
     for answers in combinations():
-        if answers["allow_upstreams"]:  # which changes no file
-            product = bake(folder / "baked", **answers)
-            for name, text in linted(product).items():
-                known = texts.setdefault(name, [])
-                if text not in known:
-                    known.append(text)
-            shutil.rmtree(folder / "baked")
+        product = bake(folder / "baked", **answers)
+        for name, text in linted(product).items():
+            known = texts.setdefault(name, [])
+            if text not in known:
+                known.append(text)
+        shutil.rmtree(folder / "baked")
     for name, known in texts.items():
         for number, text in enumerate(known):
             path = folder / "corpus" / str(number) / name

@@ -20,7 +20,7 @@ import pytest
 from scripts.troubleshooting import PAGE, page
 
 from .conftest import PRODUCT, QUESTIONS, TEMPLATE, Baked, bake, bare_environment
-from .doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, doctor
+from .doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, Said, doctor
 
 CATALOGUE = json.loads(
     (PRODUCT / "closed_function/symptoms/catalogue.json").read_text(encoding="utf-8")
@@ -394,9 +394,35 @@ def listed(explained: str | list[str] | None) -> list[str]:
     return [explained] if isinstance(explained, str) else explained or []
 
 
+# In one process, because a process for each text takes minutes.
+EXPLAIN_EACH = """
+import contextlib, io, json, sys
+from closed_function.__main__ import parse
+said = {}
+for log in sys.argv[1:]:
+    options = parse(["explain", "--json", log])
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        status = int(options.module.run(options))
+    said[log] = [status, printed.getvalue()]
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def explained(reader: Baked) -> dict[str, Said]:
+    """What the doctor says of each text, by the text's name."""
+    logs = [str(LOGS / name) for name in SOURCES]
+    done = reader.run(sys.executable, "-B", "-c", EXPLAIN_EACH, *logs)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    return {Path(log).name: Said(status, output, "") for log, (status, output) in said.items()}
+
+
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_text_is_explained_as_what_it_is_and_as_nothing_else(name: str, reader: Baked) -> None:
-    said = doctor(reader, "explain", "--json", str(LOGS / name))
+def test_a_text_is_explained_as_what_it_is_and_as_nothing_else(
+    name: str, explained: dict[str, Said]
+) -> None:
+    said = explained[name]
     wanted = listed(SOURCES[name]["explained_as"])
     assert said.causes() == wanted, said.output
     succeeded = said.json()["succeeded"]

@@ -127,8 +127,11 @@ PINS = [
     "pysnmp==7.1.30",
     "google-cloud-error-reporting==1.17.0",
 ]
+ANSWERS: list[dict[str, str | bool]] = [
+    {**chosen, "allow_upstreams": answer} for chosen in combinations() for answer in (True, False)
+]
 # With the hooks, which take their time: each choice with each other one.
-PAIRS = combinations()[:: len(CHOICES["python_version"]) + 1]
+PAIRS = ANSWERS[:: len(CHOICES["python_version"]) + 1]
 # GitHub's own expressions, ${{ }}, are none of the engine's.
 UNRENDERED = re.compile(rb"(?<!\$)\{\{|\{%|\{##|cookiecutter\.")
 INDEX_LINE = (
@@ -166,14 +169,12 @@ def check(product: Baked, kind: str, platform: str, ci: str) -> None:
 @pytest.mark.parametrize(
     "answers",
     combinations(),
-    ids=lambda answers: ",".join(str(value) for value in answers.values()),
+    ids=lambda answers: ",".join(answers.values()),
 )
-def test_a_combination_bakes_exactly_its_files(
-    answers: dict[str, str | bool], tmp_path: Path
-) -> None:
+def test_a_combination_bakes_exactly_its_files(answers: dict[str, str], tmp_path: Path) -> None:
     product = bake(tmp_path, **answers)
-    kind = str(answers["function_kind"])
-    check(product, kind, str(answers["platform"]), str(answers["ci"]))
+    kind = answers["function_kind"]
+    check(product, kind, answers["platform"], answers["ci"])
     runtime = tomllib.loads(product.read("pyproject.toml"))["project"]["requires-python"]
     assert runtime == f"=={answers['python_version']}.*"
     assert f"ENTRY_POINT := {ENTRY_POINTS[kind]}\n" in product.read("Makefile")
@@ -186,13 +187,14 @@ def test_a_combination_bakes_exactly_its_files(
     PAIRS,
     ids=lambda answers: ",".join(str(value) for value in answers.values()),
 )
-def test_a_combination_bakes_the_same_with_hooks(
+def test_a_combination_bakes_the_same_with_hooks_and_whatever_allow_upstreams_says(
     answers: dict[str, str | bool], cookies: Cookies, tmp_path: Path
 ) -> None:
+    chosen = {name: value for name, value in answers.items() if name != "allow_upstreams"}
     result = cookies.bake(extra_context=answers)
     assert result.exception is None
     with_hooks = Baked(Path(result.project_path))
-    assert with_hooks.files() == bake(tmp_path, **answers).files()
+    assert with_hooks.files() == bake(tmp_path, **chosen).files()
     folders = {path for path in with_hooks.path.rglob("*") if path.is_dir()}
     assert [folder for folder in folders if not any(folder.iterdir())] == []
     assert [folder for folder in folders if folder.name.startswith(".unused-")] == []
@@ -266,8 +268,8 @@ def test_the_pairs_are_every_pair_of_choices() -> None:
             for pair in itertools.combinations(answers.items(), 2)
         }
 
-    assert pairs(PAIRS) == pairs(combinations())
-    assert pairs(PAIRS[: len(PAIRS) // 2]) != pairs(combinations())
+    assert pairs(PAIRS) == pairs(ANSWERS)
+    assert pairs(PAIRS[: len(PAIRS) // 2]) != pairs(ANSWERS)
 
 
 def test_an_unknown_combination_would_be_noticed(tmp_path: Path) -> None:
