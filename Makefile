@@ -79,7 +79,7 @@ docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures, 
 	$(BIN)/python -m scripts.architecture
 	$(BIN)/python -m scripts.demo
 
-bench: $(READY) $(FUNCTIONS_READY) ## measure what the README quotes, as ratios within one run
+bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run
 	$(BIN)/python -m bench
 
 environments: $(READY) $(TOOLS_READY)

@@ -1,4 +1,4 @@
-"""What the README quotes: ratios measured in one run, the two sides in turn, medians of pairs.
+"""What docs/benchmarks.md quotes: ratios of one run, the two sides in turn, medians of pairs.
 
 `make bench` prints a table; `python -m bench GROUP` measures a part of it. Nothing is asserted. The
 reference is what one writes without this template: bench/compared/reference.py.

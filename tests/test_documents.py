@@ -224,6 +224,11 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     assert {"docs/architecture-dark.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
 
 
+def test_the_readmes_of_the_template_are_short() -> None:
+    for name in ("README.md", "README.ja.md"):
+        assert len((TEMPLATE / name).read_text(encoding="utf-8").splitlines()) <= 80, name
+
+
 def test_a_readme_that_tells_something_else_would_be_noticed() -> None:
     text = "[a](README.md#x) [b](b.md)\n\n```sh\nmake test    # 試す\n# 注\nmake lint\n```\n"
     assert told(text) == ["make test", "make lint"]
