@@ -21,8 +21,8 @@ from .processes import started
 TRAP_OID = ".1.3.6.1.6.3.1.1.4.1.0"
 UPTIME_OID = ".1.3.6.1.2.1.1.3.0"
 
-# The interface that a network operator programs against, as README lists it; on purpose not read
-# from the function under test.
+# The interface that a network operator programs against, as a repository's docs/operations.md lists
+# it; on purpose not read from the function under test.
 ENTERPRISE = ".1.3.6.1.4.1.32473.1"
 NOTIFICATIONS = {"open": 1, "closed": 2}
 RECORD = re.compile(r"^BEGIN\n(.*?)\nEND$", re.DOTALL | re.MULTILINE)

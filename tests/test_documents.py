@@ -10,7 +10,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -34,6 +35,10 @@ DOCUMENTS = sorted(
     for pattern in ("README*.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/*.md")
     for path in TEMPLATE.glob(pattern)
 )
+
+PRODUCT_DOCUMENTS = ("README.md", "README.ja.md", "docs/operations.md")
+# Lines of a README, in either language.
+MOST_LINES, MOST_LINES_OF_PRODUCT = 80, 110
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
@@ -160,19 +165,20 @@ def command(line: str) -> str:
 
 @pytest.fixture(scope="module")
 def readmes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Every README that a product can have, in its repository, with the guide beside it."""
-    made: dict[str, Path] = {}
-    for kind, platform, project in itertools.product(
-        KINDS, CHOICES["platform"], ("my-project-id", "my-platform-project")
+    """Every README that a product can have, in its repository, with its other documents."""
+    made: dict[tuple[str, ...], Path] = {}
+    for kind, platform, ci, project in itertools.product(
+        KINDS, CHOICES["platform"], CHOICES["ci"], ("my-project-id", "my-platform-project")
     ):
         product = bake(
             tmp_path_factory.mktemp("product"),
             function_kind=kind,
             platform=platform,
+            ci=ci,
             platform_project_id=project,
         )
-        made[product.read("README.md")] = product.path
-    return [folder / name for folder in made.values() for name in ("README.md", "README.ja.md")]
+        made[tuple(product.read(name) for name in PRODUCT_DOCUMENTS)] = product.path
+    return [folder / name for folder in made.values() for name in PRODUCT_DOCUMENTS]
 
 
 # --- links ---
@@ -224,9 +230,32 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     assert {"docs/architecture-dark.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
 
 
-def test_the_readmes_of_the_template_are_short() -> None:
-    for name in ("README.md", "README.ja.md"):
-        assert len((TEMPLATE / name).read_text(encoding="utf-8").splitlines()) <= 80, name
+def too_long(paths: Iterable[Path], most: int) -> list[str]:
+    """Return the name and the lines of each of `paths` that has more than `most` lines."""
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    return [f"{path.name}: {number}" for path, number in lines.items() if number > most]
+
+
+def test_no_readme_is_longer_than_a_few_screens(readmes: list[Path]) -> None:
+    ours = [TEMPLATE / name for name in ("README.md", "README.ja.md")]
+    products = [path for path in readmes if path.name.startswith("README")]
+    assert too_long(ours, MOST_LINES) == []
+    assert too_long(products, MOST_LINES_OF_PRODUCT) == []
+    answers = itertools.product(KINDS, CHOICES["platform"], CHOICES["ci"])
+    assert len({path.parent for path in products}) >= len(list(answers))
+
+
+def test_a_readme_that_is_too_long_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("a\n" * 80, encoding="utf-8")
+    assert too_long([page], 80) == []
+    assert too_long([page], 79) == ["README.md: 80"]
+
+
+def test_an_update_renews_what_explains_operations_and_leaves_the_readme(tmp_path: Path) -> None:
+    skipped = tomllib.loads(bake(tmp_path).read("pyproject.toml"))["tool"]["cruft"]["skip"]
+    assert "README.md" in skipped
+    assert {"docs", "docs/operations.md"}.isdisjoint(skipped)
 
 
 def test_a_readme_that_tells_something_else_would_be_noticed() -> None:

@@ -26,6 +26,7 @@ COMMON_FILES = {
     "Makefile",
     "README.ja.md",
     "README.md",
+    "docs/operations.md",
     "function/main.py",
     "function/requirements.in",
     "function/requirements.txt",

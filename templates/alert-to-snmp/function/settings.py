@@ -1,4 +1,4 @@
-"""The SNMP_* settings of the function; README says what each of them means."""
+"""The SNMP_* settings of the function; docs/operations.md explains each of them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])? ?== ?([^\s;,*]+)(?=[\s
 ANSWER_TIMEOUT, AUDIT_TIMEOUT = 10, 300
 ADVICE = f"""\
 Name a service that answers as OSV's does: make audit {SERVICE}=https://HOST/v1/query
-Or let Artifact Analysis scan what is built, which needs no way out: see the README."""
+Or let Artifact Analysis scan what is built, which needs no way out: see docs/operations.md."""
 
 
 class Package(NamedTuple):

@@ -1,5 +1,5 @@
 # What must be on before anything else, Resource Manager and Service Usage, cannot be turned on here:
-# Terraform asks both about the project first. The README's prerequisites name them.
+# Terraform asks both about the project first. README.md, Deploy, names them.
 
 locals {
   services = toset(concat(
