@@ -205,6 +205,21 @@ def test_every_link_of_a_products_readme_leads_somewhere(readmes: list[Path]) ->
     assert [link for path in readmes for link in broken(path)] == []
 
 
+def documents_named(files: dict[str, bytes]) -> set[str]:
+    """Return the documents that `files` name, those in Markdown apart, whose links are checked."""
+    texts = [content.decode() for name, content in files.items() if not name.endswith(".md")]
+    return {name for text in texts for name in re.findall(r"[\w./-]+\.md\b", text)}
+
+
+def test_every_document_that_a_products_file_names_is_in_the_product(tmp_path: Path) -> None:
+    for ci in CHOICES["ci"]:
+        folder = tmp_path / ci
+        folder.mkdir()
+        files = bake(folder, ci=ci).files()
+        assert {"docs/operations.md", "README.md"} <= documents_named(files) <= set(files)
+    assert documents_named({"a.py": b"# see docs/other.md", "b.md": b"c.md"}) == {"docs/other.md"}
+
+
 # --- the documents in Japanese ---
 
 
