@@ -371,7 +371,7 @@ def test_the_templates_checks_read_the_products_files_in_place(template_reposito
 
     assert failed() == set()
     for pattern, text in {
-        "tools/lock.py": "import os,sys\n",
+        "closed_function/commands/lock.py": "import os,sys\n",
         "terraform/*platform*/pool.tf": "locals {\n a=1\n}\n",
         "*/workflows/ci.yml": "  x:   {runs-on: x, steps: [{uses: actions/checkout@v6}]}\n",
         "*/workflows/deploy.yml": "stepz: 1\n",
