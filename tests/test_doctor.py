@@ -324,11 +324,11 @@ def test_syntax_that_a_newer_runtime_may_know_is_said_to_be_read_by_this_python(
 def test_another_environment_has_its_own_platform_and_project(product: Baked) -> None:
     environments = product.path / "terraform/function/environments"
     environments.mkdir()
-    (environments / "prod.tfvars").write_text('project_id = "my-project-id"\n', encoding="utf-8")
+    (environments / "prod.tfvars.json").write_text('{"project_id": "my-project-id"}')
     assert doctor(product, "doctor", "--local", "--json").problems() == []
     said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["placeholder-project"]
-    (environments / "prod.tfvars").write_text('project_id = "the-prod"\n', encoding="utf-8")
+    (environments / "prod.tfvars.json").write_text('{"project_id": "the-prod"}')
     handed = product.read(HAND_OVER).replace("a-project", "the-prod")
     (environments / "prod.platform.tfvars.json").write_text(handed, encoding="utf-8")
     said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
@@ -662,8 +662,8 @@ BUILD = "01234567-89ab-cdef-0123-456789abcdef"
         (["explain", "--build", BUILD, "file"], USAGE, "not allowed with"),
         (["explain", "--build", BUILD], COULD_NOT_LOOK, "gcloud is not installed"),
         (["doctor", "--env", "No"], USAGE, "such as prod"),
-        (["doctor", "--env", "prod"], USAGE, "environments/prod.tfvars does not exist"),
-        (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars does not exist"),
+        (["doctor", "--env", "prod"], USAGE, "environments/prod.tfvars.json does not exist"),
+        (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars.json does not exist"),
         (["heal"], USAGE, "invalid choice"),
         ([], USAGE, "required"),
     ],

@@ -213,10 +213,10 @@ def test_make_lock_says_which_environment_has_no_index_of_its_own(
     product = environments.give(bake(tmp_path, function_kind="http"))
     before = locks(product)
     typo = make(product, "lock", "ENV=prdo")
-    assert "terraform/function/environments/prdo.tfvars does not exist" in typo.stderr
+    assert "terraform/function/environments/prdo.tfvars.json does not exist" in typo.stderr
     folder = product.path / "terraform/function/environments"
     folder.mkdir()
-    (folder / "prod.tfvars").write_text('project_id = "p-project"\n', encoding="utf-8")
+    (folder / "prod.tfvars.json").write_text('{"project_id": "p-project"}')
     shared = make(product, "lock", "ENV=prod")
     assert "prod has no platform of its own" in shared.stderr
     assert "Run: make lock" in shared.stderr

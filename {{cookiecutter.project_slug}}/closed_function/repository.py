@@ -1,9 +1,9 @@
 """What the files of this repository say about the function and its platform."""
 
-import re
 from typing import NamedTuple
 
-from closed_function.files import as_mapping, as_text, read_object, read_text, text_at
+from closed_function.errors import CommandError
+from closed_function.files import as_mapping, as_text, read_object, text_at
 from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
@@ -14,9 +14,9 @@ from closed_function.paths import (
     hand_over_file,
 )
 from closed_function.runtimes import DEFAULT_RUNTIME
+from closed_function.settings import read_settings
 
 PLACEHOLDER = "my-project-id"
-PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 class Facts(NamedTuple):
@@ -57,14 +57,19 @@ class Repository:
     def __init__(self, environment: str | None) -> None:
         handed = hand_over_file(environment)
         self.hand_over = handed if handed.is_file() else HAND_OVER
-        self.settings, self.settings_unread = read_object(FUNCTION_SETTINGS)
+        self.settings: dict[str, object] = {}
+        self.settings_unread = ""
+        self.settings_files = [FUNCTION_SETTINGS]
+        if environment:
+            self.settings_files.append(environment_settings("function", environment))
+        try:
+            self.settings = read_settings("function", environment)
+        except CommandError as error:
+            self.settings_unread = str(error)
         handed_over, self.hand_over_unread = read_object(self.hand_over)
         self.platform = as_mapping(handed_over.get("platform"))
         self.function = as_mapping(self.settings.get("function"))
         self.function_project = text_at(self.settings, "project_id")
-        if environment:
-            own = PROJECT_ID.search(read_text(environment_settings("function", environment))[0])
-            self.function_project = own[1] if own else self.function_project
         self.index: Index | None = None
         self.index_error = ""
         try:

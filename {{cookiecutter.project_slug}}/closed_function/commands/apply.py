@@ -1,10 +1,10 @@
 """Plan, apply or destroy a Terraform stack of this repository, platform or function.
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
-With --env NAME a stack keeps its state in a workspace of that name and reads its own
-environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything;
-what it would take without a word is refused here: a misspelt setting, the placeholder project, the
-names of another environment.
+With --env NAME a stack keeps its state in a workspace of that name, and its settings are merged
+with those in its environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before
+it changes anything; what it would take without a word is refused here: a misspelt setting, the
+placeholder project, the names of another environment.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 
 from closed_function.command_line import add_environment, add_yes
 from closed_function.errors import CommandError, ExitStatus
+from closed_function.files import replace_text
 from closed_function.paths import REQUIREMENTS, ROOT, STACKS, hand_over_file
 from closed_function.stack import Stack, approval_options, changes_made
 
@@ -80,10 +81,8 @@ def hand_over(platform: object, environment: str | None) -> None:
     """Write the platform's output where the function's stack reads it, in one step."""
     file = hand_over_file(environment)
     file.parent.mkdir(exist_ok=True)
-    temporary = file.with_name(file.name + ".new")
     text = json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n"
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(file)
+    replace_text(file, text)
     print(f"Handed over: {file.relative_to(ROOT)}")
     index = platform.get("python_index_url") if isinstance(platform, dict) else None
     text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
