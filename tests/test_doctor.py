@@ -333,6 +333,13 @@ def test_another_environment_has_its_own_platform_and_project(product: Baked) ->
     (environments / "prod.platform.tfvars.json").write_text(handed, encoding="utf-8")
     said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["hand-over-differs"]
+    printed = doctor(product, "doctor", "--local", "--env", "prod").output
+    assert "make lock ENV=prod" in printed
+    assert "terraform/function/environments/prod.platform.tfvars.json" in printed
+    assert "terraform/function/platform.auto.tfvars.json" not in printed
+    assert (
+        "What differs in prod is set in terraform/function/environments/prod.tfvars.json" in printed
+    )
 
 
 def test_the_doctor_knows_what_the_template_and_the_stack_offer(product: Baked) -> None:

@@ -782,8 +782,10 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
     assert make("plan").returncode == 0  # neither of them concerns the others
 
 
-def planned_function(product: Baked, terraform: Client, environment: dict[str, str]) -> Any:
-    """Return the function as the last plan of prod has it, and its values."""
+def planned_function(
+    product: Baked, terraform: Client, environment: dict[str, str]
+) -> dict[str, Any]:
+    """Return the values of the variables in prod.plan."""
     plan = product.path / "terraform/function/prod.plan"
     read = subprocess.run(
         [terraform.program, "show", "-json", plan.name],
@@ -860,6 +862,21 @@ def test_the_settings_are_held_against_what_is_declared_not_against_an_environme
     name_environment(product, "function", "prod", project_id="a-prod-project", function=environment)
     planned = make("plan", "ENV=prod")
     assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
+def test_the_next_commands_that_are_printed_name_the_environment(product: Baked, make: Run) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    made = make("accounts", "ENV=prod", "YES=1")
+    assert made.returncode == 0, made.stderr
+    # The platform is the default environment's.
+    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert '"a-prod-project": ' in made.stdout
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    made = make("platform", "ENV=prod", "YES=1")
+    assert "another: run `make lock ENV=prod`." in made.stdout
+    destroyed = make("destroy", "ENV=prod", "YES=1")
+    assert "`make destroy STACK=platform ENV=prod` removes it" in destroyed.stdout
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from closed_function.command_line import Parser, escape_unprintable
+from closed_function.command_line import Parser, escape_unprintable, write_for_environment
 from closed_function.errors import CommandError, ExitStatus
 
 # Each command with its module in commands/ and what it does.
@@ -51,6 +51,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     escape_unprintable()
     options = parse(sys.argv[1:])
+    if environment := getattr(options, "env", None):
+        write_for_environment(environment)
     try:
         status = int(options.module.run(options))
         if sys.stdout:

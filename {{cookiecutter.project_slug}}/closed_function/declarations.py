@@ -81,9 +81,8 @@ def literal(tokens: list[str]) -> object:
 
 def find_unknown(given: object, declared: Declaration, path: str = "") -> Iterator[str]:
     """Yield a sentence for each name in `given` that is not declared."""
-    if declared.element:
-        items = given.values() if isinstance(given, dict) else given
-        for item in items if isinstance(items, list) or isinstance(given, dict) else ():
+    if declared.element and isinstance(given, dict | list):
+        for item in given.values() if isinstance(given, dict) else given:
             yield from find_unknown(item, declared.element, path)
     if declared.fields is None or not isinstance(given, dict):
         return

@@ -40,9 +40,14 @@ def hand_over_file(environment: str | None) -> Path:
     return FUNCTION_STACK / "environments" / f"{environment}.platform.tfvars.json"
 
 
+def own_settings(stack: str, environment: str) -> Path:
+    """Return where an environment says what differs in it."""
+    return TERRAFORM / stack / "environments" / f"{environment}.tfvars.json"
+
+
 def environment_settings(stack: str, environment: str) -> Path:
     """Return the file that says what differs in an environment. CommandError without one."""
-    settings = TERRAFORM / stack / "environments" / f"{environment}.tfvars.json"
+    settings = own_settings(stack, environment)
     if settings.is_file():
         return settings
     if settings.with_suffix("").is_file():  # as it was named before

@@ -88,5 +88,6 @@ def hand_over(platform: object, environment: str | None) -> None:
     text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
     first_line = text.split("\n", 1)[0]
     if first_line != f"--index-url {index}":
-        lock = "make lock" if environment is None else f"make lock ENV={environment}"
-        print(f"The platform's index is {index}, and requirements.txt names another: run `{lock}`.")
+        print(
+            f"The platform's index is {index}, and requirements.txt names another: run `make lock`."
+        )
