@@ -203,6 +203,10 @@ class GoogleCloud:
             "read_function",
             "cloudfunctions.functions.get",
         ),
+        ("cloudfunctions", "GET", r"/v2/(projects/[^/]+/locations/[^/]+)/functions"): (
+            "list_functions",
+            "cloudfunctions.functions.list",
+        ),
         ("storage", "GET", r"/storage/v1/b/([^/]+)/o/(.+)"): ("read_object", "storage.objects.get"),
         ("secretmanager", "GET", r"/v1/(projects/[^/]+/secrets/[^/]+/versions/[^/]+)"): (
             "read_secret",
@@ -328,6 +332,14 @@ class GoogleCloud:
 
     def read_function(self, name: str, **_: object) -> Json:
         return {"name": name, **found(self.functions, name)}
+
+    def list_functions(self, place: str, query: dict[str, list[str]]) -> Json:
+        listed = [
+            {"name": name, **function}
+            for name, function in self.functions.items()
+            if name.startswith(f"{place}/")
+        ]
+        return self.page(listed, "functions", query)
 
     def read_object(self, bucket: str, name: str, query: dict[str, list[str]]) -> Json:
         """A live object, or the one of the generation that is asked for."""

@@ -29,6 +29,7 @@ from closed_function.declarations import Declaration, find_unknown, read_declara
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
+from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
 from tests.support.stacks import GIVEN, name_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -114,7 +115,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     assert "gcf-v2-sources" in destroyed.stdout
     assert resources(product, "function") == []
     assert resources(product, "platform") != []
-    destroyed = make("destroy", "STACK=platform", "YES=1")
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
     assert "the upstream policy stays ALLOW" in destroyed.stdout
     assert resources(product, "platform") == []
@@ -270,6 +271,7 @@ REFUSED_VALUES = {
     ("platform", "YES="): "'' must be 1",
     ("accounts", "YES=yes"): "'yes' must be 1",
     ("state", "BUCKET=a-bucket", "YES=no"): "'no' must be 1",
+    ("destroy", "STACK=platform", "FORCE=yes"): "'yes' must be 1",
     ("plan", "ENV="): "'' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for",
     ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '' must be 1 to 30",
     ("status", "ENV="): "argument --env: '' must be 1 to 30",
@@ -966,6 +968,69 @@ def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, ma
     assert resources(product, "platform") == made
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     assert make("plan", "STACK=platform", "ENV=prod").returncode == 0
+
+
+# --- a platform in use ---
+
+POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
+PLACE = "projects/a-project/locations/asia-northeast1/functions"
+
+
+@pytest.mark.slow
+def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    made = resources(product, "platform")
+    command = ("destroy", "STACK=platform", "YES=1")
+    with serve(tmp_path) as stand_in:
+        home = tmp_path / "signed-in"
+        home.mkdir()
+        cloud = stand_in.cloud
+        there = signed_in_environment(stand_in, home)
+        recorded = record_gcloud(there, tmp_path)
+        there["PATH"] = f"{recorded}:{environment['PATH']}"
+        del there["HOME"]
+        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
+        cloud.functions[f"{PLACE}/another"] = {"buildConfig": {"workerPool": POOL + "-2"}}
+        refused = make(*command, **there)
+        assert refused.returncode == 2
+        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+        assert "another" not in refused.stderr
+        assert resources(product, "platform") == made
+        cloud.denied.add("cloudfunctions.functions.list")
+        refused = make(*command, **there)
+        assert "It is not known whether functions use this platform: you may" in refused.stderr
+        cloud.denied.clear()
+
+        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
+        assert "\nNothing was destroyed.\n" in declined.stderr
+        plan, _, below = declined.stdout.partition("to destroy.")
+        assert plan
+        assert f"- {PLACE}/second" in below
+        assert resources(product, "platform") == made
+
+        cloud.apis["a-project"].remove("cloudfunctions")
+        cloud.functions.clear()
+        destroyed = make(*command, **there)
+        assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_where_nobody_is_signed_in_only_an_override_destroys_a_platform(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_gcloud(tmp_path, "echo 'You do not currently have an active account' >&2; exit 1")
+    there = {"PATH": f"{tmp_path}:{environment['PATH']}"}
+    assert make("platform", "YES=1").returncode == 0
+    refused = make("destroy", "STACK=platform", "YES=1", **there)
+    assert refused.returncode == 2
+    assert "It is not known whether functions use this platform: gcloud is not" in refused.stderr
+    assert "FORCE=1" in refused.stderr
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1", **there)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
 
 # --- Ctrl-C, and a helper that fails ---

@@ -19,7 +19,7 @@ COMMANDS = {
     "describe": ("switch", "say which of the two holds"),
     "plan": ("apply", "show what Terraform would change in a stack"),
     "apply": ("apply", "make or change a stack"),
-    "destroy": ("apply", "remove a stack, and say what stays"),
+    "destroy": ("destroy", "remove a stack, and say what stays"),
     "accounts": ("accounts", "make the function's accounts alone"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
     "format": ("format", "bring the stacks' files into Terraform's format"),

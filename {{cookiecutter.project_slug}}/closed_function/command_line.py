@@ -34,7 +34,7 @@ def approval(text: str) -> bool:
     """Approve with 1 alone: who types YES=no means no."""
     if text != "1":
         raise argparse.ArgumentTypeError(
-            f"{text!r} must be 1, which approves (YES=1); leave it out to be asked"
+            f"{text!r} must be 1, which approves; leave it out to be asked"
         )
     return True
 

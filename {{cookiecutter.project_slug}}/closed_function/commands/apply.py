@@ -1,4 +1,4 @@
-"""Plan, apply or destroy a Terraform stack of this repository, platform or function.
+"""Plan or apply a Terraform stack of this repository, platform or function.
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 With --env NAME a stack keeps its state in a workspace of that name, and its settings are merged
@@ -18,23 +18,6 @@ from closed_function.stack import Stack, approval_options, changes_made
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
-LEFT_BEHIND = {
-    "platform": """\
-Left behind, because Google or Terraform does not take it back:
-- the access policy, if it was made here, for it may hold the perimeters of others by now;
-- on a network that was there before, its connection to Google's services;
-- the upstream policy stays ALLOW; `make deny` takes it back;
-- the switch producer_restricted_vip, if it was on:
-  gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
-- the APIs that were enabled, and the service agents with them.""",
-    "function": """\
-Left behind, because Google made it and not this stack:
-- the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
-- the APIs that were enabled, and the service agents with them.
-A build account of its own is gone: take it out of the platform's `functions`, which can change
-no rule while that names it. The platform stays; `make destroy STACK=platform` removes it.""",
-}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stack", choices=STACKS)
@@ -43,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    {"plan": plan, "apply": apply, "destroy": destroy}[options.command](options)
+    {"plan": plan, "apply": apply}[options.command](options)
     return ExitStatus.DONE
 
 
@@ -66,15 +49,6 @@ def apply(options: argparse.Namespace) -> None:
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
             print(f"Upstream access: {stack.output('upstreams')}")
-
-
-def destroy(options: argparse.Namespace) -> None:
-    stack = Stack(options.stack, options.env)
-    variables = stack.prepare()
-    if stack.name == "platform":
-        print("Every function on this platform must be gone first: none can be built without it.")
-    stack.change("destroy", *variables, *approval_options(options))
-    print(LEFT_BEHIND[stack.name])
 
 
 def hand_over(platform: object, environment: str | None) -> None:
