@@ -554,7 +554,8 @@ def test_the_recorded_demo_passed_and_tells_nothing_of_the_machine() -> None:
 
 
 def test_the_recorded_demo_shows_what_a_rehearsal_shows() -> None:
-    stages = (TEMPLATE / "closed_network" / "stages.py").read_text(encoding="utf-8")
+    modules = (TEMPLATE / "closed_network" / "stages").glob("*.py")
+    stages = "".join(module.read_text(encoding="utf-8") for module in modules)
     claims = {
         check["claim"] for check in json.loads(demo.KEPT.read_text(encoding="utf-8"))["checks"]
     }

@@ -19,7 +19,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from closed_network.network import gate_environment, pip_setting
+from closed_function.pip_settings import pip_setting
+from closed_network.network import gate_environment
 
 from .conftest import PRODUCT, TEMPLATE, TOOLS, Baked, bake, bare_environment, commit, git, need
 
@@ -237,14 +238,14 @@ def test_make_rehearse_runs_the_rehearsal_of_the_templates_version(
     (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
     moved = template_repository.rename(tmp_path / "moved")
     again = run([make, "rehearse"], product.path, user)
-    assert "no --index-url line" in again.stderr
+    assert "no index lines" in again.stderr
     assert "Error 2" in again.stderr
     elsewhere = user | {"UV_CACHE_DIR": str(tmp_path / "cache")}
     unreachable = run([make, "rehearse"], product.path, elsewhere)
     assert "make rehearse TEMPLATE=/path/to/clone" in unreachable.stderr
     assert "Error 3" in unreachable.stderr
     there = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
-    assert "no --index-url line" in there.stderr
+    assert "no index lines" in there.stderr
 
     # Without .cruft.json it is the clone's newest version.
     (product.path / ".cruft.json").unlink()
@@ -253,7 +254,7 @@ def test_make_rehearse_runs_the_rehearsal_of_the_templates_version(
     assert "cannot be fetched" in newest.stderr
     git(moved, "reset", "--quiet", "--hard", was)
     reset = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
-    assert "no --index-url line" in reset.stderr
+    assert "no index lines" in reset.stderr
 
 
 def rehearse(product: Baked, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
