@@ -52,7 +52,8 @@ def locked_hashes(requirements: Path) -> dict[str, set[str]]:
     for file in files:
         text = file.read_text(encoding="utf-8")
         for entry in read_entries(text):
-            found.setdefault(package_name(entry), set()).update(HASH.findall(entry))
+            if not entry.startswith("-"):
+                found.setdefault(package_name(entry), set()).update(HASH.findall(entry))
         included = [file.parent / path for path in LOCAL_PATH.findall(text)]
         files += [path for path in included if path.is_file() and path not in files]
     return found

@@ -83,11 +83,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_rehearsal_and_nothing_else(wheel: Path) -> None:
     info = "closed_network-0.dist-info"
     notes = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    sources = git(TEMPLATE, "ls-files", "-z", "closed_network").split("\0")[:-1]
-    assert {"closed_network/__main__.py", "closed_network/evidence.html.jinja"} < set(sources)
+    listed = git(TEMPLATE, "ls-files", "-z", "closed_network", f"{PRODUCT.name}/closed_function")
+    sources = [name.removeprefix(f"{PRODUCT.name}/") for name in listed.split("\0")[:-1]]
+    assert {
+        "closed_network/__main__.py",
+        "closed_network/evidence.html.jinja",
+        "closed_function/symptoms/catalogue.json",
+    } < set(sources)
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == sorted(
-            [*sources, "closed_network/cookiecutter.json", *(f"{info}/{name}" for name in notes)]
+            [*sources, *(f"{info}/{name}" for name in notes)]
         )
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "\nLicense-Expression: Apache-2.0\n" in metadata
@@ -103,13 +108,16 @@ def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
         re.findall(
             r"^ *(?:from|import) ([a-z_]\w*)",
             "".join(
-                path.read_text(encoding="utf-8") for path in TEMPLATE.glob("closed_network/*.py")
+                path.read_text(encoding="utf-8")
+                for path in (TEMPLATE / "closed_network").rglob("*.py")
             ),
             re.MULTILINE,
         )
     )
+    ours = {"closed_function", "closed_network"}
+    assert ours < imported
     # uv is run, not imported.
-    assert required.keys() == (imported - set(sys.stdlib_module_names)) | {"uv"}
+    assert required.keys() == (imported - sys.stdlib_module_names - ours) | {"uv"}
 
     lock = (TEMPLATE / "requirements-dev.txt").read_text(encoding="utf-8")
     locked = re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE)
@@ -124,6 +132,29 @@ def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
     assert "999" not in required["mitmproxy"]
 
 
+def assert_the_products_copy_is_not_imported(
+    python: Path, product: Baked, user: dict[str, str]
+) -> None:
+    """In a product's folder, where `python -m` looks first."""
+    copy = product.path / "closed_function/index.py"
+    was = copy.read_bytes()
+    copy.write_text("raise SystemExit('the copy of the product')\n", encoding="utf-8")
+    shown = run([python, "-m", "closed_function.index"], product.path, user)
+    assert shown.stderr == "the copy of the product\n"
+    shown = run([python, "-m", "closed_network", "--version"], product.path, user)
+    assert shown.stdout.startswith("closed-network "), shown.stderr
+    copy.write_bytes(was)
+
+
+def test_a_clone_imports_its_own_tool_and_leaves_no_byte_code(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    user = user_environment(tmp_path / "home", PYTHONPATH=str(TEMPLATE))
+    del user["PYTHONDONTWRITEBYTECODE"]
+    assert_the_products_copy_is_not_imported(Path(sys.executable), product, user)
+    assert list((product.path / "closed_function").rglob("*.pyc"))
+    assert list((PRODUCT / "closed_function").rglob("*.pyc")) == []
+
+
 @pytest.mark.slow
 def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path: Path) -> None:
     product = bake(tmp_path, function_kind="http")
@@ -135,6 +166,7 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     assert installed.returncode == 0, installed.stderr
     program = venv / "bin" / "closed-network"
     assert run([program, "--version"], tmp_path, user).stdout == "closed-network 0\n"
+    assert_the_products_copy_is_not_imported(venv / "bin/python", product, user)
 
     html = tmp_path / "page.html"
     rehearse: list[str | Path] = ["rehearse", product.path, "--html", html, "--report"]
