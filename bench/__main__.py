@@ -11,7 +11,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from closed_function.processes import interrupted_by_signals
+from closed_network.processes import interrupted_by_signals
 
 from . import doctor, functions, hooks, template
 

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.processes import interrupted_by_signals
 
 from .evidence import page
 from .interpreters import THIS, find_interpreter
 from .laptop import counts, run_on_a_laptop
+from .processes import interrupted_by_signals
 from .rehearsal import rehearse
 from .repository import RepositoryError, default_requirements, index_of_build, read_repository
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from closed_function.index import Index
-from closed_function.processes import interrupted_by_signals
 
 from .interpreters import Interpreter
 from .journal import Journal, Request, hosts
 from .network import RehearsalError, closed_network, enter
-from .processes import end_gently
+from .processes import end_gently, interrupted_by_signals
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from closed_function.processes import end_group
+from closed_function.processes import end_group, interrupted_by_signals
+
+__all__ = ["Outcome", "end_gently", "interrupted_by_signals", "last_line", "run", "started"]
 
 
 @dataclass(frozen=True)

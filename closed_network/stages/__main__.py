@@ -15,10 +15,10 @@ from pathlib import Path
 
 from closed_function.errors import ExitStatus
 from closed_function.index import Index
-from closed_function.processes import interrupted_by_signals
 from closed_network.clients import DIFFERENCES
 from closed_network.journal import hosts
 from closed_network.network import enter
+from closed_network.processes import interrupted_by_signals
 from closed_network.report import CONTROLS, Report, StageFailedError
 from closed_network.repository import Repository
 
