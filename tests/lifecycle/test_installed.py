@@ -12,13 +12,13 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from closed_function.commands.rehearse import source
 from closed_function.pip_settings import pip_setting
 from closed_network.network import gate_environment
 from tests.support.baking import Baked, bake, bare_environment
@@ -381,13 +381,11 @@ def test_uv_takes_the_index_that_pip_is_configured_for(
 def test_an_address_becomes_what_uv_takes(
     address: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT))
     monkeypatch.chdir(tmp_path)
     for name in ("clone/.git", "bare one/objects", "files"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("clone/pyproject.toml", "files/pyproject.toml", "closed.whl"):
         (tmp_path / name).touch()
-    source = import_module("closed_function.commands.rehearse").source
     address, expected = (each.format(folder=tmp_path) for each in (address, expected))
     assert source(address, "abc") == expected
     assert source(address, "") == expected.removesuffix("@abc")
