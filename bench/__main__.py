@@ -11,7 +11,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from closed_network.processes import interrupted_by_signals
+from closed_network.processes import interrupt_on_signals
 
 from . import doctor, functions, hooks, template
 
@@ -28,11 +28,11 @@ GROUPS = {
 }
 
 
-@interrupted_by_signals()
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("group", nargs="?", choices=GROUPS, help="measure this group only")
     group = parser.parse_args().group
+    interrupt_on_signals()
     table = Table(title="Medians of pairs", title_justify="left")
     for heading in ("what", "measured", "ratio", "wanted"):
         table.add_column(heading)

@@ -15,7 +15,7 @@ from closed_function.errors import CommandError, ExitStatus
 from .evidence import page
 from .interpreters import THIS, find_interpreter
 from .laptop import counts, run_on_a_laptop
-from .processes import interrupted_by_signals
+from .processes import interrupt_on_signals
 from .rehearsal import rehearse
 from .repository import RepositoryError, default_requirements, index_of_build, read_repository
 
@@ -140,8 +140,8 @@ def run_a_command(options: argparse.Namespace) -> int:
     return outcome.status
 
 
-@interrupted_by_signals()
 def main(argv: Sequence[str] | None = None) -> int:
+    interrupt_on_signals()
     options = arguments(sys.argv[1:] if argv is None else argv)
     try:
         return int(options.does(options))

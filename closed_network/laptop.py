@@ -14,7 +14,7 @@ from closed_function.index import Index
 from .interpreters import Interpreter
 from .journal import Journal, Request, hosts
 from .network import RehearsalError, closed_network, enter
-from .processes import end_gently, interrupted_by_signals
+from .processes import end_gently, interrupt_on_signals
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def run(command: Sequence[str], environment: dict[str, str], folder: str) -> int
     return 128 - status if status < 0 else status
 
 
-@interrupted_by_signals()
 def main() -> int:
     """Run inside the closed network: `laptop FOLDER`, whose `plan` says what to run."""
+    interrupt_on_signals()
     machine, plan = enter(Path(sys.argv[1]))
     index = Index(*plan["index"])
     machine.make_home(index)

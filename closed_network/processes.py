@@ -10,9 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from closed_function.processes import end_group, interrupted_by_signals
+from closed_function.processes import end_group
 
-__all__ = ["Outcome", "end_gently", "interrupted_by_signals", "last_line", "run", "started"]
+
+def interrupt_on_signals() -> None:
+    """Let a request to end this process interrupt it, so that it clears everything away first."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def started(
 
 def end_gently(process: subprocess.Popen[str], patience: float = 5) -> None:
     """Ask the group of `process` to end, and end what is left after `patience` seconds."""
+    if process.stdin:
+        process.stdin.close()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):

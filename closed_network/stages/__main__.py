@@ -18,7 +18,7 @@ from closed_function.index import Index
 from closed_network.clients import DIFFERENCES
 from closed_network.journal import hosts
 from closed_network.network import enter
-from closed_network.processes import interrupted_by_signals
+from closed_network.processes import interrupt_on_signals
 from closed_network.report import CONTROLS, Report, StageFailedError
 from closed_network.repository import Repository
 
@@ -76,9 +76,9 @@ def without_secret(report: Report, token: str) -> str:
     return json.dumps(report.as_dict()).replace(token, "[token]")
 
 
-@interrupted_by_signals()
 def main() -> int:
     """Run what `plan` in the folder says, and write the report there."""
+    interrupt_on_signals()
     machine, plan = enter(Path(sys.argv[1]))
     paths = {name: Path(plan["repository"][name]) for name in ("root", "source", "requirements")}
     events = tuple(Path(event) for event in plan["repository"]["events"])

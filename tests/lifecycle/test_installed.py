@@ -225,7 +225,7 @@ def test_uvx_and_pipx_run_the_rehearsal_from_git(
     assert version.stdout == f"closed-network 0 (commit {commit_id})\n", version.stderr
     refused = run([*started, *words[1:end], "rehearse", str(tmp_path)], tmp_path, user)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "requirements.txt: cannot be read" in refused.stderr
+    assert "it begins with a line such as --index-url" in refused.stderr
 
 
 # --- make rehearse ---

@@ -227,7 +227,7 @@ def test_a_folder_that_is_no_function_repository_is_refused(tmp_path: Path) -> N
     assert read_repository(product.path, None, None, None).target == "handle_request"
     done = rehearse(tmp_path, tmp_path)
     assert done.status == 2
-    assert "requirements.txt: cannot be read" in done.errors
+    assert "it begins with a line such as --index-url" in done.errors
     (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
     done = rehearse(product.path, tmp_path)
     assert done.status == 2
