@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from ipaddress import ip_network
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -23,6 +22,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from closed_function.pip_settings import uv_environment
 from scripts import architecture, demo, scale, template
 from tests.support.answers import COMPLETE
 from tests.support.baking import Baked, bake, bare_environment
@@ -444,12 +444,9 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["uvx", "pipx"])
-def test_a_command_of_the_readme_bakes_the_template(
-    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT))
+def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path) -> None:
     # Of the index that pip is told about.
-    environment = import_module("closed_function.pip_settings").uv_environment()
+    environment = uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
@@ -558,7 +555,8 @@ def test_the_recorded_demo_passed_and_tells_nothing_of_the_machine() -> None:
 
 
 def test_the_recorded_demo_shows_what_a_rehearsal_shows() -> None:
-    stages = (TEMPLATE / "closed_network" / "stages.py").read_text(encoding="utf-8")
+    modules = (TEMPLATE / "closed_network" / "stages").glob("*.py")
+    stages = "".join(module.read_text(encoding="utf-8") for module in modules)
     claims = {
         check["claim"] for check in json.loads(demo.KEPT.read_text(encoding="utf-8"))["checks"]
     }

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from closed_network.processes import group_exists, started
+from closed_network.processes import started
 from tests.support.baking import Baked, bake, bare_environment, cli
 from tests.support.environments import (
     ALL_PASSED,
@@ -362,6 +362,14 @@ def wait_for_answer(port: int, key: str, output: Path) -> Any:  # noqa: ANN401 -
             return answer[key]
         time.sleep(0.1)
     pytest.fail(f"no answer has {key}:\n{output.read_text(encoding='utf-8')}")
+
+
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def wait_for_group_to_end(group: int) -> None:
