@@ -46,8 +46,8 @@ hooks: $(TOOLS_READY) ## let Git run the same checks at each commit, from now on
 
 types: environments $(FUNCTIONS_READY) ## check the types, the functions' and the products' tools with their own packages
 	$(BIN)/mypy
-	$(foreach kind,$(KINDS),$(PRODUCT_MYPY) templates/$(kind) &&) true
-	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+	$(foreach folder,$(KINDS) shared,$(PRODUCT_MYPY) templates/$(folder) &&) true
+	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/framework_client.py
 
 scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in every kind's and platform's Terraform (tflint must be installed)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
@@ -72,11 +72,9 @@ schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ..
 stubs: $(READY) ## write what the product includes of each kind, from templates/KIND/
 	$(BIN)/python scripts/write_stubs.py
 
-docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures, and answers.schema.json
+docs: $(READY) ## write what is made from code and data: docs/troubleshooting.md, docs/demo.svg, answers.schema.json
 	$(BIN)/python scripts/troubleshooting.py
 	$(BIN)/python scripts/answers_schema.py
-	$(BIN)/python -m scripts.scale
-	$(BIN)/python -m scripts.architecture
 	$(BIN)/python -m scripts.demo
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run

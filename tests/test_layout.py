@@ -56,6 +56,7 @@ COMMON_FILES = {
     "terraform/function/trigger.tf",
     "terraform/function/variables.tf",
     "terraform/function/versions.tf",
+    "tests/framework_client.py",
     "tests/real_parts.py",
     "tests/requirements.in",
     "tests/requirements.txt",
@@ -72,6 +73,7 @@ COMMON_FILES |= {
     for path in (PRODUCT / "closed_function").rglob("*")
     if path.suffix in (".py", ".json")
 }
+FILES_OF_PUBSUB = {"function/pubsub_message.py", "tests/test_pubsub_message.py"}
 FILES_OF_KIND = {
     "alert-to-snmp": {
         "events/incident-closed.json",
@@ -84,8 +86,9 @@ FILES_OF_KIND = {
         "function/snmp_v3.py",
         "mibs/ALERT-TO-SNMP-MIB.txt",
         "tests/receiver.py",
-    },
-    "pubsub": {"events/message.json"},
+    }
+    | FILES_OF_PUBSUB,
+    "pubsub": {"events/message.json"} | FILES_OF_PUBSUB,
     "http": {"events/request.json"},
     "storage": {"events/object-finalized.json"},
 }
@@ -333,7 +336,7 @@ def test_the_stubs_are_those_of_the_kinds_folders() -> None:
     assert "function/main.py" in write_stubs.stubs()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "shared"])
 def test_what_is_included_has_no_template_marks(kind: str) -> None:
     files = [path for path in (TEMPLATE / "templates" / kind).glob("*/**/*") if path.is_file()]
     assert files
