@@ -77,7 +77,7 @@ docs: $(READY) ## write what is made from code and data: docs/troubleshooting.md
 	$(BIN)/python scripts/answers_schema.py
 	$(BIN)/python -m scripts.demo
 
-bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run
+bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run (BENCH_TEMPLATES="DIR ...": bake these, too)
 	$(BIN)/python -m bench
 
 environments: $(READY) $(TOOLS_READY)
