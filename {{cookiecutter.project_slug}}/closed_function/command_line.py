@@ -1,4 +1,4 @@
-"""What all commands have in common on a command line."""
+"""Options and output that several commands share."""
 
 import argparse
 import io
@@ -10,7 +10,7 @@ from closed_function.paths import DEFAULT_ENVIRONMENT, ENVIRONMENT
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses with one line, without the usage that `--help` prints."""
+    """Refuses with one line, without the usage that `--help` prints."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -18,12 +18,12 @@ class Parser(argparse.ArgumentParser):
 
 def not_empty(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("is given and empty: give a value, or leave it out")
+        raise argparse.ArgumentTypeError("is empty: give a value, or leave the option out")
     return text
 
 
 def approval(text: str) -> bool:
-    """Approve with 1 alone: who types YES=no means no."""
+    """Accept 1 alone: who types YES=no means no."""
     if text != "1":
         raise argparse.ArgumentTypeError(
             f"{text!r} must be 1, which approves (YES=1); leave it out to be asked"
@@ -59,12 +59,12 @@ def print_json(content: object) -> None:
 
 
 def report_progress(words: str) -> None:
-    """Say what is being done, apart from what is found."""
+    """Print what is being done to stderr, apart from what is found."""
     print(words, file=sys.stderr, flush=True)
 
 
 def escape_unprintable() -> None:
-    """Let a terminal that lacks a character get its number instead of an end of the program."""
+    """Print a character that the terminal lacks as its number, not as an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

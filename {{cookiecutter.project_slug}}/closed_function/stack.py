@@ -1,6 +1,5 @@
 """Run Terraform or OpenTofu in one of the two folders below terraform/."""
 
-import argparse
 import contextlib
 import difflib
 import json
@@ -10,27 +9,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from closed_function import paths
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.paths import (
-    DEFAULT_ENVIRONMENT,
-    ENVIRONMENT,
-    HAND_OVER,
-    ROOT,
-    SETTINGS,
-    STACKS,
-    TERRAFORM,
-    environment_settings,
-    hand_over_file,
-)
+from closed_function.files import read_object
+from closed_function.paths import DEFAULT_ENVIRONMENT, relative
 from closed_function.processes import run_to_end
 from closed_function.repository import PLACEHOLDER
 
-# What makes the names of all that a stack makes: two environments must differ in one of them.
-NAMED_BY = {
+# The settings that name everything in a stack: two environments must differ in one of them.
+NAMING_SETTINGS = {
     "platform": ("project_id", "region", "pool.name"),
     "function": ("project_id", "function.name"),
 }
@@ -53,53 +44,49 @@ class Stack:
     def __init__(self, name: str, environment: str | None) -> None:
         self.name = name
         self.environment = environment
-        self.folder = TERRAFORM / name
+        self.folder = paths.TERRAFORM / name
         self.program = find_program()
-        if not (self.folder / "versions.tf").is_file():
+        if name not in own_stacks():
             raise CommandError(
                 f"terraform/{name} is not in this repository: it uses someone else's {name}. "
-                f"Put what its owner hands over into {HAND_OVER.relative_to(ROOT)}."
+                f"Put what its owner hands over into {relative(paths.HAND_OVER)}."
             )
 
     def run(
         self, *arguments: str, typed: str | None = None, capture: Sequence[str] = ()
     ) -> tuple[subprocess.CompletedProcess[str], bool]:
-        """Run the program in this stack's folder; say how it ended and whether Ctrl-C came.
+        """Run the program in this folder; return how it ended and whether Ctrl-C was pressed.
 
-        Each command carries its workspace itself: what `workspace select` notes is shared by all
-        commands of this folder.
+        The workspace is given to each command: `workspace select` would change it for all.
         """
         environment = {name: value for name, value in os.environ.items() if name != "TF_DATA_DIR"}
-        # `init` refuses a workspace that does not exist yet; the other commands make it.
+        # `init` refuses a workspace that does not exist yet; the other commands create it.
         workspace = self.environment if arguments[0] != "init" else None
         environment["TF_WORKSPACE"] = workspace or DEFAULT_ENVIRONMENT
         return run_to_end(
             [self.program, *arguments], self.folder, environment, typed=typed, capture=capture
         )
 
-    def call(
-        self, *arguments: str, capture: Sequence[str] = ()
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the program; its failure is ours, and Ctrl-C ends us when it has ended."""
+    def call(self, *arguments: str, capture: Sequence[str] = ()) -> str:
+        """Run the program and return its captured output; raise for a failure or Ctrl-C."""
         done, interrupted = self.run(*arguments, capture=capture)
         if interrupted:
             raise KeyboardInterrupt
         self.require_success(done)
-        return done
+        return done.stdout or ""
 
     def require_success(
         self, done: subprocess.CompletedProcess[str], *, interrupted: bool = False
     ) -> None:
-        """Raise KeyboardInterrupt or CommandError for what failed, `interrupted` or by itself."""
         if done.returncode != 0 and interrupted:
             raise KeyboardInterrupt
         if done.returncode != 0:
             raise CommandError(f"{done.args[1]} of terraform/{self.name} failed.", done.returncode)
 
     def change(self, *arguments: str) -> None:
-        """Run `apply` or `destroy`, in which Ctrl-C is Terraform's to handle: it saves the state.
+        """Run `apply` or `destroy`, in which Terraform handles Ctrl-C and saves the state.
 
-        KeyboardInterrupt when that came before anything was changed.
+        Raises KeyboardInterrupt only if nothing was changed before.
         """
         before = self.state()
         done, interrupted = self.run(*arguments)
@@ -110,106 +97,104 @@ class Stack:
         self.require_success(done, interrupted=unchanged)
 
     def state(self) -> str:
-        """Return the state as Terraform keeps it, empty when there is none."""
-        return self.call("state", "pull", capture=["stdout"]).stdout
+        """Return the state as Terraform keeps it, or nothing."""
+        return self.call("state", "pull", capture=["stdout"])
 
-    def prepare(self, *, changes: bool = True) -> list[str]:
-        """Make ready for a command and return the options that name the environment's files.
+    def init(self, *options: str) -> None:
+        with init_lock(self.folder):
+            self.call("init", *options)
 
-        A misspelt setting and another environment's names are refused and, for a command that
-        `changes` anything, the placeholder.
+    def prepare(self, *more: str, changes: bool = True) -> tuple[list[str], dict[str, Any]]:
+        """Initialise; return the options that name the environment's files, and values.
+
+        The values are those of `more` variables and of what is checked: misspelt settings and the
+        names of another environment are refused and, before `changes`, the placeholder.
         """
-        options = self.variables()
-        with alone(self.folder):
-            self.call("init", "-input=false")
-        given = self.settings()
-        values = self.values(options, {*given, *self.naming()})
-        for path, known in misspelt(given, values):
-            near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}."
-            raise CommandError(f"terraform/{self.name}/{SETTINGS}: there is no {path}; {hint}")
+        options = self.options()
+        self.init("-input=false")
+        settings = self.settings()
+        values = self.values(options, {*more, *settings, *self.naming_variables()})
+        refuse_unknown(f"terraform/{self.name}/{paths.SETTINGS}", settings, values)
         if values["project_id"] != PLACEHOLDER:
             self.refuse_names_of_others(values)
         elif changes:
             raise CommandError(
-                f"project_id is still {PLACEHOLDER}, which is nobody's project: generate the "
-                "repository again with your own, which stands in more than one file."
+                f"project_id is still the placeholder {PLACEHOLDER}. Generate the repository again "
+                "with your own project ID: several files contain it."
             )
-        return options
+        return options, values
 
     def settings(self) -> dict[str, object]:
-        """Return what the user's settings say, whose names are all of variables."""
-        file = self.folder / SETTINGS
-        try:
-            given = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise CommandError(f"{file.relative_to(ROOT)} is not JSON: {error}") from None
+        """Return the user's settings. CommandError for one that is not a variable."""
+        file = self.folder / paths.SETTINGS
+        settings, why = read_object(file)
+        if why and file.exists():
+            raise CommandError(f"{relative(file)} {why}")
         variables = (self.folder / "variables.tf").read_text(encoding="utf-8")
         declared = dict.fromkeys(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
-        for path, known in misspelt(given, declared):
-            raise CommandError(
-                f"{file.relative_to(ROOT)}: there is no {path}; it has {', '.join(sorted(known))}."
-            )
-        return dict(given)
+        refuse_unknown(str(relative(file)), settings, declared, guess=False)
+        return settings
 
-    def values(self, options: Sequence[str], names: set[str]) -> dict[str, Any]:
-        """Return the values of variables as the stack has them: with all attributes and no others.
+    def values(self, options: Sequence[str], names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of variables, with all attributes that they declare and no others.
 
-        What a validation refuses is among them: Terraform itself says so with the next plan.
+        Values that a validation refuses are included: Terraform reports them with the next plan.
         """
         listed = sorted(names)
         pairs = ", ".join(f"{name} = try(nonsensitive(var.{name}), var.{name})" for name in listed)
         typed = "jsonencode({" + pairs + "})\n"
         with tempfile.TemporaryDirectory() as scratch:
-            # Else it takes the lock of the default workspace's local state, whatever its own is.
+            # Without -state it locks the local state of the default workspace.
             state = f"-state={scratch}/none.tfstate"
-            asked, interrupted = self.run(
-                "console", state, *options, typed=typed, capture=["stdout", "stderr"]
-            )
+            capture = ["stdout", "stderr"]
+            asked, interrupted = self.run("console", state, *options, typed=typed, capture=capture)
         if interrupted:
             raise KeyboardInterrupt
         try:
-            # After warnings.
+            # Warnings are printed first.
             values: dict[str, Any] = json.loads(json.loads(asked.stdout.strip().split("\n")[-1]))
         except (ValueError, TypeError):
             print(asked.stderr, file=sys.stderr)
             why = f"one of {', '.join(listed)} has no value"
             if "Error: " in asked.stderr:
-                why = "the reason stands above"
+                why = "the reason is above"
             raise CommandError(
                 f"The settings of terraform/{self.name} cannot be read: {why}.",
-                asked.returncode or 2,
+                asked.returncode or ExitStatus.USAGE,
             ) from None
         return values
 
-    def naming(self) -> set[str]:
-        """Return the variables that NAMED_BY speaks of."""
-        return {path.partition(".")[0] for path in NAMED_BY[self.name]}
+    def naming_variables(self) -> set[str]:
+        return {path.partition(".")[0] for path in NAMING_SETTINGS[self.name]}
+
+    def names_in(self, values: dict[str, Any]) -> dict[str, object]:
+        """Return the values of the naming settings, by path."""
+        names: dict[str, object] = {}
+        for path in NAMING_SETTINGS[self.name]:
+            variable, _, attribute = path.partition(".")
+            value = values[variable]
+            names[path] = (value or {}).get(attribute) if attribute else value
+        return names
 
     def refuse_names_of_others(self, values: dict[str, Any]) -> None:
-        """Refuse what another environment is named by: each would take away what the other made.
+        """Refuse the names of another environment: each would take away what the other created.
 
-        The default environment counts once it has made something: a repository may use none but
+        The default environment counts only once it has resources: a repository may use only
         named ones.
         """
-        own = names_in(values, self.name)
+        own = self.names_in(values)
         files = (self.folder / "environments").glob("*.tfvars")
-        named = sorted(
-            file.stem
-            for file in files
-            if ENVIRONMENT.fullmatch(file.stem) and file.stem != DEFAULT_ENVIRONMENT
-        )
+        environments = sorted({file.stem for file in files} - {DEFAULT_ENVIRONMENT})
+        named = [each for each in environments if paths.ENVIRONMENT.fullmatch(each)]
         for other in [None, *named] if named else []:
             stack = Stack(self.name, other)
             if (
                 other == self.environment
-                or names_in(self.values(stack.variables(), self.naming()), self.name) != own
+                or self.names_in(stack.values(stack.options(), self.naming_variables())) != own
                 or (other is None and not stack.has_resources())
             ):
                 continue
-            names = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
+            names = ", ".join(f"{path} {value}" for path, value in own.items())
             environment = self.environment or str(other)
             example = f'project_id = "{own["project_id"]}-{environment}"'
             if self.name == "function":
@@ -217,47 +202,35 @@ class Stack:
                 example = "function = { " + name + ", … }"
             raise CommandError(
                 f"{self.environment or 'The default environment'} and "
-                f"{other or 'the default environment'} would make the same things ({names}): set "
-                f"another in {environment_settings(self.name, environment).relative_to(ROOT)}, "
+                f"{other or 'the default environment'} would create the same things ({names}): set "
+                f"another in {relative(paths.environment_settings(self.name, environment))}, "
                 f"such as {example}."
             )
 
     def has_resources(self) -> bool:
-        """Return whether anything that was made is in the state."""
+        """Return whether the state holds anything that Terraform created."""
         state = json.loads(self.state() or "{}")
         return any(each["mode"] == "managed" for each in state.get("resources", []))
 
-    def variables(self) -> list[str]:
+    def options(self) -> list[str]:
         """Return the options that name the environment's files, the hand-over first."""
         if self.environment is None:
             return []
-        handed = hand_over_file(self.environment)
-        settings = environment_settings(self.name, self.environment)
-        files = [handed] if self.name == "function" and handed.is_file() else []
-        return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
+        hand_over = paths.hand_over_file(self.environment)
+        files = [hand_over] if self.name == "function" and hand_over.is_file() else []
+        files.append(paths.environment_settings(self.name, self.environment))
+        return [f"-var-file={file.relative_to(self.folder)}" for file in files]
 
     def output(self, name: str) -> object:
-        """Return the value of an output; None also when Terraform keeps none because it is null."""
-        return (
-            json.loads(self.call("output", "-json", capture=["stdout"]).stdout)
-            .get(name, {})
-            .get("value")
-        )
-
-
-def names_in(values: dict[str, Any], stack: str) -> dict[str, object]:
-    """Return the values that NAMED_BY speaks of, by path."""
-    found: dict[str, object] = {}
-    for path in NAMED_BY[stack]:
-        name, _, attribute = path.partition(".")
-        found[path] = (values[name] or {}).get(attribute) if attribute else values[name]
-    return found
+        """Return the value of an output, or None: Terraform does not keep an output of null."""
+        outputs = json.loads(self.call("output", "-json", capture=["stdout"]))
+        return outputs.get(name, {}).get("value")
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else initialise `folder`: two at once can note a package that is half unpacked."""
-    if sys.platform == "win32":  # where this is not prevented
+def init_lock(folder: Path) -> Iterator[None]:
+    """Let only one command initialise `folder`: two at once can note a half unpacked package."""
+    if sys.platform == "win32":  # has no fcntl
         yield
         return
     import fcntl
@@ -273,36 +246,30 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def misspelt(given: object, known: object, path: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Yield the path of each name in `given` that `known` lacks, and the names that it has."""
-    if isinstance(given, list) and isinstance(known, list):
-        for item, its in zip(given, known, strict=False):
-            yield from misspelt(item, its, path)
-    if not isinstance(given, dict) or not isinstance(known, dict):
+def refuse_unknown(file: str, settings: object, known: object, *, guess: bool = True) -> None:
+    """Raise CommandError for a setting that is not among those that are `known`."""
+    for path, names in unknown_names(settings, known):
+        near = difflib.get_close_matches(path.rpartition(".")[2], names, n=1) if guess else []
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}."
+        raise CommandError(f"{file}: there is no {path}; {hint}")
+
+
+def unknown_names(
+    settings: object, known: object, path: str = ""
+) -> Iterator[tuple[str, set[str]]]:
+    """Yield the path of each name in `settings` that `known` lacks, and the names that it has."""
+    if isinstance(settings, list) and isinstance(known, list):
+        for item, known_item in zip(settings, known, strict=False):
+            yield from unknown_names(item, known_item, path)
+    if not isinstance(settings, dict) or not isinstance(known, dict):
         return
-    for name, value in given.items():
+    for name, value in settings.items():
         if name not in known:
             yield f"{path}{name}", set(known)
         else:
-            yield from misspelt(value, known[name], f"{path}{name}.")
+            yield from unknown_names(value, known[name], f"{path}{name}.")
 
 
 def own_stacks() -> list[str]:
     """Return the names of the stacks that are in this repository."""
-    return [name for name in STACKS if (TERRAFORM / name / "versions.tf").is_file()]
-
-
-def approval_options(options: argparse.Namespace) -> list[str]:
-    return ["-auto-approve"] if options.yes else []
-
-
-@contextlib.contextmanager
-def changes_made(command: str) -> Iterator[None]:
-    """Say of an interrupt in the block that the changes were made."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise CommandError(
-            f"Interrupted when the changes were made already: run `{command}` again.",
-            ExitStatus.INTERRUPTED,
-        ) from None
+    return [name for name in paths.STACKS if (paths.TERRAFORM / name / "versions.tf").is_file()]

@@ -1,65 +1,72 @@
 """Plan, apply or destroy a Terraform stack of this repository, platform or function.
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
-With --env NAME a stack keeps its state in a workspace of that name and reads its own
-environments/NAME.tfvars. Terraform or OpenTofu does the work and asks before it changes anything;
-what it would take without a word is refused here: a misspelt setting, the placeholder project, the
-names of another environment.
+`accounts` applies the accounts and agents of the function alone and prints what the platform's
+owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
+state in a workspace of that name and reads its own environments/NAME.tfvars. Terraform or OpenTofu
+does the work and asks before it changes anything. A misspelt setting, the placeholder project and
+the names of another environment are refused before.
 """
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator
 
 from closed_function.command_line import add_environment, add_yes
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.paths import REQUIREMENTS, ROOT, STACKS, hand_over_file
-from closed_function.stack import Stack, approval_options, changes_made
+from closed_function.files import read_text, text_at, write_text
+from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
+from closed_function.stack import Stack
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
-LEFT_BEHIND = {
+REMAINING = {
     "platform": """\
-Left behind, because Google or Terraform does not take it back:
-- the access policy, if it was made here, for it may hold the perimeters of others by now;
-- on a network that was there before, its connection to Google's services;
-- the upstream policy stays ALLOW; `make deny` takes it back;
+These remain, because Google or Terraform does not remove them:
+- the access policy, if it was created here: it may hold the perimeters of others by now;
+- on a network that existed before, its connection to Google's services;
+- the upstream policy stays ALLOW; `make deny` sets it to DENY;
 - the switch producer_restricted_vip, if it was on:
   gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
 - the APIs that were enabled, and the service agents with them.""",
     "function": """\
-Left behind, because Google made it and not this stack:
+These remain, because Google created them and not this stack:
 - the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
 - the APIs that were enabled, and the service agents with them.
-A build account of its own is gone: take it out of the platform's `functions`, which can change
-no rule while that names it. The platform stays; `make destroy STACK=platform` removes it.""",
+A build account of its own is removed: take it out of the platform's `functions`, or the platform
+can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stack", choices=STACKS)
+    if not parser.prog.endswith(" accounts"):
+        parser.add_argument("stack", choices=STACKS)
     add_environment(parser)
     add_yes(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    {"plan": plan, "apply": apply, "destroy": destroy}[options.command](options)
+    commands = {"plan": plan, "apply": apply, "destroy": destroy, "accounts": accounts}
+    commands[options.command](options)
     return ExitStatus.DONE
 
 
 def plan(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    stack.call("plan", *stack.prepare(changes=False))
+    variables, _ = stack.prepare(changes=False)
+    stack.call("plan", *variables)
 
 
 def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables = stack.prepare()
+    variables, _ = stack.prepare()
     try:
         stack.change("apply", *variables, *approval_options(options))
     except CommandError as error:
         if stack.name == "platform":
             raise
-        advice = "When a build failed: make explain BUILD=ID, the id being in its link above."
+        advice = "If a build failed: make explain BUILD=ID, with the id in its link above."
         raise CommandError(f"{error} {advice}", error.status) from None
     if stack.name == "platform":
         with changes_made("make platform"):
@@ -69,25 +76,60 @@ def apply(options: argparse.Namespace) -> None:
 
 def destroy(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables = stack.prepare()
+    variables, _ = stack.prepare()
     if stack.name == "platform":
-        print("Every function on this platform must be gone first: none can be built without it.")
+        print("Destroy every function on this platform first: none can be built without it.")
     stack.change("destroy", *variables, *approval_options(options))
-    print(LEFT_BEHIND[stack.name])
+    print(REMAINING[stack.name])
+
+
+def accounts(options: argparse.Namespace) -> None:
+    stack = Stack("function", options.env)
+    # With its data sources: an output is kept only when all that it depends on is a target.
+    targets = [
+        "-target=google_service_account.this",
+        "-target=data.google_project.this",
+        "-target=google_project_service_identity.agents",
+        "-target=data.google_storage_project_service_account.agent",
+    ]
+    variables, values = stack.prepare("trigger")
+    if values["trigger"].get("topic"):
+        # The first channel creates Cloud Monitoring's agent.
+        targets.append("-target=google_monitoring_notification_channel.alert")
+    stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
+    with changes_made("make accounts"):
+        functions = stack.output("platform_must_list")
+    if functions is None:
+        print("The platform need not list anything for this function. Run `make deploy` next.")
+    else:
+        print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
+        print("and runs `make platform`; then run `make deploy`.")
+        print(json.dumps({"functions": functions}, indent=2))
+
+
+def approval_options(options: argparse.Namespace) -> list[str]:
+    return ["-auto-approve"] if options.yes else []
+
+
+@contextlib.contextmanager
+def changes_made(command: str) -> Iterator[None]:
+    """Report of an interrupt in the block that the changes were already made."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"Interrupted after the changes were made: run `{command}` again.",
+            ExitStatus.INTERRUPTED,
+        ) from None
 
 
 def hand_over(platform: object, environment: str | None) -> None:
-    """Write the platform's output where the function's stack reads it, in one step."""
+    """Write the platform's output to where the function's stack reads it."""
     file = hand_over_file(environment)
     file.parent.mkdir(exist_ok=True)
-    temporary = file.with_name(file.name + ".new")
-    text = json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n"
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(file)
-    print(f"Handed over: {file.relative_to(ROOT)}")
-    index = platform.get("python_index_url") if isinstance(platform, dict) else None
-    text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
-    first_line = text.split("\n", 1)[0]
-    if first_line != f"--index-url {index}":
+    write_text(file, json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n")
+    print(f"Handed over: {relative(file)}")
+    index = text_at(platform, "python_index_url")
+    if read_text(REQUIREMENTS)[0].partition("\n")[0] != f"--index-url {index}":
         lock = "make lock" if environment is None else f"make lock ENV={environment}"
         print(f"The platform's index is {index}, and requirements.txt names another: run `{lock}`.")
