@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from closed_function.checks.reads import FULL_NAME, Cloud, account_project, gcloud_command
+from closed_function.checks.reads import (
+    FULL_NAME,
+    Cloud,
+    account_project,
+    gcloud_command,
+    resource_command,
+    short_name,
+)
 from closed_function.checks.result import PROBLEM, Check, Result
 from closed_function.gcloud.session import Answer
 from closed_function.repository import Facts
@@ -106,13 +113,10 @@ def check_grants(cloud: Cloud, facts: Facts) -> Iterator[Result]:
         if not FULL_NAME.fullmatch(name):
             yield Check(need.claim).unknown("the hand-over names no Docker repository")
             continue
-        _, project, _, location, _, repository = name.split("/")
-        options = (f"--project={project}", f"--location={location}")
-        command = gcloud_command(
-            "artifacts", "repositories", "get-iam-policy", repository, *options
-        )
+        command = resource_command(name, "artifacts", "repositories", "get-iam-policy")
+        project = name.split("/")[1]
         policies = {
-            repository: cloud.repository_policy(name),
+            short_name(name): cloud.repository_policy(name),
             project: cloud.project_policy(project),
         }
         yield check_need(cloud, need, email, policies, command)

@@ -27,9 +27,9 @@ def check_cloud(facts: Facts, session: Session, timeout: float = 30) -> list[Res
                 cloud, projects, facts.access_policy
             ),
             "the Python repository asks its upstream": lambda: check_upstreams(cloud, facts),
-            "the Docker repository takes images": lambda: [
-                check_docker_repository(cloud, facts.docker_repository)
-            ],
+            "the Docker repository takes images": lambda: check_docker_repository(
+                cloud, facts.docker_repository
+            ),
             "the build account has its roles": lambda: check_build_account(cloud, facts),
             "the worker pool is ready": lambda: check_worker_pool(cloud, facts.worker_pool),
         }

@@ -107,7 +107,7 @@ class Cloud:
         )
 
 
-Checks = Mapping[str, Callable[[], Iterable[Result]]]
+Checks = Mapping[str, Callable[[], Result | Iterable[Result]]]
 
 
 def run_checks(
@@ -120,7 +120,8 @@ def run_checks(
         results: list[Result] = []
         for claim, check in checks_of(cloud).items():
             try:
-                results += list(check())
+                found = check()
+                results += [found] if isinstance(found, Result) else list(found)
             except UNKNOWN_FORM:
                 results.append(Check(claim).unknown("Google's answer has an unknown form"))
         if not cloud.wanted:
@@ -137,6 +138,12 @@ def account_project(email: str) -> str:
 
 def gcloud_command(*words: str) -> str:
     return shlex.join(["gcloud", *words])
+
+
+def resource_command(name: str, *words: str, place: str = "location") -> str:
+    """Return the gcloud command of `words` for the resource with the full `name`."""
+    _, project, _, location, *resource = name.split("/")
+    return gcloud_command(*words, *resource[1:], f"--project={project}", f"--{place}={location}")
 
 
 def short_name(name: str) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command, short_name
+from closed_function.checks.reads import FULL_NAME, Cloud, resource_command, short_name
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer
 from closed_function.repository import Facts
+
+DESCRIBE = ("artifacts", "repositories", "describe")
 
 
 def check_upstreams(cloud: Cloud, facts: Facts) -> Iterator[Result]:
@@ -33,8 +35,7 @@ def remote_among(repositories: Mapping[str, Answer]) -> list[str]:
 
 def check_switch(cloud: Cloud, place: str) -> Result:
     _, project, _, location = place.split("/")
-    options = (f"--project={project}", f"--location={location}")
-    command = gcloud_command("artifacts", "vpcsc-config", "describe", *options)
+    command = resource_command(place, "artifacts", "vpcsc-config", "describe")
     check = Check(f"upstream access is allowed in {project}, {location}", command)
     answer = cloud.get(
         "artifactregistry",
@@ -55,7 +56,7 @@ def check_switch(cloud: Cloud, place: str) -> Result:
 
 def check_python_repository(name: str, answer: Answer, members: Mapping[str, Answer]) -> Result:
     """Check that the repository, or one of the `members` of a virtual one, has an upstream."""
-    check = Check("the Python repository leads to an upstream", describe_repository(name))
+    check = Check("the Python repository leads to an upstream", resource_command(name, *DESCRIBE))
     if answer.status == 404:
         return check.problem("not-in-index", f"The repository {name} does not exist.")
     if answer.why:
@@ -98,7 +99,7 @@ def check_docker_repository(cloud: Cloud, name: str) -> Result:
     claim = "the Docker repository takes images"
     if not FULL_NAME.fullmatch(name):
         return Check(claim).unknown("the hand-over names no Docker repository")
-    check = Check(claim, describe_repository(name))
+    check = Check(claim, resource_command(name, *DESCRIBE))
     answer = cloud.repository(name)
     kind, mode = answer.content.get("format"), answer.content.get("mode")
     if answer.status == 404:
@@ -112,9 +113,3 @@ def check_docker_repository(cloud: Cloud, name: str) -> Result:
     else:
         return check.ok(name)
     return check.problem("docker-repository-missing", seen)
-
-
-def describe_repository(name: str) -> str:
-    _, project, _, location, _, repository = name.split("/")
-    options = (f"--project={project}", f"--location={location}")
-    return gcloud_command("artifacts", "repositories", "describe", repository, *options)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command
+from closed_function.checks.reads import FULL_NAME, Cloud, resource_command
 from closed_function.checks.result import Check, Result
 
 
@@ -13,9 +13,7 @@ def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
         for claim in (runs, closed):
             yield Check(claim).unknown("the hand-over names no worker pool")
         return
-    _, project, _, location, _, pool = name.split("/")
-    options = (f"--region={location}", f"--project={project}")
-    command = gcloud_command("builds", "worker-pools", "describe", pool, *options)
+    command = resource_command(name, "builds", "worker-pools", "describe", place="region")
     running, private = Check(runs, command), Check(closed, command)
     answer = cloud.get(
         "cloudbuild",

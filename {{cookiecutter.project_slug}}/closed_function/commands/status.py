@@ -107,15 +107,15 @@ def lines_from_cloud(repository: Repository, facts: Facts, today: dt.date) -> li
         uploaded = stored_object(cloud, f"{project}-{facts.function}-source", archive)
         deployed = function.content.get("buildConfig", {})
         lines: dict[str, Callable[[], Result]] = {
-            "function": lambda: function_line(function, facts),
-            "revision": lambda: revision_line(function, today),
-            "source": lambda: source_line(cloud, function, uploaded, archive),
-            "runtime": lambda: runtime_line(deployed.get("runtime", facts.runtime), facts, today),
-            "upstreams": lambda: upstreams_line(cloud, place),
+            "function": lambda: function_line(function, facts)
         }
-        if not function.content:
-            del lines["revision"], lines["source"]
-        return {name: lambda line=line: [line()] for name, line in lines.items()}
+        if function.content:
+            lines["revision"] = lambda: revision_line(function, today)
+            lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
+        runtime = deployed.get("runtime", facts.runtime)
+        lines["runtime"] = lambda: runtime_line(runtime, facts, today)
+        lines["upstreams"] = lambda: upstreams_line(cloud, place)
+        return lines
 
     return run_checks(checks_of, session, READ_TIMEOUT)
 
@@ -242,13 +242,11 @@ def lock_changed() -> dt.datetime | str:
         shallow = git("rev-parse", "--is-shallow-repository")
     except OSError:
         return "of unknown age, because git is not installed"
-    if "not a git repository" in state.errors:
+    if "not a git repository" in state.errors or (state.status == 0 and not log.output.strip()):
         return "not in git"
     if state.status != 0:
         first_line = redact(state.errors).partition("\n")[0]
         return f"of unknown age, because git failed ({first_line})"
-    if not log.output.strip():
-        return "not in git"
     if state.output.strip():
         return "with changes that are not committed"
     if shallow.output.strip() == "true":

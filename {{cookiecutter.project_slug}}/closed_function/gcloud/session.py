@@ -215,8 +215,8 @@ def parse_answer(request: Request, host: str, status: int, body: bytes) -> Answe
         # Without a status: another server's 404 does not mean that the resource is missing.
         return Answer(
             {},
-            f"{status} came for {host}, but not from Google's API: a proxy or a private endpoint on "
-            "the way answers for it",
+            f"{status} came for {host}, but not from Google's API: a proxy or a private endpoint "
+            "on the way answers for it",
         )
     infos = [each for each in error.get("details") or [] if "ErrorInfo" in each.get("@type", "")]
     info = infos[0] if infos else {}
