@@ -603,6 +603,7 @@ def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:
     assert "Run `git init` and commit" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
     template_repository: Path, tmp_path: Path
 ) -> None:

@@ -288,18 +288,23 @@ def make_sbom(product: Baked, tools: Path) -> bytes:
 
 
 VALIDATE = """
-import sys
+import json, sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read())
-print(error or "valid")
+validator = JsonStrictValidator(SchemaVersion.V1_6)
+errors = [validator.validate_str(document) for document in json.load(sys.stdin)]
+print(json.dumps([str(error or "valid") for error in errors]))
 """
 
 
-def validity(sbom: bytes, tools: Path) -> str:
-    """`valid`, or what the schema of CycloneDX 1.6 has against `sbom`."""
+def validity(tools: Path, *documents: str) -> list[str]:
+    """Of each document `valid`, or what the schema of CycloneDX 1.6 has against it."""
     command = [str(tools / "python"), "-c", VALIDATE]
-    return subprocess.run(command, input=sbom, capture_output=True, check=True).stdout.decode()
+    done = subprocess.run(
+        command, input=json.dumps(documents).encode(), capture_output=True, check=True
+    )
+    found: list[str] = json.loads(done.stdout)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -342,13 +347,16 @@ def test_the_bill_of_materials_has_every_locked_package_with_its_hashes(
     assert (component["name"], component["version"]) == (project["name"], project["version"])
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_is_valid_and_an_altered_one_is_not(sbom: bytes, tools: Path) -> None:
-    assert validity(sbom, tools) == "valid\n"
     altered = json.loads(sbom)
     del altered["components"][0]["name"]
-    assert "'name' is a required property" in validity(json.dumps(altered).encode(), tools)
+    found = validity(tools, sbom.decode(), json.dumps(altered))
+    assert found[0] == "valid"
+    assert "'name' is a required property" in found[1]
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_is_the_same_wherever_and_whenever_it_is_made(
     sbom: bytes, tools: Path, tmp_path: Path
 ) -> None:
@@ -359,6 +367,7 @@ def test_the_bill_of_materials_is_the_same_wherever_and_whenever_it_is_made(
     assert "timestamp" not in content["metadata"]
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_follows_the_lock_and_keeps_no_credentials(
     sbom: bytes, http: Baked, tools: Path, tmp_path: Path
 ) -> None:

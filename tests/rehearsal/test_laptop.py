@@ -106,6 +106,7 @@ def test_who_asks_another_host_is_refused_and_noticed(product: Baked) -> None:
     assert (done.status, done.said("refused")) == (0, "example.com: 1")
 
 
+@pytest.mark.slow
 def test_who_goes_round_the_gate_reaches_nothing(product: Baked) -> None:
     need(" ".join(entrance()[0]) or None, "unshare, with the right to make a network namespace,")
     with socket.create_server(("127.0.0.1", 0)) as outside:
@@ -121,6 +122,7 @@ def test_who_goes_round_the_gate_reaches_nothing(product: Baked) -> None:
         assert "closed network: not enforced: switched off" in done.errors
 
 
+@pytest.mark.slow
 def test_the_status_and_what_is_read_and_printed_pass_through(product: Baked) -> None:
     done = laptop(product, "--", "sh", "-c", 'cat; echo "$1" >&2; exit 7', "x", "--", typed="words")
     assert (done.status, done.output) == (7, "words")
@@ -166,6 +168,7 @@ def test_bad_usage_is_one_line(product: Baked, tmp_path: Path) -> None:
         assert "Traceback" not in done.errors
 
 
+@pytest.mark.slow
 def test_a_laptop_that_breaks_is_no_verdict_on_the_command(product: Baked, tmp_path: Path) -> None:
     breaks = "import closed_network.clients as clients\n"
     breaks += "clients.Machine.make_home = lambda self, index: 1 / 0\n"
@@ -176,6 +179,7 @@ def test_a_laptop_that_breaks_is_no_verdict_on_the_command(product: Baked, tmp_p
     assert laptop(product, "--", "true").status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_command_leaves_nothing(
     request_to_end: signal.Signals, product: Baked, tmp_path: Path

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
+from unittest import mock
 
 from cookiecutter.main import cookiecutter
+from jinja2 import Environment
 
 from tests.support.template import TEMPLATE
 
@@ -37,6 +40,18 @@ class Baked:
         )
 
 
+COMPILE = Environment.compile
+COMPILED: dict[tuple[object, ...], CodeType] = {}
+
+
+def compile_once(environment: Environment, *arguments: str | None) -> CodeType:
+    """Compile each text of the template once: that takes most of a bake's time."""
+    key = (environment.lexer, *sorted(environment.extensions), *arguments)
+    if key not in COMPILED:
+        COMPILED[key] = COMPILE(environment, *arguments)  # type: ignore[call-overload]
+    return COMPILED[key]
+
+
 def bake(folder: Path, **answers: str | bool) -> Baked:
     """Bake with the engine itself, in this process and without hooks; any failure raises."""
     return bake_from(TEMPLATE, folder, **answers)
@@ -44,14 +59,15 @@ def bake(folder: Path, **answers: str | bool) -> Baked:
 
 def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
     """The same from a template that lies elsewhere."""
-    made = cookiecutter(
-        str(template),
-        no_input=True,
-        extra_context=answers,
-        output_dir=str(folder),
-        accept_hooks=False,
-        default_config=True,
-    )
+    with mock.patch.object(Environment, "compile", compile_once):
+        made = cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(folder),
+            accept_hooks=False,
+            default_config=True,
+        )
     return Baked(Path(made))
 
 
