@@ -113,8 +113,8 @@ def read_index(requirements: Path) -> Index:
     option = INDEX_OPTION.search(read_text(requirements))
     if not option:
         raise RepositoryError(
-            f"{requirements}: no --index-url line, so the build would ask the public index, which "
-            "a closed network does not reach; make its first line --index-url "
+            f"{requirements}: no --index-url line, so the build would use the public index, which "
+            "a closed network does not reach; set the first line to --index-url "
             "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"
         )
     index = INDEX_URL.fullmatch(option[1])
@@ -126,7 +126,7 @@ def read_index(requirements: Path) -> Index:
     if index["location"] not in SIGN_IN_LOCATIONS:
         raise RepositoryError(
             f"{requirements}: {index['location']} is not a location for which the build writes "
-            "pip's credentials, so pip would be answered 401; name a region of Artifact Registry"
+            "pip's credentials, so pip would get 401; use a region of Artifact Registry"
         )
     return Index(index["location"], index["project"], index["repository"])
 
@@ -147,7 +147,7 @@ def declared_runtime(pyproject: Path) -> str:
         found = None
     if not found:
         raise RepositoryError(
-            f"{pyproject}: no project.requires-python that names the runtime; pass --python 3.13"
+            f"{pyproject}: project.requires-python does not name the runtime; pass --python 3.13"
         )
     return found[0]
 
@@ -166,7 +166,7 @@ def entry_point(main: Path) -> str:
     ]
     if len(marked) != 1:
         raise RepositoryError(
-            f"{main}: {len(marked)} functions are marked as one by functions_framework; "
+            f"{main}: {len(marked)} functions have a decorator of functions_framework, not one; "
             "pass --target NAME"
         )
     return marked[0]

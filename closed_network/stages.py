@@ -41,8 +41,8 @@ from .repository import Index, Repository
 from .stand_in import API_HOST
 
 ONE_INDEX = (
-    "a closed build cannot reach; keep one --index-url line and no --extra-index-url or other "
-    "location in requirements.txt"
+    "a closed build cannot reach; keep one --index-url line in requirements.txt, without "
+    "--extra-index-url or another location"
 )
 PIP_TIMEOUT, TOOL_TIMEOUT, START_TIMEOUT = 900, 120, 60
 COMMUNITY = "rehearsal"
@@ -119,14 +119,14 @@ class Rehearsal:
             raise StageFailedError(f"the source cannot be copied: {error}") from None
         if outside := diagnosis.paths_outside(self.machine.source / "requirements.txt"):
             raise StageFailedError(
-                f"requirements.txt names {', '.join(outside)}, on this machine but not in the "
-                "function's folder, so the build does not have it"
+                f"requirements.txt names {', '.join(outside)}, which is not in the function's "
+                "folder, so the build does not have it"
             )
 
     # Stage 1
 
     def show_the_gate(self) -> None:
-        """The gate refuses what it must, counts it, and lets Artifact Registry through."""
+        """The gate refuses and counts other hosts, and lets Artifact Registry through."""
         with requests.Session() as session:
             session.trust_env = False
             session.proxies = {"http": self.machine.gate, "https": self.machine.gate}
@@ -143,7 +143,7 @@ class Rehearsal:
             policy = answer.json().get("vpcscPolicy") if answer.ok else None
             if policy != "DENY":
                 raise StageFailedError(f"the stand-in answered {answer.status_code}, not DENY")
-        self.report.proven("Artifact Registry is let through", "the switch is answered: DENY")
+        self.report.proven("Artifact Registry is reachable", "the stand-in answers DENY")
         if self.enclosed:
             if not namespace.has_no_way_out():
                 raise StageFailedError("the clients' network has a way around the gate")
@@ -152,7 +152,7 @@ class Rehearsal:
             )
         else:
             self.report.not_proven("there is no way around the gate", self.report.isolation)
-        self.controls = len(self.journal.read())  # what was asked so far is no finding
+        self.controls = len(self.journal.read())  # requests before this are not findings
 
     @property
     def switch_path(self) -> str:
@@ -173,7 +173,7 @@ class Rehearsal:
     # Stage 2
 
     def show_the_denial(self) -> None:
-        """With the switch at DENY the build's pip fails, and it is the stand-in that refused it."""
+        """With the switch at DENY the build's pip fails, because the stand-in refused it."""
         self.make_the_environment()
         outcome = self.install()
         self.refuse_other_hosts("pip", ONE_INDEX)
@@ -201,7 +201,7 @@ class Rehearsal:
         environment = self.machine.environment()
         made = self.run_client(command, environment, self.machine.folder, TOOL_TIMEOUT)
         if made.status != 0:
-            raise StageFailedError(f"no virtual environment could be made: {made.last_line}")
+            raise StageFailedError(f"the virtual environment cannot be created: {made.last_line}")
         self.machine.hide_the_machines_packages()
         pip = self.python(["-m", "pip", "--version"])
         name, number = [*pip.output.split(), "", ""][:2]
@@ -224,9 +224,9 @@ class Rehearsal:
         return outcome
 
     def refuse_other_hosts(self, asker: str, advice: str) -> None:
-        """Fail the stage when `asker` asked for anything but Artifact Registry."""
+        """Fail the stage if `asker` requested another host than Artifact Registry."""
         if asked := diagnosis.asked_elsewhere(self.seen()):
-            raise StageFailedError(f"{asker} asked {asked}, which {advice}")
+            raise StageFailedError(f"{asker} requested {asked}, which {advice}")
 
     # Stage 3
 
@@ -243,14 +243,14 @@ class Rehearsal:
         ]
         if [request.status for request in patched] != [200]:
             raise StageFailedError(
-                "the switch of the repository's project and location was not set"
+                "the switch of the repository's project and location was not set to ALLOW"
             )
         if not gcloud:
-            why = "gcloud is not installed here: the same request was sent without it"
+            why = "gcloud is not installed: the same request was sent without it"
             self.report.not_proven("the real gcloud sets the switch to ALLOW", why)
             return
         if "command/gcloud.artifacts.vpcsc-config.allow" not in patched[0].agent:
-            raise StageFailedError("the switch was set, but not by gcloud's own command")
+            raise StageFailedError("the switch was set, but not by the gcloud command")
         named = re.search(r"gcloud/([\d.]+)", patched[0].agent)
         self.report.versions["gcloud"] = named[1] if named else ""
         self.report.proven(
@@ -285,13 +285,13 @@ class Rehearsal:
     # Stage 4
 
     def show_the_build(self) -> None:
-        """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
+        """With the switch at ALLOW the same pip command succeeds from Artifact Registry alone."""
         outcome = self.install()
         self.refuse_other_hosts("pip", ONE_INDEX)
         if sources := diagnosis.source_distributions(self.seen()):
             raise StageFailedError(
-                f"{', '.join(sources)} is a source distribution, which the build would have to "
-                "compile, with build tools from an index; lock a version that has wheels"
+                f"{', '.join(sources)} is a source distribution, which the build cannot compile; "
+                "lock a version that has wheels"
             )
         if outcome.status != 0:
             why = diagnosis.why_pip_failed(outcome.output, self.seen(), self.interpreter.version)
@@ -311,8 +311,8 @@ class Rehearsal:
         installed = self.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
         if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
             raise StageFailedError(
-                f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
-                "the build will not find it; remove paths and --find-links from requirements.txt"
+                f"{', '.join(elsewhere)} came from this machine, not from Artifact Registry, so "
+                "the build does not find it; remove paths and --find-links from requirements.txt"
             )
         self.install_the_framework()
         checked = self.python(BUILD_CHECK)
@@ -334,7 +334,9 @@ class Rehearsal:
             file.package: file.version for file in files if file.package == "functions-framework"
         }
         if others := [file.file for file in files if file.in_lock is False]:
-            raise StageFailedError(f"the lock has no such hash for {', '.join(others)}")
+            raise StageFailedError(
+                f"the lock has no such hash for {', '.join(others)}; run `make lock`"
+            )
         if without := sum(file.in_lock is None for file in files):
             self.report.not_proven(
                 "the files are those of the lock",
@@ -344,7 +346,7 @@ class Rehearsal:
         else:
             self.report.proven(
                 "the files are those of the lock",
-                f"{len(files)} files, the sha256 of what was sent is in requirements.txt for each",
+                f"{len(files)} files; requirements.txt has the sha256 of each",
             )
 
     def install_the_framework(self) -> None:
@@ -355,7 +357,7 @@ class Rehearsal:
         asked = diagnosis.asked_elsewhere(self.seen()) or "another index"
         raise StageFailedError(
             "functions-framework is not in requirements.txt, so the build runs a second pip that "
-            f"does not see its index line and asks {asked}; add "
+            f"does not see its index line and requests {asked}; add "
             "functions-framework to requirements.in and run `make lock`"
         )
 
@@ -387,9 +389,9 @@ class Rehearsal:
     # Stage 5
 
     def show_the_function(self) -> None:
-        """What was installed serves the function, which answers every event."""
+        """The installed functions-framework serves the function, which answers every event."""
         if not self.repository.events:
-            self.report.not_proven("the function answers events", "there is no events/*.json")
+            self.report.not_proven("the function answers events", "there is no events/*.json file")
         snmptrapd = find_snmptrapd() if self.repository.sends_traps else None
         folder = self.machine.folder / "snmp"
         with (
@@ -405,8 +407,8 @@ class Rehearsal:
                 self.show_no_other_trap(traps)
         self.refuse_other_hosts("the function", "a closed network does not reach")
         if self.repository.sends_traps and not traps:
-            why = "snmptrapd is not installed here (Debian package snmptrapd)"
-            self.report.not_proven("the trap says what the event says", why)
+            why = "snmptrapd is not installed (Debian package snmptrapd)"
+            self.report.not_proven("the trap has the event's values", why)
 
     def kept(self, traps: Receiver | None) -> AbstractContextManager[object]:
         """Keep for the report how the receiver of traps was started."""
@@ -457,7 +459,7 @@ class Rehearsal:
                 answer = session.post(url, data=body, headers={"Content-Type": kind}, timeout=60)
             except requests.exceptions.RequestException as error:
                 raise StageFailedError(
-                    f"{event.name}: the function gave no answer ({error})"
+                    f"{event.name}: the function did not answer ({error})"
                 ) from None
         if not answer.ok:
             why = last_message((self.machine.folder / "function.log").read_text("utf-8", "replace"))
@@ -476,7 +478,7 @@ class Rehearsal:
         if differing := differences(received[-1], expected):
             raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
         self.report.proven(
-            "the trap says what the event says",
+            "the trap has the event's values",
             f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
         )
 
