@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class PoisonMessageError(ValueError):
-    """A message that no redelivery can mend; the text is the reason."""
+    """A message that redelivery cannot fix; the text is the reason."""
 
 
 def process(message: dict[str, Any]) -> None:
-    """Do the work of one message: this is the place for your code; now it logs the keys.
+    """Process one message: replace this sample, which logs the keys.
 
-    `message` is the JSON object that was published. Return when the work is done, and bear with
-    the same message again: a message can be delivered twice. Raise PoisonMessageError to drop a
-    message for good; any other exception makes Pub/Sub deliver it again.
+    `message` is the JSON object that was published. Return when the work is done, and accept the
+    same message again: a message can be delivered twice. Raise PoisonMessageError to drop it;
+    any other exception makes Pub/Sub deliver it again.
     """
     log("INFO", "Message received", keys=sorted(message))
 
@@ -49,9 +49,9 @@ def handle_message(event: CloudEvent) -> None:
 
 @functions_framework.errorhandler(400)  # type: ignore[untyped-decorator]
 def drop_message_without_data(refusal: HTTPException) -> ResponseReturnValue:
-    """Acknowledge a pushed message that has attributes alone; any other refusal stands.
+    """Acknowledge a pushed message that has only attributes; keep any other refusal.
 
-    The framework takes it for no event. Refused, it would be delivered again and again.
+    The framework refuses it as no event, and Pub/Sub would deliver it again and again.
     """
     body = flask.request.get_json(silent=True)
     message = body.get("message") if isinstance(body, dict) else None
@@ -79,6 +79,6 @@ def decode(event: CloudEvent) -> dict[str, Any]:
         reason = f"the data is not JSON: {error}"
         raise PoisonMessageError(reason) from error
     if not isinstance(message, dict):
-        reason = "the data is JSON, but no object"
+        reason = "the data is JSON, but not an object"
         raise PoisonMessageError(reason)
     return message
