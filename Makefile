@@ -46,8 +46,8 @@ hooks: $(TOOLS_READY) ## let Git run `make lint` at each commit
 
 types: environments $(FUNCTIONS_READY) ## check the types, those of functions and products with their own packages
 	$(BIN)/mypy
-	$(foreach kind,$(KINDS),$(PRODUCT_MYPY) templates/$(kind) &&) true
-	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+	$(foreach folder,$(KINDS) shared,$(PRODUCT_MYPY) templates/$(folder) &&) true
+	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/framework_client.py
 
 scan: $(READY) $(SCAN_READY) ## scan the Terraform of every kind and platform for what is unsafe or unused (needs tflint)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
@@ -72,14 +72,12 @@ schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ..
 stubs: $(READY) ## write the product's stubs, which include templates/KIND/
 	$(BIN)/python scripts/write_stubs.py
 
-docs: $(READY) ## write the generated pages and pictures of docs/, and answers.schema.json
+docs: $(READY) ## write docs/troubleshooting.md, docs/demo.svg, and answers.schema.json
 	$(BIN)/python scripts/troubleshooting.py
 	$(BIN)/python scripts/answers_schema.py
-	$(BIN)/python -m scripts.scale
-	$(BIN)/python -m scripts.architecture
 	$(BIN)/python -m scripts.demo
 
-bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run
+bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run (BENCH_TEMPLATES="DIR ...": bake these, too)
 	$(BIN)/python -m bench
 
 environments: $(READY) $(TOOLS_READY)

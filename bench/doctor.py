@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.google_stand_in import TOKEN, serve
+from tests.support.google_stand_in import TOKEN, serve
 
 from .pairs import TEMPLATE, Row, commands_in_turn, in_turn, seconds
 
-LOG = TEMPLATE / "tests" / "logs" / "healthy.pip-verbose.log"
+LOG = TEMPLATE / "tests/doctor/logs/healthy.pip-verbose.log"
 LOG_SIZE = 10_000_000
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from closed_function.command_line import Parser, escape_unprintable
+from closed_function.command_line import Parser, escape_unprintable, write_for_environment
 from closed_function.errors import CommandError, ExitStatus
 
 # Each command with its module in commands/ and what it does.
@@ -19,7 +19,7 @@ COMMANDS = {
     "describe": ("switch", "say which of the two holds"),
     "plan": ("apply", "show what Terraform would change in a stack"),
     "apply": ("apply", "make or change a stack"),
-    "destroy": ("apply", "remove a stack, and say what stays"),
+    "destroy": ("destroy", "remove a stack, and say what stays"),
     "accounts": ("accounts", "make the function's accounts alone"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
     "format": ("format", "bring the stacks' files into Terraform's format"),
@@ -51,6 +51,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     escape_unprintable()
     options = parse(sys.argv[1:])
+    if environment := getattr(options, "env", None):
+        write_for_environment(environment)
     try:
         status = int(options.module.run(options))
         if sys.stdout:

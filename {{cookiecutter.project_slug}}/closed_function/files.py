@@ -1,6 +1,7 @@
 """Read files that may be missing or broken."""
 
 import json
+import tempfile
 from pathlib import Path
 
 
@@ -25,6 +26,22 @@ def read_object(path: Path) -> tuple[dict[str, object], str]:
     except (OSError, ValueError, RecursionError):
         return {}, read_text(path)[1] or "is not JSON"
     return (content, "") if isinstance(content, dict) else ({}, "is not a JSON object")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step, so that a failure leaves what was there."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.close()
+            temporary.chmod(path.stat().st_mode if path.is_file() else 0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
 
 
 def as_mapping(value: object) -> dict[str, object]:

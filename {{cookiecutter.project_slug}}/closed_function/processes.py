@@ -95,13 +95,12 @@ def run_to_end(
     folder: Path,
     environment: Mapping[str, str],
     *,
-    typed: str | None = None,
     capture: Sequence[str] = (),
 ) -> tuple[subprocess.CompletedProcess[str], bool]:
     """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
 
-    Its input is `typed` if given; of stdout and stderr those in `capture` are kept. Returns how it
-    ended, and whether Ctrl-C was pressed meanwhile, which does not interrupt this program then.
+    Of stdout and stderr those in `capture` are kept. Returns how it ended, and whether Ctrl-C was
+    pressed meanwhile, which does not interrupt this program then.
     """
     pipes = dict.fromkeys(capture, subprocess.PIPE)
     with (
@@ -110,7 +109,6 @@ def run_to_end(
             command,
             cwd=folder,
             env=dict(environment),
-            stdin=None if typed is None else subprocess.PIPE,
             stdout=pipes.get("stdout"),
             stderr=pipes.get("stderr"),
             encoding="utf-8",
@@ -119,5 +117,5 @@ def run_to_end(
     ):
         if came:  # before the command was there to get it
             process.terminate()
-        output, errors = process.communicate(typed)
+        output, errors = process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(came)

@@ -1,9 +1,9 @@
 """What the files of this repository say about the function and its platform."""
 
-import re
 from typing import NamedTuple
 
-from closed_function.files import as_mapping, as_text, read_object, read_text, text_at
+from closed_function.errors import CommandError
+from closed_function.files import as_mapping, as_text, read_object, text_at
 from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
@@ -14,15 +14,16 @@ from closed_function.paths import (
     hand_over_file,
 )
 from closed_function.runtimes import DEFAULT_RUNTIME
+from closed_function.settings import read_settings
 
 PLACEHOLDER = "my-project-id"
-PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 class Facts(NamedTuple):
     """What the files of this repository say; a text is empty where they do not say it.
 
-    `docker_repository` and `worker_pool` are full names (projects/…); `access_policy` is a number.
+    `docker_repository`, `worker_pool` and `alert_topic` are full names (projects/…);
+    `access_policy` is a number; `secrets` are names with their versions, each pair once.
     """
 
     project: str = ""
@@ -37,11 +38,15 @@ class Facts(NamedTuple):
     runtime: str = ""
     entry_point: str = ""
     access_policy: str = ""
+    runtime_account: str = ""
+    secrets: tuple[tuple[str, str], ...] = ()
+    alert_topic: str = ""
 
     def placeholders(self) -> dict[str, str]:
         """Return the values that fill the commands of the catalogue."""
-        names = ("project", "location", "repository", "build_account", "function_project")
-        values = {name: getattr(self, name) for name in (*names, "function")}
+        names = "project location repository build_account function_project function"
+        names += " runtime_account alert_topic"
+        values = {name: getattr(self, name) for name in names.split()}
         values["docker_repository"] = self.docker_repository.rpartition("/")[2]
         values["pool"] = self.worker_pool.rpartition("/")[2]
         return values
@@ -55,16 +60,22 @@ class Repository:
     """
 
     def __init__(self, environment: str | None) -> None:
+        self.environment = environment
         handed = hand_over_file(environment)
         self.hand_over = handed if handed.is_file() else HAND_OVER
-        self.settings, self.settings_unread = read_object(FUNCTION_SETTINGS)
+        self.settings: dict[str, object] = {}
+        self.settings_unread = ""
+        self.settings_files = [FUNCTION_SETTINGS]
+        if environment:
+            self.settings_files.append(environment_settings("function", environment))
+        try:
+            self.settings = read_settings("function", environment)
+        except CommandError as error:
+            self.settings_unread = str(error)
         handed_over, self.hand_over_unread = read_object(self.hand_over)
         self.platform = as_mapping(handed_over.get("platform"))
         self.function = as_mapping(self.settings.get("function"))
         self.function_project = text_at(self.settings, "project_id")
-        if environment:
-            own = PROJECT_ID.search(read_text(environment_settings("function", environment))[0])
-            self.function_project = own[1] if own else self.function_project
         self.index: Index | None = None
         self.index_error = ""
         try:
@@ -84,6 +95,8 @@ class Repository:
             runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
             entry_point=text_at(function, "entry_point"),
             access_policy=text_at(policy, "access_policy.id"),
+            secrets=self.secrets(),
+            alert_topic=self.alert_topic(),
         )
         if self.index:
             facts = facts._replace(**self.index._asdict())
@@ -93,13 +106,30 @@ class Repository:
                 location=text_at(platform, "region"),
                 repository=text_at(platform, "python_repository").rpartition("/")[2],
             )
+        accounts = f"{facts.function}-{{}}@{facts.function_project}.iam.gserviceaccount.com"
+        facts = facts._replace(runtime_account=accounts.format("runtime"))
         own = function.get("own_build_service_account") is True
         elsewhere = bool(facts.project) and facts.project != facts.function_project
         if own or elsewhere:
-            account = f"{facts.function}-build@{facts.function_project}.iam.gserviceaccount.com"
-            facts = facts._replace(build_account=account, own_build_account=True)
+            facts = facts._replace(build_account=accounts.format("build"), own_build_account=True)
         if elsewhere:
             place = f"projects/{facts.function_project}/locations/{text_at(platform, 'region')}"
             docker = f"{place}/repositories/{facts.function}"
             facts = facts._replace(docker_repository=docker)
         return facts
+
+    def secrets(self) -> tuple[tuple[str, str], ...]:
+        """Return the secrets that the function reads, with their versions."""
+        used = [
+            (text_at(each, "secret"), text_at(each, "version") or "latest")
+            for name in ("secret_environment", "secret_volumes")
+            for each in as_mapping(self.function.get(name)).values()
+        ]
+        return tuple(dict.fromkeys(used))
+
+    def alert_topic(self) -> str:
+        """Return the topic that Cloud Monitoring publishes to, empty for other triggers."""
+        if text_at(self.settings, "trigger.kind") != "alert":
+            return ""
+        own = f"projects/{self.function_project}/topics/{text_at(self.function, 'name')}"
+        return text_at(self.settings, "trigger.topic") or own

@@ -2,32 +2,32 @@
 
 import argparse
 import contextlib
-import difflib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from closed_function.declarations import Declaration
 from closed_function.errors import CommandError, ExitStatus
+from closed_function.files import replace_text
 from closed_function.paths import (
     DEFAULT_ENVIRONMENT,
-    ENVIRONMENT,
     HAND_OVER,
     ROOT,
     SETTINGS,
     STACKS,
     TERRAFORM,
     environment_settings,
+    environments,
     hand_over_file,
 )
 from closed_function.processes import run_to_end
 from closed_function.repository import PLACEHOLDER
+from closed_function.settings import declarations, read_settings, setting
+from closed_function.tfvars import convert_tfvars
 
 # What makes the names of all that a stack makes: two environments must differ in one of them.
 NAMED_BY = {
@@ -62,7 +62,7 @@ class Stack:
             )
 
     def run(
-        self, *arguments: str, typed: str | None = None, capture: Sequence[str] = ()
+        self, *arguments: str, capture: Sequence[str] = ()
     ) -> tuple[subprocess.CompletedProcess[str], bool]:
         """Run the program in this stack's folder; say how it ended and whether Ctrl-C came.
 
@@ -73,9 +73,7 @@ class Stack:
         # `init` refuses a workspace that does not exist yet; the other commands make it.
         workspace = self.environment if arguments[0] != "init" else None
         environment["TF_WORKSPACE"] = workspace or DEFAULT_ENVIRONMENT
-        return run_to_end(
-            [self.program, *arguments], self.folder, environment, typed=typed, capture=capture
-        )
+        return run_to_end([self.program, *arguments], self.folder, environment, capture=capture)
 
     def call(
         self, *arguments: str, capture: Sequence[str] = ()
@@ -119,107 +117,58 @@ class Stack:
         A misspelt setting and another environment's names are refused and, for a command that
         `changes` anything, the placeholder.
         """
-        options = self.variables()
-        with alone(self.folder):
-            self.call("init", "-input=false")
-        given = self.settings()
-        values = self.values(options, {*given, *self.naming()})
-        for path, known in misspelt(given, values):
-            near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}."
-            raise CommandError(f"terraform/{self.name}/{SETTINGS}: there is no {path}; {hint}")
-        if values["project_id"] != PLACEHOLDER:
-            self.refuse_names_of_others(values)
+        if self.environment:
+            convert_tfvars(self.program, self.name, self.environment)
+        settings = self.settings()
+        declared = declarations(self.name)
+        missing = [
+            name
+            for name, known in (declared.fields or {}).items()
+            if known.required and name != "platform" and settings.get(name) is None
+        ]
+        if missing:
+            file = (self.folder / SETTINGS).relative_to(ROOT)
+            raise CommandError(f"{file}: {missing[0]} has no value; variables.tf explains it.")
+        if settings["project_id"] != PLACEHOLDER:
+            self.refuse_names_of_others(settings, declared)
         elif changes:
             raise CommandError(
                 f"project_id is still {PLACEHOLDER}, which is nobody's project: generate the "
                 "repository again with your own, which stands in more than one file."
             )
-        return options
+        with alone(self.folder):
+            self.call("init", "-input=false")
+        return self.variables(settings)
 
     def settings(self) -> dict[str, object]:
-        """Return what the user's settings say, whose names are all of variables."""
-        file = self.folder / SETTINGS
-        try:
-            given = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise CommandError(f"{file.relative_to(ROOT)} is not JSON: {error}") from None
-        variables = (self.folder / "variables.tf").read_text(encoding="utf-8")
-        declared = dict.fromkeys(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
-        for path, known in misspelt(given, declared):
-            raise CommandError(
-                f"{file.relative_to(ROOT)}: there is no {path}; it has {', '.join(sorted(known))}."
-            )
-        return dict(given)
+        """Return the settings as this environment has them."""
+        return read_settings(self.name, self.environment)
 
-    def values(self, options: Sequence[str], names: set[str]) -> dict[str, Any]:
-        """Return the values of variables as the stack has them: with all attributes and no others.
-
-        What a validation refuses is among them: Terraform itself says so with the next plan.
-        """
-        listed = sorted(names)
-        pairs = ", ".join(f"{name} = try(nonsensitive(var.{name}), var.{name})" for name in listed)
-        typed = "jsonencode({" + pairs + "})\n"
-        with tempfile.TemporaryDirectory() as scratch:
-            # Else it takes the lock of the default workspace's local state, whatever its own is.
-            state = f"-state={scratch}/none.tfstate"
-            asked, interrupted = self.run(
-                "console", state, *options, typed=typed, capture=["stdout", "stderr"]
-            )
-        if interrupted:
-            raise KeyboardInterrupt
-        try:
-            # After warnings.
-            values: dict[str, Any] = json.loads(json.loads(asked.stdout.strip().split("\n")[-1]))
-        except (ValueError, TypeError):
-            print(asked.stderr, file=sys.stderr)
-            why = f"one of {', '.join(listed)} has no value"
-            if "Error: " in asked.stderr:
-                why = "the reason stands above"
-            raise CommandError(
-                f"The settings of terraform/{self.name} cannot be read: {why}.",
-                asked.returncode or 2,
-            ) from None
-        return values
-
-    def naming(self) -> set[str]:
-        """Return the variables that NAMED_BY speaks of."""
-        return {path.partition(".")[0] for path in NAMED_BY[self.name]}
-
-    def refuse_names_of_others(self, values: dict[str, Any]) -> None:
+    def refuse_names_of_others(self, settings: dict[str, object], declared: Declaration) -> None:
         """Refuse what another environment is named by: each would take away what the other made.
 
         The default environment counts once it has made something: a repository may use none but
         named ones.
         """
-        own = names_in(values, self.name)
-        files = (self.folder / "environments").glob("*.tfvars")
-        named = sorted(
-            file.stem
-            for file in files
-            if ENVIRONMENT.fullmatch(file.stem) and file.stem != DEFAULT_ENVIRONMENT
-        )
+        own = names_in(settings, declared, self.name)
+        named = environments(self.name)
         for other in [None, *named] if named else []:
-            stack = Stack(self.name, other)
             if (
                 other == self.environment
-                or names_in(self.values(stack.variables(), self.naming()), self.name) != own
-                or (other is None and not stack.has_resources())
+                or names_in(read_settings(self.name, other), declared, self.name) != own
+                or (other is None and not Stack(self.name, None).has_resources())
             ):
                 continue
             names = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
             environment = self.environment or str(other)
-            example = f'project_id = "{own["project_id"]}-{environment}"'
+            example: dict[str, object] = {"project_id": f"{own['project_id']}-{environment}"}
             if self.name == "function":
-                name = f'name = "{own["function.name"]}-{environment}"'
-                example = "function = { " + name + ", … }"
+                example = {"function": {"name": f"{own['function.name']}-{environment}"}}
             raise CommandError(
                 f"{self.environment or 'The default environment'} and "
                 f"{other or 'the default environment'} would make the same things ({names}): set "
                 f"another in {environment_settings(self.name, environment).relative_to(ROOT)}, "
-                f"such as {example}."
+                f"such as {json.dumps(example)}."
             )
 
     def has_resources(self) -> bool:
@@ -227,14 +176,19 @@ class Stack:
         state = json.loads(self.state() or "{}")
         return any(each["mode"] == "managed" for each in state.get("resources", []))
 
-    def variables(self) -> list[str]:
-        """Return the options that name the environment's files, the hand-over first."""
+    def variables(self, settings: dict[str, object]) -> list[str]:
+        """Return the options that name the environment's files, the hand-over first.
+
+        Terraform replaces the whole value of a variable that two files name, so it gets the merged
+        settings: they are written where it keeps what it has installed, which Git ignores.
+        """
         if self.environment is None:
             return []
         handed = hand_over_file(self.environment)
-        settings = environment_settings(self.name, self.environment)
+        merged = self.folder / ".terraform" / f"{self.environment}.tfvars.json"
+        replace_text(merged, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
         files = [handed] if self.name == "function" and handed.is_file() else []
-        return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, settings]]
+        return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, merged]]
 
     def output(self, name: str) -> object:
         """Return the value of an output; None also when Terraform keeps none because it is null."""
@@ -245,13 +199,9 @@ class Stack:
         )
 
 
-def names_in(values: dict[str, Any], stack: str) -> dict[str, object]:
+def names_in(settings: dict[str, object], declared: Declaration, stack: str) -> dict[str, object]:
     """Return the values that NAMED_BY speaks of, by path."""
-    found: dict[str, object] = {}
-    for path in NAMED_BY[stack]:
-        name, _, attribute = path.partition(".")
-        found[path] = (values[name] or {}).get(attribute) if attribute else values[name]
-    return found
+    return {path: setting(settings, declared, path) for path in NAMED_BY[stack]}
 
 
 @contextlib.contextmanager
@@ -271,20 +221,6 @@ def alone(folder: Path) -> Iterator[None]:
             print(f"Waiting for another command's init of terraform/{folder.name}.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def misspelt(given: object, known: object, path: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Yield the path of each name in `given` that `known` lacks, and the names that it has."""
-    if isinstance(given, list) and isinstance(known, list):
-        for item, its in zip(given, known, strict=False):
-            yield from misspelt(item, its, path)
-    if not isinstance(given, dict) or not isinstance(known, dict):
-        return
-    for name, value in given.items():
-        if name not in known:
-            yield f"{path}{name}", set(known)
-        else:
-            yield from misspelt(value, known[name], f"{path}{name}.")
 
 
 def own_stacks() -> list[str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from closed_function.checks.alerts import check_alerts
 from closed_function.checks.build_account import check_build_account
 from closed_function.checks.perimeters import check_perimeters
 from closed_function.checks.projects import check_apis, check_caller, check_project
 from closed_function.checks.reads import UNKNOWN_FORM, Cloud, settle
 from closed_function.checks.repositories import check_docker_repository, check_upstreams
 from closed_function.checks.result import UNKNOWN, Result
+from closed_function.checks.secrets import check_secrets
 from closed_function.checks.worker_pool import check_worker_pool
 from closed_function.gcloud.session import Session
 from closed_function.redaction import redact
@@ -39,6 +41,8 @@ def judge(facts: Facts, cloud: Cloud) -> Iterator[Result]:
         ],
         "the build account has its roles": lambda: check_build_account(cloud, facts),
         "the worker pool is ready": lambda: check_worker_pool(cloud, facts.worker_pool),
+        "the function may read its secrets": lambda: check_secrets(cloud, facts),
+        "an alert policy uses the notification channel": lambda: check_alerts(cloud, facts),
     }
     for claim, judgement in checks.items():
         try:

@@ -15,7 +15,8 @@ CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 def check_conflicts(repository: Repository) -> Result:
     claim = "no file has the marks of a merge conflict"
-    for file in (REQUIREMENTS, REQUIREMENTS_IN, MAIN, FUNCTION_SETTINGS, repository.hand_over):
+    settings = repository.settings_files
+    for file in (REQUIREMENTS, REQUIREMENTS_IN, MAIN, *settings, repository.hand_over):
         content, _ = read_text(file)
         if mark := CONFLICT.search(content):
             line = 1 + content.count("\n", 0, mark.start())
@@ -28,17 +29,17 @@ def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator
     """Check that the function's settings can be read, name real projects and a known runtime."""
     claim, named = "the function's settings can be read", "the projects are named"
     runtime = "the Python runtime is supported"
+    files = " ".join(str(relative(file)) for file in repository.settings_files)
     why = repository.settings_unread
     if not why and not (facts.function_project and facts.entry_point):
         missing = "function.entry_point" if facts.function_project else "project_id"
-        why = f"does not name {missing}"
+        why = f"{relative(FUNCTION_SETTINGS)} does not name {missing}."
     if why:
-        file = relative(FUNCTION_SETTINGS)
-        yield Result(claim, PROBLEM, f"{file} {why}.", f"cat {file}", "settings-unreadable")
+        yield Result(claim, PROBLEM, why, f"cat {files}", "settings-unreadable")
         for other in (named, runtime):
             yield Result(other, UNKNOWN, "the function's settings cannot be read", optional=True)
         return
-    yield Result(claim, OK, str(relative(FUNCTION_SETTINGS)))
+    yield Result(claim, OK, files)
     projects = {"gcp_project_id": facts.function_project, "platform_project_id": facts.project}
     unnamed = [question for question, project in projects.items() if project == PLACEHOLDER]
     if unnamed:

@@ -8,6 +8,7 @@ import json
 
 from closed_function.command_line import add_environment, add_yes
 from closed_function.errors import ExitStatus
+from closed_function.files import text_at
 from closed_function.paths import SETTINGS
 from closed_function.stack import Stack, approval_options, changes_made
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     targets.append("-target=google_project_service_identity.agents")
     targets.append("-target=data.google_storage_project_service_account.agent")
     variables = stack.prepare()
-    if stack.values(variables, {"trigger"})["trigger"].get("topic"):
+    if text_at(stack.settings(), "trigger.topic"):
         # Cloud Monitoring's agent comes into being with the first channel.
         targets.append("-target=google_monitoring_notification_channel.alert")
     stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))

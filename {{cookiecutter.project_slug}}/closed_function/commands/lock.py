@@ -20,6 +20,7 @@ from pathlib import Path
 
 from closed_function.command_line import add_environment
 from closed_function.errors import CommandError, ExitStatus
+from closed_function.files import replace_text
 from closed_function.index import RequirementsError, parse_index
 from closed_function.paths import LOCK_FOLDERS, ROOT, environment_settings, hand_over_file
 from closed_function.pip_settings import uv_environment
@@ -190,9 +191,7 @@ def replace(path: Path, text: str) -> bool:
     """
     if path.is_file() and path.read_bytes() == text.encode():
         return False
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    replace_text(path, text)
     return True
 
 

@@ -104,14 +104,7 @@ def ask(repository: Repository, facts: Facts, today: dt.date) -> list[Result]:
 def judge(cloud: Cloud, facts: Facts, archive: str, today: dt.date) -> Iterator[Result]:
     """Yield what each line says of what has been read."""
     project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
-    function = cloud.get(
-        "cloudfunctions",
-        f"v2/projects/{quote(project)}/locations/{facts.location}"
-        f"/functions/{quote(facts.function)}",
-        f"the function {facts.function} of {project} in {facts.location}",
-        "cloudfunctions.functions.get",
-        expects="name",
-    )
+    function = cloud.function(facts)
     uploaded = stored(cloud, f"{project}-{facts.function}-source", archive)
     deployed = function.content.get("buildConfig", {})
     lines: dict[str, Callable[[], Result]] = {"function": lambda: function_line(function, facts)}

@@ -15,6 +15,12 @@ variable "platform" {
     python_index_url      = string               # the same repository, as pip's index
     build_service_account = string               # e-mail
     reserved_ranges       = optional(string, "") # in the network, separated by commas
+    # Destinations of functions besides Google's APIs; null: any. `make doctor` compares it.
+    egress_allowances = optional(map(object({
+      ranges   = list(string)
+      protocol = string
+      ports    = optional(list(string), [])
+    })))
     # What Google's service agents may do, by project ID.
     service_agents = optional(map(object({
       storage_triggers = optional(bool, false)

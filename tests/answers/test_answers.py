@@ -1,0 +1,267 @@
+"""Answers: good ones survive, bad ones are refused in one go and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cookiecutter.utils import create_env_with_context
+
+from tests.support.answers import BAD
+from tests.support.baking import bake, bare_environment, cli
+from tests.support.machine import need
+from tests.support.template import QUESTION_NAMES, QUESTIONS, TEMPLATE
+
+
+def typed_answers(**answers: str) -> str:
+    assert set(answers) <= set(QUESTION_NAMES)
+    return "".join(answers.get(name, "") + "\n" for name in QUESTION_NAMES)
+
+
+def run_pre_gen_hook(
+    folder: Path, answers: Mapping[str, object]
+) -> subprocess.CompletedProcess[str]:
+    """Render the hook as the engine does, with `answers` over good ones, and run it in `folder`."""
+    good: dict[str, object] = {
+        "project_name": "A name",
+        "project_slug": "fixed",
+        "description": "A sentence.",
+        "gcp_project_id": "my-project-id",
+        "platform_project_id": "my-project-id",
+        "region": "asia-northeast1",
+        "python_repository": "ar-buildpython",
+        "access_policy_id": "",
+        "function_kind": "http",
+        "python_version": "3.13",
+        "platform": "create",
+        "ci": "none",
+        "allow_upstreams": True,
+        "_regions": QUESTIONS["_regions"],
+        "_multi_regions": QUESTIONS["_multi_regions"],
+        "_jinja2_env_vars": QUESTIONS["_jinja2_env_vars"],
+    }
+    context = {"cookiecutter": good | dict(answers)}
+    source = (TEMPLATE / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
+    hook = folder / "hook.py"
+    text = create_env_with_context(context).from_string(source).render(**context)
+    hook.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, str(hook)],
+        cwd=folder,
+        env=bare_environment(folder),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def assert_refused(folder: Path, done: subprocess.CompletedProcess[str], *fields: str) -> None:
+    """The bake failed with one line for each of `fields`, and nothing of it is left in `folder`."""
+    errors = done.stderr
+    assert done.returncode != 0
+    for field in fields:
+        lines = [line for line in errors.splitlines() if line.startswith(f"{field}: ")]
+        assert len(lines) == 1, errors
+        assert "is refused" in lines[0]
+        assert "for example" in lines[0]
+    problems = [line for line in errors.splitlines() if " is refused: " in line]
+    assert len(problems) == len(fields), errors
+    assert list((folder / "out").iterdir()) == []
+    assert {path.name for path in folder.iterdir()} <= {"out", "tmp", ".cookiecutter_replay"}
+
+
+BAD_ANSWERS = pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param(field, *case.values, id=f"{field}: {case.id}")
+        for field, cases in BAD.items()
+        for case in cases
+    ],
+)
+
+
+@BAD_ANSWERS
+def test_the_hook_refuses_a_bad_answer_with_one_line(
+    field: str, value: str, tmp_path: Path
+) -> None:
+    good = run_pre_gen_hook(tmp_path, {})
+    assert (good.returncode, good.stderr) == (0, "")
+    done = run_pre_gen_hook(tmp_path, {field: value})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if " is refused: " in line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"{field}: ")
+    assert "for example" in lines[0]
+    assert not list(tmp_path.rglob("*MARK*"))
+
+
+@pytest.mark.slow
+@BAD_ANSWERS
+def test_a_bad_answer_is_refused_with_one_line_and_leaves_nothing(
+    field: str, value: str, tmp_path: Path
+) -> None:
+    # A value that the other questions' defaults derive from must not make them fail as well.
+    fixed = {"project_slug": "fixed", "platform_project_id": "my-project-id"} | {field: value}
+    done = cli(tmp_path, *(f"{name}={text}" for name, text in fixed.items()))
+    assert_refused(tmp_path, done, field)
+    assert not list(tmp_path.rglob("*MARK*"))
+
+
+def test_a_near_miss_of_a_region_gets_the_right_one_suggested(tmp_path: Path) -> None:
+    done = cli(tmp_path, "region=asia-notheast1")
+    assert_refused(tmp_path, done, "region")
+    assert "did you mean asia-northeast1?" in done.stderr
+
+
+def test_every_problem_is_reported_in_one_go(tmp_path: Path) -> None:
+    bad = {
+        "project_name": 'a"b',
+        "project_slug": "Bad",
+        "description": "a\\b",
+        "gcp_project_id": "x",
+        "platform_project_id": "Y",
+        "region": "moon",
+        "python_repository": "a/b",
+        "access_policy_id": "accessPolicies/1",
+    }
+    done = cli(tmp_path, *(f"{name}={value}" for name, value in bad.items()))
+    assert_refused(tmp_path, done, *bad)
+
+
+def test_a_refusal_says_how_to_keep_the_other_answers(tmp_path: Path) -> None:
+    done = cli(tmp_path, "region=us")
+    (hint,) = [line for line in done.stderr.splitlines() if "--replay-file" in line]
+    saved = Path(hint.split()[-2].replace("~", str(tmp_path)))
+    answers = json.loads(saved.read_text(encoding="utf-8"))
+    answers["cookiecutter"]["region"] = "us-central1"
+    saved.write_text(json.dumps(answers), encoding="utf-8")
+    again = cli(tmp_path, "--replay-file", str(saved))
+    assert again.returncode != 0  # the engine does not take --no-input with a replay
+    again = cli(tmp_path, "--replay-file", str(saved), typed="")
+    assert again.returncode == 0, again.stderr
+    text = (tmp_path / "out/alert-to-snmp/function/requirements.txt").read_text(encoding="utf-8")
+    assert text.startswith("--index-url https://us-central1-python.pkg.dev/")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["{{ 7*7 }}", "{% raw %}", "{# comment #}", "${x}", "%{ if }"])
+@pytest.mark.parametrize("field", ["project_name", "description"])
+def test_a_template_mark_that_is_typed_is_refused_and_not_evaluated(
+    field: str, mark: str, tmp_path: Path
+) -> None:
+    answers = {"project_slug": "fixed"} | {field: mark}
+    done = cli(tmp_path, typed=typed_answers(**answers))
+    assert_refused(tmp_path, done, field)
+    assert "'49'" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        pytest.param("../x", id="beside the output directory"),
+        pytest.param("../new/x", id="in a new folder beside it"),
+        pytest.param("a/b/c", id="nested"),
+        pytest.param("ABSOLUTE/new/x", id="absolute"),
+    ],
+)
+def test_a_slug_with_separators_leaves_no_folder_anywhere(slug: str, tmp_path: Path) -> None:
+    slug = slug.replace("ABSOLUTE", str(tmp_path / "elsewhere"))
+    done = cli(tmp_path, f"project_slug={slug}")
+    assert_refused(tmp_path, done, "project_slug")
+
+
+@pytest.mark.parametrize(
+    "slug", ["x/..", "x/../precious", "../out/x/../precious", ".../../precious"]
+)
+def test_a_slug_that_winds_back_to_an_existing_folder_cannot_delete_it(
+    slug: str, tmp_path: Path
+) -> None:
+    precious = tmp_path / "out" / "precious" / "file"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("kept", encoding="utf-8")
+    done = cli(tmp_path, f"project_slug={slug}")
+    assert done.returncode != 0
+    assert "must not contain .." in done.stderr
+    assert precious.read_text(encoding="utf-8") == "kept"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("allow_upstreams", "no"),
+        ("allow_upstreams", None),
+        ("region", None),
+        ("project_slug", 5),
+        ("description", ["a"]),
+        ("python_version", '3.13"\n[tool.x]\ny="'),
+        ("platform", 'create"'),
+        ("ci", "a b"),
+        ("function_kind", "../http"),
+    ],
+)
+def test_what_only_a_replay_file_can_hold_is_refused(
+    field: str, value: object, tmp_path: Path
+) -> None:
+    done = run_pre_gen_hook(tmp_path, {field: value})
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if " is refused: " in line]
+    assert [line.split(":")[0] for line in lines] == [field], done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_over_an_existing_repository_leaves_it_alone(tmp_path: Path) -> None:
+    product = bake(tmp_path / "out", project_slug="mine")
+    (product.path / "own").write_text("kept", encoding="utf-8")
+    before = product.files()
+    done = cli(tmp_path, "-f", "project_slug=mine", "region=us")
+    assert done.returncode != 0
+    assert product.files() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="arguments are UTF-16 there")
+def test_invalid_utf8_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    done = cli(tmp_path, b"project_name=a\xffb", "project_slug=fixed")
+    assert_refused(tmp_path, done, "project_name")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("障害通知 🚨", id="Japanese and emoji"),
+        pytest.param("👩‍🚒 duty", id="zero-width joiner"),
+        pytest.param("x" * 60, id="60 characters"),
+        pytest.param("$(shell touch MARK) `touch MARK` & ; | <b>", id="shell"),
+        pytest.param("It's 100% #1 <!-- -->", id="punctuation"),
+    ],
+)
+def test_a_good_name_survives_intact_and_is_never_interpreted(name: str, tmp_path: Path) -> None:
+    done = cli(tmp_path, f"project_name={name}", f"description={name}", "project_slug=fixed")
+    assert done.returncode == 0, done.stderr
+    product = bake(tmp_path / "again", project_name=name, description=name, project_slug="fixed")
+    assert product.read("README.md").splitlines()[0] == f"# {name}"
+    assert tomllib.loads(product.read("pyproject.toml"))["project"]["description"] == name
+    assert not list(tmp_path.rglob("*MARK*"))
+    helped = product.run(need(shutil.which("make"), "make"), "help")
+    assert helped.returncode == 0, helped.stderr
+    assert "make test" in helped.stdout
+    assert not list(tmp_path.rglob("*MARK*"))
+
+
+def test_the_default_slug_of_a_long_or_foreign_name_is_legal(tmp_path: Path) -> None:
+    for name in ("An alert that is sent to the operators", "障害通知", "Très élégant"):
+        done = cli(tmp_path, f"project_name={name}")
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_default_can_simply_be_confirmed(tmp_path: Path) -> None:
+    done = cli(tmp_path, typed=typed_answers())
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "alert-to-snmp" / "README.md").is_file()

@@ -1,0 +1,1077 @@
+"""`make doctor` against a stand-in of Google Cloud's APIs, with a token that gcloud gives.
+
+What the stand-in answers follows the documentation of the APIs and public reports; no test here
+saw the services themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.baking import Baked, bake
+from tests.support.google_stand_in import (
+    APIS,
+    TOKEN,
+    GoogleCloud,
+    Json,
+    RefusalError,
+    Server,
+    condition,
+    grant,
+    perimeter,
+    record_gcloud,
+    serve,
+    signed_in_environment,
+    write_gcloud,
+)
+from tests.support.machine import PYTHONS
+from tests.support.stacks import reach_receivers
+
+HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
+
+
+@dataclass
+class Checked:
+    """What a run of the doctor's check said of the cloud."""
+
+    status: int
+    results: list[Json]
+    output: str
+    seconds: float
+
+    def seen(self, verdict: str) -> dict[str, str]:
+        """What was seen, by claim, of the results with that verdict."""
+        return {each["check"]: each["seen"] for each in self.results if each["verdict"] == verdict}
+
+    def symptoms(self) -> list[str]:
+        return [each["symptom"] for each in self.results if each["verdict"] == "problem"]
+
+
+Check = Callable[..., Checked]
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("stand-in")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def cloud(stand_in: Server) -> GoogleCloud:
+    stand_in.cloud = GoogleCloud()
+    return stand_in.cloud
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
+    made = bake(tmp_path_factory.mktemp("product"), gcp_project_id="a-project", platform="join")
+    reach_receivers(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def signed_in(stand_in: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a person whom gcloud knows and who is behind the stand-in."""
+    return signed_in_environment(stand_in, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a gcloud that prints what the real one has just said, a second sooner."""
+    return record_gcloud(signed_in, tmp_path_factory.mktemp("recorded"))
+
+
+def run_check(
+    product: Baked, environment: Mapping[str, str], python: str = sys.executable
+) -> Checked:
+    start = time.monotonic()
+    done = subprocess.run(
+        [python, "-m", "closed_function", "doctor", "--json"],
+        cwd=product.path,
+        env=dict(environment),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    seconds = time.monotonic() - start
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output, output
+    return Checked(done.returncode, json.loads(done.stdout)["results"], output, seconds)
+
+
+@pytest.fixture
+def check(product: Baked, signed_in: dict[str, str], recorded: str) -> Check:
+    """Run the check of `product` with gcloud's recorded answer, or other things where given."""
+
+    def run(
+        product: Baked = product, python: str = sys.executable, without: str = "", **more: str
+    ) -> Checked:
+        environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}", **more}
+        environment.pop(without, None)
+        return run_check(product, environment, python)
+
+    return run
+
+
+def each_case(cases: Mapping[str, object], *fast: str) -> pytest.MarkDecorator:
+    """Run a test for each of `cases`, only those named `fast` in the fast tier."""
+    assert set(fast) <= set(cases)
+    return pytest.mark.parametrize(
+        "case",
+        [each if each in fast else pytest.param(each, marks=pytest.mark.slow) for each in cases],
+    )
+
+
+# Nothing is wrong.
+
+
+def test_a_healthy_project_has_no_problem_and_nothing_is_left_open(
+    gcloud: str, cloud: GoogleCloud, product: Baked, signed_in: dict[str, str]
+) -> None:
+    with_gcloud = {**signed_in, "PATH": f"{Path(gcloud).parent}:{signed_in['PATH']}"}
+    checked = run_check(product, with_gcloud)
+    assert checked.symptoms() == [], checked.seen("problem")
+    assert checked.seen("could not tell") == {}
+    assert checked.status == HEALTHY
+    assert any("PYPI" in seen for seen in checked.seen("ok").values())
+    assert {asked.headers["authorization"] for asked in cloud.asked} == {f"Bearer {TOKEN}"}
+
+
+def test_each_thing_is_read_once_and_nothing_is_written(check: Check, cloud: GoogleCloud) -> None:
+    assert check().status == HEALTHY
+    paths = [(asked.host, asked.path) for asked in cloud.asked]
+    assert len(paths) == len(set(paths)) >= 10
+    posted = {asked.path.partition(":")[2] for asked in cloud.asked if asked.method != "GET"}
+    assert posted == {"getIamPolicy", "getAncestry"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", PYTHONS)
+def test_a_networks_authority_is_trusted_on_each_python(version: str, check: Check) -> None:
+    # The stand-in's lacks key identifiers, which Python 3.13 by itself asks for.
+    assert check(python=PYTHONS[version]).status == HEALTHY
+
+
+@pytest.mark.slow
+def test_every_result_names_a_command_that_the_real_gcloud_takes(
+    gcloud: str, check: Check, cloud: GoogleCloud, signed_in: dict[str, str]
+) -> None:
+    results = check().results
+    cloud.ancestors.clear()
+    results += check().results
+    commands = {each["command"] for each in results if each["command"].startswith("gcloud ")}
+    assert len(commands) >= 11
+    for command in sorted(commands):
+        done = subprocess.run(
+            [gcloud, *shlex.split(command)[1:]],
+            env=signed_in,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stdout.strip()
+
+
+def shared(stand_in: Server) -> GoogleCloud:
+    """Let the platform be in a project of its own."""
+    stand_in.cloud = GoogleCloud(project="the-platform", function_project="a-function")
+    return stand_in.cloud
+
+
+@pytest.fixture(scope="module")
+def second_project(tmp_path_factory: pytest.TempPathFactory) -> Baked:
+    """A repository whose platform is in another project."""
+    made = bake(
+        tmp_path_factory.mktemp("second"),
+        gcp_project_id="a-function",
+        platform_project_id="the-platform",
+        platform="reuse",
+    )
+    reach_receivers(made)
+    return made
+
+
+@pytest.mark.slow
+def test_a_platform_in_another_project_is_healthy_too(
+    check: Check, stand_in: Server, second_project: Baked
+) -> None:
+    shared(stand_in)
+    checked = check(product=second_project)
+    assert checked.symptoms() == [], checked.seen("problem")
+    assert checked.status == HEALTHY
+    claims = " ".join(checked.seen("ok"))
+    assert "the-platform" in claims
+    assert "a-function" in claims
+
+
+@pytest.mark.slow
+def test_a_known_access_policy_is_not_searched_for(
+    check: Check, cloud: GoogleCloud, tmp_path: Path
+) -> None:
+    answers = {"gcp_project_id": "a-project", "platform": "join", "access_policy_id": "900"}
+    known = bake(tmp_path, **answers)
+    reach_receivers(known)
+    checked = check(product=known)
+    assert "a-project is in an enforced perimeter" in checked.seen("ok")
+    assert not [asked for asked in cloud.asked if "Ancestry" in asked.path]
+
+    cloud.perimeters["accessPolicies/901"] = cloud.perimeters.pop("accessPolicies/900")
+    checked = check(product=known)
+    assert "accessPolicies/900 does not exist" in str(checked.seen("could not tell"))
+    assert checked.status == HEALTHY
+
+
+# What the function needs besides its build.
+
+
+NAMED = "projects/a-project/secrets/snmp-community"
+RUNTIME = "alert-to-snmp-runtime@a-project.iam.gserviceaccount.com"
+FUNCTION = "projects/a-project/locations/asia-northeast1/functions/alert-to-snmp"
+CHANNEL = "projects/a-project/notificationChannels/7"
+
+
+@pytest.fixture
+def with_secret(tmp_path: Path) -> Baked:
+    made = bake(tmp_path, gcp_project_id="a-project", platform="join")
+    reach_receivers(made)
+    file = made.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    used = {"secret": "snmp-community", "version": "2"}
+    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return made
+
+
+def test_a_secret_must_have_its_version_before_a_deployment(
+    check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    claim = "the secret snmp-community has version 2"
+    cloud.secrets[f"{NAMED}/versions/1"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert checked.symptoms() == ["secret-missing"]
+    assert checked.seen("problem")[claim].endswith("does not exist.")
+    cloud.secrets[f"{NAMED}/versions/2"] = "DISABLED"
+    assert "is DISABLED" in check(product=with_secret).seen("problem")[claim]
+    cloud.secrets[f"{NAMED}/versions/2"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert checked.status == HEALTHY
+    assert "`make deploy` grants it" in checked.seen("ok").values()
+    cloud.denied.add("secretmanager.versions.get")
+    checked = check(product=with_secret)
+    assert checked.status == COULD_NOT_LOOK
+    assert "secretmanager.versions.get" in checked.seen("could not tell")[claim]
+
+
+def test_a_deployed_function_must_have_access_to_its_secrets(
+    check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    cloud.secrets[f"{NAMED}/versions/2"] = "ENABLED"
+    cloud.functions[FUNCTION] = {"state": "ACTIVE"}
+    cloud.channels["a-project"] = [channel(FUNCTION_TOPIC)]
+    cloud.alert_policies["a-project"] = [{"notificationChannels": [CHANNEL]}]
+    checked = check(product=with_secret)
+    assert checked.symptoms() == ["secret-access-denied"]
+    assert RUNTIME in str(checked.seen("problem"))
+    accessor = grant("secretmanager.secretAccessor", f"serviceAccount:{RUNTIME}")
+    for owner in (NAMED, "a-project"):
+        before = cloud.policies.get(owner, [])
+        cloud.policies[owner] = [*before, accessor]
+        assert check(product=with_secret).status == HEALTHY
+        cloud.policies[owner] = before
+
+
+FUNCTION_TOPIC = "projects/a-project/topics/alert-to-snmp"
+
+
+def channel(topic: str) -> Json:
+    return {"name": CHANNEL, "type": "pubsub", "labels": {"topic": topic}}
+
+
+def test_a_channel_that_no_alert_policy_uses_is_a_problem(check: Check, cloud: GoogleCloud) -> None:
+    cloud.functions[FUNCTION] = {"state": "ACTIVE"}
+    assert check().symptoms() == ["channel-unused"]
+    cloud.channels["a-project"] = [channel("projects/a-project/topics/another")]
+    cloud.alert_policies["a-project"] = [{"displayName": "CPU", "notificationChannels": [CHANNEL]}]
+    assert check().symptoms() == ["channel-unused"]
+    cloud.channels["a-project"].append(channel(FUNCTION_TOPIC))
+    cloud.page_size = 1
+    checked = check()
+    assert checked.status == HEALTHY
+    assert checked.seen("ok")["an alert policy uses the notification channel"] == "CPU"
+    cloud.alert_policies["a-project"][0]["notificationChannels"] = []
+    assert check().symptoms() == ["channel-unused"]
+    cloud.denied.add("monitoring.alertPolicies.list")
+    assert check().status == COULD_NOT_LOOK
+
+
+Change = Callable[[GoogleCloud], Any]
+MEMBER = "serviceAccount:cb-builder@a-project.iam.gserviceaccount.com"
+CUSTOM = "projects/a-project/roles/builder"
+CUSTOM_PERMISSIONS = [
+    "artifactregistry.repositories.downloadArtifacts",
+    "artifactregistry.repositories.uploadArtifacts",
+]
+
+
+def add_repository(cloud: GoogleCloud, name: str, mode: str, place: str = "") -> str:
+    """Add a Python repository; return its full name."""
+    full = f"{place or cloud.place}/repositories/{name}"
+    remote = {"pythonRepository": {"publicRepository": "PYPI"}}
+    config = {"remoteRepositoryConfig": remote} if mode == "REMOTE_REPOSITORY" else {}
+    cloud.repositories[full] = {"format": "PYTHON", "mode": mode, **config}
+    return full
+
+
+def virtual(*modes: str, place: str = "") -> Change:
+    """Make the repository virtual, with one of each of these modes behind it."""
+
+    def change(cloud: GoogleCloud) -> None:
+        behind = [
+            add_repository(cloud, mode.lower().replace("_", "-"), mode, place) for mode in modes
+        ]
+        policies = [{"id": each[-9:], "repository": each, "priority": 10} for each in behind]
+        cloud.repositories[cloud.python] = {
+            "format": "PYTHON",
+            "mode": "VIRTUAL_REPOSITORY",
+            "virtualRepositoryConfig": {"upstreamPolicies": policies},
+        }
+
+    return change
+
+
+def all_of(*changes: Change) -> Change:
+    def change(cloud: GoogleCloud) -> None:
+        for each in changes:
+            each(cloud)
+
+    return change
+
+
+def give(member: str, role: str, *repositories: str, limit: Json | None = None) -> Change:
+    """Make `role`, given to `member`, the only grant on these repositories."""
+
+    def change(cloud: GoogleCloud) -> None:
+        for each in repositories:
+            cloud.policies[getattr(cloud, each)] = [grant(role, member, limit)]
+
+    return change
+
+
+def define(role: str, *permissions: str) -> Change:
+    return lambda cloud: cloud.roles.update({role: list(permissions)})
+
+
+def regrant(cloud: GoogleCloud, role: str, member: str = MEMBER) -> None:
+    """Take every grant of the build account away and give it `role` on the project."""
+    for owner in (cloud.python, cloud.docker):
+        cloud.policies[owner] = []
+    cloud.policies["a-project"] = [grant(role, member)]
+
+
+def several_perimeters(cloud: GoogleCloud) -> None:
+    """The project's perimeter is on the last of many pages, of the second access policy."""
+    cloud.access_policies.append(
+        {"name": "accessPolicies/901", "parent": "organizations/77", "scopes": ["folders/5"]}
+    )
+    there = [perimeter(f"p{number}", f"projects/{number}") for number in range(7)]
+    closed = cloud.perimeters["accessPolicies/900"].pop()
+    cloud.perimeters["accessPolicies/901"] = [*there, closed]
+    cloud.page_size = 1
+
+
+STILL_HEALTHY: dict[str, Change] = {
+    "the roles are the project's": lambda cloud: regrant(cloud, "cloudbuild.builds.builder"),
+    "the role is owner": lambda cloud: regrant(cloud, "owner"),
+    "everybody may read": give("allUsers", "artifactregistry.reader", "python"),
+    "every account may read": give("allAuthenticatedUsers", "artifactregistry.reader", "python"),
+    "the member is in capitals": give(
+        MEMBER.replace("cb-builder", "CB-Builder"), "artifactregistry.reader", "python"
+    ),
+    "a custom role suffices": all_of(
+        define(CUSTOM, *CUSTOM_PERMISSIONS), give(MEMBER, CUSTOM, "python", "docker")
+    ),
+    "a role that nobody thought of suffices": all_of(
+        define("roles/new", *CUSTOM_PERMISSIONS), give(MEMBER, "new", "python")
+    ),
+    "the sources' role has no condition": lambda cloud: cloud.policies["a-project"].append(
+        grant("storage.objectViewer", MEMBER)
+    ),
+    "the repository is virtual": virtual("STANDARD_REPOSITORY", "REMOTE_REPOSITORY"),
+    "the upstream is the organisation's": lambda cloud: cloud.repositories[cloud.python].update(
+        remoteRepositoryConfig={"commonRepository": {"uri": "https://index.example/simple"}}
+    ),
+    "there are many perimeters": several_perimeters,
+    "the pool has a private connection": lambda cloud: cloud.pools[cloud.pool].update(
+        privatePoolV1Config={"privateServiceConnect": {"publicIpAddressDisabled": True}}
+    ),
+}
+
+
+@each_case(STILL_HEALTHY, "a custom role suffices", "there are many perimeters")
+def test_nothing_is_wrong_when(case: str, check: Check, cloud: GoogleCloud) -> None:
+    STILL_HEALTHY[case](cloud)
+    checked = check()
+    assert checked.seen("problem") == {}
+    assert checked.seen("could not tell") == {}
+    assert checked.status == HEALTHY
+
+
+@pytest.mark.slow
+def test_another_upstream_is_named(check: Check, cloud: GoogleCloud) -> None:
+    STILL_HEALTHY["the upstream is the organisation's"](cloud)
+    assert "https://index.example/simple" in " ".join(check().seen("ok").values())
+
+
+# One thing is broken.
+
+
+def remove_grants(*owners: str) -> Change:
+    return all_of(*(lambda cloud, o=o: cloud.policies.pop(getattr(cloud, o)) for o in owners))
+
+
+def keep_of_project(*roles: str) -> Change:
+    def change(cloud: GoogleCloud) -> None:
+        bindings = cloud.policies["a-project"]
+        bindings[:] = [each for each in bindings if each["role"].removeprefix("roles/") in roles]
+
+    return change
+
+
+def turn_off(api: str) -> Change:
+    return lambda cloud: cloud.apis["a-project"].discard(api)
+
+
+def pool(**changes: object) -> Change:
+    return lambda cloud: cloud.pools[cloud.pool].update(changes)
+
+
+def repository(which: str, **changes: object) -> Change:
+    return lambda cloud: cloud.repositories[getattr(cloud, which)].update(changes)
+
+
+def only_in(configuration: str, **more: object) -> Change:
+    """The project is in the perimeter's `configuration` alone."""
+
+    def change(cloud: GoogleCloud) -> None:
+        found = cloud.perimeters["accessPolicies/900"][1]
+        resources = found.pop("status")
+        found.update({configuration: resources, **more})
+
+    return change
+
+
+BROKEN: dict[str, tuple[Change, str]] = {
+    "the project is deleted": (
+        lambda cloud: cloud.projects["a-project"].update(lifecycleState="DELETE_REQUESTED"),
+        "project-unreadable",
+    ),
+    **{f"the API {api} is off": (turn_off(api), "api-off") for api in APIS},
+    "two APIs are off": (
+        lambda cloud: cloud.apis["a-project"].difference_update({"iam", "run"}),
+        "api-off",
+    ),
+    "the switch says DENY": (
+        lambda cloud: cloud.switches[cloud.place].update(vpcscPolicy="DENY"),
+        "upstream-denied",
+    ),
+    "the switch was never set": (lambda cloud: cloud.switches.clear(), "upstream-denied"),
+    "the Python repository is missing": (
+        lambda cloud: cloud.repositories.pop(cloud.python),
+        "not-in-index",
+    ),
+    "the Python repository is a standard one": (
+        repository("python", mode="STANDARD_REPOSITORY"),
+        "repository-kind",
+    ),
+    "the Python repository is for npm": (repository("python", format="NPM"), "repository-kind"),
+    "no upstream of the virtual repository is remote": (
+        virtual("STANDARD_REPOSITORY"),
+        "repository-kind",
+    ),
+    "the virtual repository has no upstream": (virtual(), "repository-kind"),
+    "the switch of a remote upstream elsewhere says nothing": (
+        virtual("REMOTE_REPOSITORY", place="projects/a-project/locations/europe-west1"),
+        "upstream-denied",
+    ),
+    "the Docker repository is missing": (
+        lambda cloud: cloud.repositories.pop(cloud.docker),
+        "docker-repository-missing",
+    ),
+    "the Docker repository is for Maven": (
+        repository("docker", format="MAVEN"),
+        "docker-repository-missing",
+    ),
+    "the Docker repository is remote": (
+        repository("docker", mode="REMOTE_REPOSITORY"),
+        "docker-repository-missing",
+    ),
+    "the build account is missing": (lambda cloud: cloud.accounts.clear(), "build-account-missing"),
+    "the build account is disabled": (
+        lambda cloud: cloud.accounts[cloud.account].update(disabled=True),
+        "build-account-missing",
+    ),
+    "the reader is missing": (remove_grants("python"), "reader-missing"),
+    "the reader is another account": (
+        give(
+            "serviceAccount:other@a-project.iam.gserviceaccount.com",
+            "artifactregistry.reader",
+            "python",
+        ),
+        "reader-missing",
+    ),
+    "the reader was an account of this name that is deleted": (
+        give(f"deleted:{MEMBER}?uid=123", "artifactregistry.reader", "python"),
+        "reader-missing",
+    ),
+    "the reader is the organisation's domain": (
+        give("domain:example.com", "artifactregistry.reader", "python"),
+        "reader-missing",
+    ),
+    "the reader has a custom role that does not suffice": (
+        all_of(define(CUSTOM, "artifactregistry.repositories.get"), give(MEMBER, CUSTOM, "python")),
+        "reader-missing",
+    ),
+    "the writer only reads": (
+        give(MEMBER, "artifactregistry.reader", "docker"),
+        "docker-writer-missing",
+    ),
+    "the log writer is missing": (keep_of_project("storage.objectViewer"), "log-writer-missing"),
+    "the sources' reader is missing": (
+        keep_of_project("logging.logWriter"),
+        "build-sources-denied",
+    ),
+    "the build account has no role": (
+        remove_grants("python", "docker", "project"),
+        "build-account-without-roles",
+    ),
+    "the pool is missing": (lambda cloud: cloud.pools.clear(), "pool-not-found"),
+    "the pool is being made": (pool(state="CREATING"), "pool-not-running"),
+    "the pool has external addresses": (
+        pool(privatePoolV1Config={"networkConfig": {"egressOption": "PUBLIC_EGRESS"}}),
+        "pool-external-ip",
+    ),
+    "the pool's egress was never set": (pool(privatePoolV1Config={}), "pool-external-ip"),
+    "the project is in no perimeter": (
+        lambda cloud: cloud.perimeters["accessPolicies/900"].pop(),
+        "project-outside-perimeter",
+    ),
+    "the project is in a dry run only": (only_in("spec"), "project-outside-perimeter"),
+    "the project is in a bridge only": (
+        only_in("status", perimeterType="PERIMETER_TYPE_BRIDGE"),
+        "project-outside-perimeter",
+    ),
+    "the organisation has no access policy": (
+        lambda cloud: cloud.access_policies.clear(),
+        "project-outside-perimeter",
+    ),
+    "the project has no organisation": (
+        lambda cloud: cloud.ancestors.clear(),
+        "project-outside-perimeter",
+    ),
+    "the perimeter keeps the caller out": (
+        lambda cloud: cloud.refused.update({"artifactregistry", "cloudbuild", "storage"}),
+        "caller-outside-perimeter",
+    ),
+}
+
+
+@each_case(BROKEN, "the switch says DENY", "the reader is missing", "the API cloudbuild is off")
+def test_one_broken_thing_is_one_problem(case: str, check: Check, cloud: GoogleCloud) -> None:
+    change, symptom = BROKEN[case]
+    change(cloud)
+    checked = check()
+    assert checked.symptoms() == [symptom], checked.seen("problem")
+    assert checked.status == FOUND
+
+
+def test_what_an_api_that_is_off_hides_is_said_to_be_hidden_by_it(
+    check: Check, cloud: GoogleCloud
+) -> None:
+    turn_off("artifactregistry")(cloud)
+    unknown = check().seen("could not tell")
+    assert len(unknown) >= 3
+    assert set(unknown.values()) == {
+        "artifactregistry.googleapis.com is off in projects/111111111111"
+    }
+
+
+@pytest.mark.slow
+def test_where_the_list_of_apis_may_not_be_read_an_api_itself_tells_that_it_is_off(
+    check: Check, cloud: GoogleCloud
+) -> None:
+    cloud.denied.add("serviceusage.services.get")
+    turn_off("cloudbuild")(cloud)
+    assert check().symptoms() == ["api-off"]
+
+
+@pytest.mark.slow
+def test_each_project_of_two_is_checked_for_itself(
+    check: Check, stand_in: Server, second_project: Baked
+) -> None:
+    shared(stand_in).apis["a-function"].discard("run")
+    checked = check(product=second_project)
+    assert checked.symptoms() == ["api-off"]
+    assert "off in a-function" in str(checked.seen("problem"))
+
+    cloud = shared(stand_in)
+    cloud.perimeters["accessPolicies/900"][1]["status"]["resources"].remove("projects/222222222222")
+    assert check(product=second_project).symptoms() == ["project-outside-perimeter"]
+
+    cloud.perimeters["accessPolicies/900"].append(perimeter("other", "projects/222222222222"))
+    checked = check(product=second_project)
+    assert checked.symptoms() == ["project-outside-perimeter"]
+    assert "servicePerimeters/other" in str(checked.seen("problem"))
+
+
+# What cannot be told.
+
+# The first is gcloud's own way to ask, the others are `make status`'s.
+NOT_THE_DOCTORS = {
+    "serviceusage.services.list",
+    "cloudfunctions.functions.get",
+    "storage.objects.get",
+}
+PERMISSIONS = sorted(
+    {permission for _, permission in GoogleCloud.ROUTES.values()} - NOT_THE_DOCTORS
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_what_may_not_be_read_is_no_problem_and_the_permission_is_named(
+    permission: str, check: Check, cloud: GoogleCloud
+) -> None:
+    cloud.denied.add(permission)
+    if permission == "iam.roles.get":
+        give(MEMBER, CUSTOM, "python")(cloud)
+    checked = check()
+    assert checked.symptoms() == []
+    assert permission in str(checked.seen("could not tell"))
+
+
+@pytest.mark.slow
+def test_not_to_see_the_perimeter_does_not_count(check: Check, cloud: GoogleCloud) -> None:
+    cloud.denied.add("accesscontextmanager.policies.list")
+    checked = check()
+    assert list(checked.seen("could not tell")) == ["a-project is in an enforced perimeter"]
+    assert checked.status == HEALTHY
+
+
+UNCERTAIN: dict[str, tuple[Change, str]] = {
+    "a group has the role": (
+        give("group:builders@example.com", "artifactregistry.reader", "python"),
+        "group:builders@example.com",
+    ),
+    "the role has a condition": (
+        give(
+            MEMBER,
+            "artifactregistry.reader",
+            "python",
+            limit=condition("until-friday", "request.time < timestamp('2026-01-01T00:00:00Z')"),
+        ),
+        "until-friday",
+    ),
+    "the sources' role is for other buckets": (
+        lambda cloud: cloud.policies["a-project"][2].update(
+            condition=condition("others", 'resource.name.startsWith("projects/_/buckets/other")')
+        ),
+        "others",
+    ),
+    "the custom role is gone": (
+        give(MEMBER, CUSTOM, "python"),
+        CUSTOM,
+    ),
+    "a virtual repository is behind the virtual one": (
+        virtual("STANDARD_REPOSITORY", "VIRTUAL_REPOSITORY"),
+        "virtual-repository is virtual, too",
+    ),
+}
+
+
+@each_case(UNCERTAIN, "a group has the role")
+def test_what_only_others_know_is_not_decided(case: str, check: Check, cloud: GoogleCloud) -> None:
+    change, word = UNCERTAIN[case]
+    change(cloud)
+    checked = check()
+    assert checked.symptoms() == []
+    assert [seen for seen in checked.seen("could not tell").values() if word in seen]
+    assert checked.status == COULD_NOT_LOOK
+
+
+@pytest.mark.slow
+def test_what_is_certain_elsewhere_is_decided_in_spite_of_a_group(
+    check: Check, cloud: GoogleCloud
+) -> None:
+    UNCERTAIN["a group has the role"][0](cloud)
+    cloud.policies["a-project"].append(grant("artifactregistry.reader", MEMBER))
+    assert check().status == HEALTHY
+
+
+# The way there.
+
+
+def only_reason(checked: Checked) -> str:
+    """The one reason for which nothing could be told."""
+    assert checked.symptoms() == []
+    assert checked.status == COULD_NOT_LOOK
+    reasons = set(checked.seen("could not tell").values())
+    assert len(reasons) == 1, reasons
+    return reasons.pop()
+
+
+Said = Callable[[Callable[[Json], object]], dict[str, str]]
+
+
+@pytest.fixture
+def saying(recorded: str, signed_in: dict[str, str], tmp_path: Path) -> Said:
+    """Make a gcloud whose settings are changed, and the environment that has it."""
+
+    def make(change: Callable[[Json], object]) -> dict[str, str]:
+        said = json.loads((Path(recorded) / "said.json").read_text(encoding="utf-8"))
+        change(said)
+        (tmp_path / "said.json").write_text(json.dumps(said), encoding="utf-8")
+        write_gcloud(tmp_path, f'exec cat "{tmp_path}/said.json"')
+        return {"PATH": f"{tmp_path}:{signed_in['PATH']}"}
+
+    return make
+
+
+def settings(section: str, **values: str) -> Callable[[Json], object]:
+    """Replace a section of gcloud's properties."""
+    return lambda said: said["configuration"]["properties"].update({section: values})
+
+
+def test_a_token_that_has_expired_is_one_reason(check: Check, saying: Said) -> None:
+    expired = saying(lambda said: said["credential"].update({"access_token": "old"}))
+    assert "gcloud auth login" in only_reason(check(**expired))
+
+
+def test_without_gcloud_the_files_are_checked_and_the_rest_is_left_open(
+    check: Check, tmp_path: Path
+) -> None:
+    checked = check(PATH=str(tmp_path))
+    assert "not installed" in only_reason(checked)
+    assert len(checked.seen("ok")) >= 5
+
+
+def test_not_signed_in_says_what_to_type(
+    gcloud: str, check: Check, cloud: GoogleCloud, tmp_path: Path
+) -> None:
+    checked = check(
+        without="CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+        CLOUDSDK_CONFIG=str(tmp_path),
+        PATH=f"{Path(gcloud).parent}:/usr/bin:/bin",
+    )
+    assert only_reason(checked) == "gcloud is not signed in. Run: gcloud auth login"
+    assert cloud.asked == []
+
+
+GCLOUDS = {
+    "crashes": ("echo 'ERROR: gcloud crashed (TypeError): None' >&2; exit 1", "crashed"),
+    "is killed": ("kill -9 $$", "crashed"),
+    "has a setting that it refuses": (
+        "echo 'ERROR: (gcloud.config.config-helper) Invalid value for property [x]' >&2; exit 1",
+        "Invalid value for property [x]",
+    ),
+    "cannot renew its token": (
+        "echo 'ERROR: There was a problem refreshing: Max retries exceeded' >&2; exit 1",
+        "cannot reach Google",
+    ),
+    "prints rubbish": ("echo lorem", "did not print its settings"),
+    "prints another structure": ("echo '{\"credential\": []}'", "did not print its settings"),
+    "has no token": (
+        'echo \'{"credential": {"access_token": null}, "configuration": {"properties": {}}}\'',
+        "gcloud auth login",
+    ),
+    "prints its token and fails": (f"echo 'ERROR: access_token: {TOKEN}' >&2; exit 1", "[hidden]"),
+}
+
+
+@each_case(GCLOUDS, "crashes", "prints its token and fails")
+def test_whatever_gcloud_does_it_is_one_reason(case: str, check: Check, tmp_path: Path) -> None:
+    script, word = GCLOUDS[case]
+    write_gcloud(tmp_path, script)
+    checked = check(PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert word in only_reason(checked)
+    assert TOKEN not in checked.output
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nothing listens, and nothing else begins to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes every connection and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        yield listener.getsockname()[1]
+
+
+def test_a_dead_network_is_one_reason_at_once(check: Check, closed_port: int) -> None:
+    checked = check(HTTPS_PROXY=f"http://127.0.0.1:{closed_port}")
+    reason = only_reason(checked)
+    assert f"Google Cloud cannot be reached: the proxy 127.0.0.1:{closed_port} refuses" in reason
+    assert checked.seconds < 10
+
+
+@pytest.mark.slow
+def test_a_network_that_never_answers_is_one_reason_in_time(check: Check, silent_port: int) -> None:
+    checked = check(HTTPS_PROXY=f"http://127.0.0.1:{silent_port}")
+    assert "no answer in time" in only_reason(checked)
+    assert checked.seconds < 30
+
+
+DRIPPED = """
+import json, sys, time
+from closed_function.gcloud.session import Request, Session
+request = Request("cloudbuild", "v1/it", "it", "permission")
+print(Session(json.loads(sys.argv[1])).read([request], time.monotonic() + 1)[request].why)
+"""
+
+
+@pytest.mark.slow
+def test_an_answer_that_drips_does_not_outlast_the_deadline(product: Baked) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        said = {
+            "credential": {"access_token": TOKEN},
+            "configuration": {"properties": {"api_endpoint_overrides": {"cloudbuild": endpoint}}},
+        }
+        command = [sys.executable, "-c", DRIPPED, json.dumps(said)]
+        with subprocess.Popen(command, cwd=product.path, stdout=subprocess.PIPE) as process:
+            connection, _ = listener.accept()
+            start = time.monotonic()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while process.poll() is None and time.monotonic() < start + 10:
+                    connection.sendall(b".")
+                    time.sleep(0.2)
+            assert process.poll() == 0
+            assert time.monotonic() - start < 5
+            assert process.stdout
+            assert b"no answer in time" in process.stdout.read()
+
+
+@pytest.mark.slow
+def test_only_what_is_unreachable_is_left_open(
+    check: Check, saying: Said, closed_port: int
+) -> None:
+    endpoints = {"cloudbuild": f"http://127.0.0.1:{closed_port}/"}
+    unknown = check(**saying(settings("api_endpoint_overrides", **endpoints))).seen(
+        "could not tell"
+    )
+    assert len(unknown) == 2
+    assert all("its address refuses" in seen for seen in unknown.values())
+
+
+def test_without_the_authority_the_certificate_is_not_trusted(
+    check: Check, saying: Said, cloud: GoogleCloud
+) -> None:
+    reason = only_reason(check(**saying(settings("core"))))
+    assert "its certificate is not trusted" in reason
+    assert "core/custom_ca_certs_file" in reason
+    assert cloud.asked == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_authority_may_be_named_by(
+    variable: str, check: Check, saying: Said, stand_in: Server
+) -> None:
+    environment = {**saying(settings("core")), variable: str(stand_in.authority)}
+    assert check(**environment).status == HEALTHY
+
+
+@pytest.mark.slow
+def test_an_authority_that_cannot_be_read_is_named(check: Check, saying: Said) -> None:
+    missing = saying(settings("core", custom_ca_certs_file="/no/such/file.pem"))
+    assert "/no/such/file.pem" in only_reason(check(**missing))
+
+
+@pytest.mark.slow
+def test_gclouds_own_proxy_comes_first_with_its_password_and_in_spite_of_no_proxy(
+    gcloud: str, check: Check, cloud: GoogleCloud, stand_in: Server, closed_port: int
+) -> None:
+    own = {
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": str(stand_in.server_port),
+        "CLOUDSDK_PROXY_USERNAME": "me",
+        "CLOUDSDK_PROXY_PASSWORD": "p:@ss/w%rd",
+        "HTTPS_PROXY": f"http://127.0.0.1:{closed_port}",
+        "NO_PROXY": "*",
+        "PATH": f"{Path(gcloud).parent}:/usr/bin:/bin",
+    }
+    cloud.login = "me:p:@ss/w%rd"
+    checked = check(**own)
+    assert checked.status == HEALTHY, checked.output
+
+    cloud.login = "me:another"
+    checked = check(**own)
+    assert "wants a login (407)" in only_reason(checked)
+    assert "p:@ss/w%rd" not in checked.output
+
+
+@pytest.mark.slow
+def test_the_environments_proxy_may_have_a_password(
+    check: Check, cloud: GoogleCloud, stand_in: Server
+) -> None:
+    cloud.login = "me:p@ss"
+    assert check(HTTPS_PROXY=f"http://me:p%40ss@127.0.0.1:{stand_in.server_port}").status == HEALTHY
+    checked = check(HTTPS_PROXY=f"http://me:another@127.0.0.1:{stand_in.server_port}")
+    assert "407" in only_reason(checked)
+    assert "another" not in checked.output
+
+
+@pytest.mark.slow
+def test_a_host_of_no_proxy_is_not_asked_through_the_proxy(check: Check, saying: Said) -> None:
+    elsewhere = saying(settings("api_endpoint_overrides", cloudbuild="https://build.invalid/"))
+    through = check(**elsewhere).seen("could not tell")
+    direct = check(**elsewhere, NO_PROXY=".invalid").seen("could not tell")
+    assert "certificate is not trusted" in through["the worker pool is running"]
+    assert "DNS does not know its name" in direct["the worker pool is running"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://127.0.0.1:port"])
+def test_a_proxy_that_cannot_be_used_is_said_to_be_so(proxy: str, check: Check) -> None:
+    assert "HTTPS_PROXY=http://HOST:PORT" in only_reason(check(HTTPS_PROXY=proxy))
+
+
+@pytest.mark.slow
+def test_a_socks_proxy_of_gclouds_settings_is_said_not_to_do(check: Check, saying: Said) -> None:
+    own = {"type": "socks5", "address": "127.0.0.1", "port": "1080"}
+    reason = only_reason(check(**saying(settings("proxy", **own))))
+    assert "type socks5" in reason
+    assert "gcloud config set proxy/type http" in reason
+
+
+def test_private_endpoints_of_gclouds_settings_are_asked(
+    check: Check, saying: Said, cloud: GoogleCloud
+) -> None:
+    host = "artifactregistry-closed.p.googleapis.com"
+    environment = saying(settings("api_endpoint_overrides", artifactregistry=f"https://{host}/"))
+    assert check(**environment).status == HEALTHY
+    hosts = {asked.host for asked in cloud.asked}
+    assert host in hosts
+    assert "artifactregistry.googleapis.com" not in hosts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("quota_project", "header"),
+    [("a-project", "a-project"), ("CURRENT_PROJECT", None), ("LEGACY", None)],
+)
+def test_the_quota_project_is_sent_when_it_is_a_project(
+    quota_project: str, header: str | None, check: Check, saying: Said, cloud: GoogleCloud
+) -> None:
+    environment = saying(settings("billing", quota_project=quota_project))
+    assert check(**environment).status == HEALTHY
+    assert {asked.headers.get("x-goog-user-project") for asked in cloud.asked} == {header}
+
+
+@pytest.mark.slow
+def test_a_quota_project_that_may_not_be_used_is_one_reason(check: Check, saying: Said) -> None:
+    environment = saying(settings("billing", quota_project="another"))
+    reason = only_reason(check(**environment))
+    assert "gcloud config unset billing/quota_project" in reason
+
+
+def test_a_redirection_does_not_get_the_token(check: Check, cloud: GoogleCloud) -> None:
+    cloud.instead = (302, b"", {"location": "https://elsewhere.googleapis.com/"})
+    checked = check()
+    assert checked.status == COULD_NOT_LOOK
+    assert checked.symptoms() == []
+    assert len(cloud.asked) >= 5
+    assert not [asked for asked in cloud.asked if asked.host.startswith("elsewhere")]
+
+
+ANSWERS = {
+    "a page of the proxy's": (403, b"<html>Blocked</html>", "not from Google's API"),
+    "a sign-in page": (200, b"<html>Welcome</html>", "not from Google's API"),
+    "nothing": (200, b"", "not from Google's API"),
+    "a list": (200, b"[]", "not from Google's API"),
+    "a page that is not found": (404, b"<html>Not found</html>", "not from Google's API"),
+    "an empty object": (200, b"{}", "not from Google's API"),
+    "an error without details": (403, b'{"error": {"details": null}}', "you may not"),
+    "an error of another form": (403, b'{"error": {"details": [5]}}', "not known here"),
+    "a deep nest": (200, b"[" * 200_000, "not from Google's API"),
+    "the token": (500, json.dumps({"error": {"message": TOKEN}}).encode(), "[hidden]"),
+    "an outage": (503, b'{"error": {"message": "Try again."}}', "answered 503"),
+    "too few scopes": (
+        403,
+        json.dumps(RefusalError(403, "No.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT").content).encode(),
+        "scopes",
+    ),
+}
+
+
+@each_case(ANSWERS, "a page of the proxy's")
+def test_an_answer_that_tells_nothing_is_no_problem(
+    case: str, check: Check, cloud: GoogleCloud
+) -> None:
+    status, body, word = ANSWERS[case]
+    cloud.instead = (status, body, {})
+    checked = check()
+    assert checked.symptoms() == []
+    assert checked.status == COULD_NOT_LOOK
+    assert word in str(checked.seen("could not tell"))
+    assert TOKEN not in checked.output
+
+
+def test_a_field_of_another_type_is_no_crash(check: Check, cloud: GoogleCloud) -> None:
+    cloud.repositories[cloud.python] |= {"mode": 5, "virtualRepositoryConfig": None}
+    cloud.pools[cloud.pool]["privatePoolV1Config"] = []
+    checked = check()
+    assert checked.symptoms() == []
+    assert str(checked.seen("could not tell")).count("form that is not known here") == 2
+
+
+def test_the_token_does_not_go_over_a_line_that_others_can_read(check: Check, saying: Said) -> None:
+    environment = saying(settings("api_endpoint_overrides", iam="http://iam.example.com/"))
+    assert "not an https address" in only_reason(check(**environment))
+    assert "type https cannot be used" in only_reason(
+        check(**saying(settings("proxy", type="https", address="127.0.0.1", port="1")))
+    )
+
+
+def test_the_token_is_nowhere_but_in_the_header(
+    check: Check, cloud: GoogleCloud, product: Baked, signed_in: dict[str, str], recorded: str
+) -> None:
+    cloud.denied.update(PERMISSIONS)
+    assert TOKEN not in check().output
+    assert {asked.headers["authorization"] for asked in cloud.asked} == {f"Bearer {TOKEN}"}
+    assert not [asked for asked in cloud.asked if TOKEN in asked.path]
+    environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "closed_function", "doctor"],
+        cwd=product.path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "resourcemanager.projects.get" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr

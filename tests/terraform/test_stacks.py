@@ -1,0 +1,1140 @@
+"""`make platform`, `deploy`, `destroy` and `state` of a product, with Terraform itself.
+
+The providers are the replay: what is shown is what our tool does, not what Google Cloud does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from closed_function.declarations import Declaration, find_unknown, read_declarations
+from terraform_replay.clients import Client
+from terraform_replay.server import Replay, replay
+from tests.support.baking import Baked, bake, bare_environment
+from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
+from tests.support.stacks import GIVEN, name_receivers, settings
+
+HAND_OVER = "terraform/function/platform.auto.tfvars.json"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Baked:
+    """A repository with its own platform, whose owner has filled in what only they know."""
+    made = bake(tmp_path, platform="create", function_kind="http", gcp_project_id="a-project")
+    settings(made, "platform", **GIVEN["create"])
+    return made
+
+
+@pytest.fixture
+def running() -> Iterator[Replay]:
+    with replay() as started:
+        yield started
+
+
+@pytest.fixture
+def environment(terraform: Client, running: Replay, tmp_path: Path) -> dict[str, str]:
+    home = tmp_path / "home"
+    home.mkdir()
+    path = os.pathsep.join([str(Path(terraform.program).parent), os.defpath])
+    return {
+        **bare_environment(home),
+        "PATH": path,
+        "CHECKPOINT_DISABLE": "1",
+        **running.environment,
+    }
+
+
+@pytest.fixture
+def make(product: Baked, environment: dict[str, str]) -> Run:
+    return maker(product, environment)
+
+
+def maker(product: Baked, environment: dict[str, str]) -> Run:
+    """Return what runs make in `product`."""
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "--no-print-directory", f"PYTHON={sys.executable}", *arguments],
+            cwd=product.path,
+            env={**environment, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def resources(product: Baked, stack: str, workspace: str = "default") -> list[str]:
+    """The types in the state that a stack keeps in the repository."""
+    folder = product.path / "terraform" / stack
+    where = folder if workspace == "default" else folder / "terraform.tfstate.d" / workspace
+    state = where / "terraform.tfstate"
+    if not state.exists():
+        return []
+    kept = json.loads(state.read_text(encoding="utf-8"))["resources"]
+    return sorted(each["type"] for each in kept if each["mode"] == "managed")
+
+
+@pytest.mark.slow
+def test_two_commands_make_the_platform_and_the_function(product: Baked, make: Run) -> None:
+    made = make("platform", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert f"Handed over: {HAND_OVER}" in made.stdout
+    assert "Upstream access: ALLOW" in made.stdout
+    assert "google_artifact_registry_vpcsc_config" in resources(product, "platform")
+
+    deployed = make("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    assert "google_cloudfunctions2_function" in resources(product, "function")
+    assert "No changes." in make("plan").stdout
+
+    destroyed = make("destroy", "YES=1")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "gcf-v2-sources" in destroyed.stdout
+    assert resources(product, "function") == []
+    assert resources(product, "platform") != []
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "the upstream policy stays ALLOW" in destroyed.stdout
+    assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_what_is_handed_over_is_what_the_template_guessed(product: Baked, make: Run) -> None:
+    before = product.read(HAND_OVER)
+    assert "run `make lock`" not in make("platform", "YES=1").stdout
+    assert product.read(HAND_OVER) == before
+
+    settings(product, "platform", repositories={"python": "ar-other"})
+    assert "run `make lock`" in make("platform", "YES=1").stdout
+    handed = json.loads(product.read(HAND_OVER))["platform"]
+    assert handed["python_index_url"].endswith("/a-project/ar-other/simple/")
+    refused = make("deploy", "YES=1")
+    assert refused.returncode == 2
+    assert "Run `make lock`" in " ".join(refused.stderr.split())
+    assert len(refused.stderr) < 2000  # not the whole lock
+
+
+@pytest.mark.slow
+def test_an_environment_has_its_own_state_and_platform(product: Baked, make: Run) -> None:
+    refused = make("platform", "ENV=prod", "YES=1")
+    assert refused.returncode == 2
+    assert "terraform/platform/environments/prod.tfvars.json does not exist" in refused.stderr
+
+    for stack in ("platform", "function"):
+        folder = product.path / "terraform" / stack / "environments"
+        folder.mkdir()
+        (folder / "prod.tfvars.json").write_text('{"project_id": "a-prod-project"}')
+    before = product.read(HAND_OVER)
+    assert make("platform", "ENV=prod", "YES=1").returncode == 0
+    assert product.read(HAND_OVER) == before
+    handed = json.loads(product.read("terraform/function/environments/prod.platform.tfvars.json"))
+    assert handed["platform"]["project_id"] == "a-prod-project"
+    assert resources(product, "platform") == []
+    assert resources(product, "platform", "prod") != []
+
+    lock = product.path / "function" / "requirements.txt"
+    index, rest = lock.read_text(encoding="utf-8").split("\n", 1)
+    lock.write_text(index.replace("a-project", "a-prod-project") + "\n" + rest, encoding="utf-8")
+    deployed = make("deploy", "ENV=prod", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    assert resources(product, "function") == []
+    assert "google_cloudfunctions2_function" in resources(product, "function", "prod")
+
+
+@pytest.mark.slow
+def test_a_function_of_another_project_says_what_the_platform_must_list(
+    product: Baked, make: Run
+) -> None:
+    settings(product, "function", project_id="another-project")
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert set(resources(product, "function")) == {
+        "google_project_service",
+        "google_project_service_identity",
+        "google_service_account",
+    }
+    assert "then go on with `make deploy`" in made.stdout
+    listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
+    build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
+    assert listed["functions"]["build_service_accounts"] == [build]
+    assert list(listed["functions"]["projects"]) == ["another-project"]
+
+    settings(product, "platform", **listed)
+    let_in = make("platform", "YES=1")
+    assert let_in.returncode == 0, let_in.stderr
+    assert build in let_in.stdout
+    assert make("deploy", "YES=1").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    settings(product, "platform", **GIVEN["create"])
+    name_receivers(product)
+    topic = "projects/a-project/topics/alerts"
+    settings(product, "function", trigger={"kind": "alert", "topic": topic})
+    make = maker(product, environment)
+
+    assert make("platform", "YES=1").returncode == 0
+    refused = make("deploy", "YES=1")
+    assert refused.returncode != 0
+    assert f"{topic}." in refused.stderr
+    assert "`make" in refused.stderr
+    assert "accounts`" in refused.stderr
+
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert "google_monitoring_notification_channel" in resources(product, "function")
+    assert "google_pubsub_subscription" not in resources(product, "function")
+    listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
+    assert listed == {
+        "functions": {
+            "service_agents": {
+                "a-project": {"alert_topics": [topic], "kms_keys": [], "storage_triggers": False}
+            }
+        }
+    }
+    settings(product, "platform", **listed)
+    assert make("platform", "YES=1").returncode == 0
+    deployed = make("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+
+
+@pytest.mark.slow
+def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
+    made = make("accounts", "YES=1")
+    assert made.returncode == 0, made.stderr
+    assert "The platform has nothing to list for this function." in made.stdout
+
+
+MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
+    "a variable": ({"vpn": {}}, "there is no vpn; it has egress, function, "),
+    "an attribute": (
+        {"egress": {"dierct": {}}},
+        "there is no egress.dierct; did you mean direct?",
+    ),
+    "a nested attribute": (
+        {"egress": {"connector": {"nam": "c", "ip_cidr_range": "10.8.0.0/28"}}},
+        "there is no egress.connector.nam; did you mean name?",
+    ),
+}
+
+
+@pytest.mark.slow
+def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
+    marker = product.path / "ran"
+    typed = (
+        ("ENV", "plan"),
+        ("STACK", "plan"),
+        ("YES", "deploy"),
+        ("BUCKET", "state"),
+        ("EVENT", "send"),
+        ("PORT", "send"),
+    )
+    for name, target in typed:
+        for text in (f"x; touch {marker}; echo ", f"`touch {marker}`", f"$$(touch {marker})"):
+            done = make(target, f"{name}={text}")
+            assert done.returncode == 2
+            assert not marker.exists(), name
+
+
+# What is given and what its refusal says of it; each with the target that takes it.
+REFUSED_VALUES = {
+    ("deploy", "YES=no"): "'no' must be 1",
+    ("deploy", "YES=0"): "'0' must be 1",
+    ("destroy", "YES=true"): "'true' must be 1",
+    ("platform", "YES="): "'' must be 1",
+    ("accounts", "YES=yes"): "'yes' must be 1",
+    ("state", "BUCKET=a-bucket", "YES=no"): "'no' must be 1",
+    ("destroy", "STACK=platform", "FORCE=yes"): "'yes' must be 1",
+    ("plan", "ENV="): "'' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for",
+    ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '' must be 1 to 30",
+    ("status", "ENV="): "argument --env: '' must be 1 to 30",
+    ("doctor", "ENV="): "argument --env: '' must be 1 to 30",
+    ("explain", "ENV="): "argument --env: '' must be 1 to 30",
+    ("lock", "ENV="): "argument --env: '' must be 1 to 30",
+    ("plan", "STACK="): "argument stack: invalid choice: ''",
+    ("lock", "UPGRADE="): "argument --upgrade: invalid choice: ''",
+    ("upgrade", "VERSION="): "argument --version: is given and empty",
+    ("upgrade", "ANSWERS="): "argument --answers: is given and empty",
+    ("audit", "IGNORE="): "argument --ignore: '' must be ids",
+    ("explain", "BUILD="): "argument --build: '' must be a build's id",
+    ("explain", "LOG="): "argument file: is given and empty",
+    ("send", "EVENT="): "argument files: is given and empty",
+    ("send", "PORT="): "argument --port: invalid int value: ''",
+    ("run", "PORT="): "PORT: is given and empty: it must be a number, such as 8080",
+    ("state", "BUCKET="): "BUCKET is '', but it must be a bucket's name",
+}
+
+
+@pytest.mark.parametrize("given", REFUSED_VALUES, ids=" ".join)
+@pytest.mark.parametrize("where", ["typed", "exported"])
+def test_a_value_that_says_nothing_or_not_1_is_refused(
+    given: tuple[str, ...], where: str, product: Baked, make: Run, tmp_path: Path
+) -> None:
+    for environment in (".venv", ".venv-tools"):
+        programs = product.path / environment / "bin"
+        programs.mkdir(parents=True)
+        (programs / "python").symlink_to(sys.executable)
+        (programs.parent / "ready").touch()
+    called = tmp_path / "called"
+    program = tmp_path / "recorder"
+    program.write_text(f"#!/bin/sh\ntouch {called}\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    target, *typed = given
+    variables = dict(each.split("=") for each in typed) if where == "exported" else {}
+    variables = {name: "" if "$" in value else value for name, value in variables.items()}
+    refused = make(target, *([] if variables else typed), TERRAFORM=str(program), **variables)
+    assert refused.returncode == 2
+    said = [each for each in refused.stderr.splitlines() if not each.startswith("make: ")]
+    assert len(said) == 1, refused.stderr
+    assert REFUSED_VALUES[given] in said[0]
+    assert not called.exists()
+
+
+def test_an_environment_may_stand_before_make(make: Run) -> None:
+    done = make("plan", ENV="prod")
+    assert "terraform/function/environments/prod.tfvars.json does not exist" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", MISSPELT)
+def test_a_misspelt_setting_is_refused(case: str, product: Baked, make: Run) -> None:
+    added, message = MISSPELT[case]
+    good = make("plan")
+    assert good.returncode == 0, good.stderr
+    settings(product, "function", **added)
+    refused = make("plan")
+    assert refused.returncode == 2
+    line = f"terraform/function/settings.auto.tfvars.json: {message}"
+    assert any(each.startswith(line) for each in refused.stderr.splitlines())
+    assert "Plan:" not in refused.stdout
+
+
+@pytest.mark.slow
+def test_settings_that_are_not_json_are_refused(product: Baked, make: Run) -> None:
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(",", "", 1), encoding="utf-8")
+    refused = make("plan")
+    assert refused.returncode == 2
+    assert f"{file.relative_to(product.path)} is not JSON: " in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_placeholder_is_planned_but_never_applied(
+    tmp_path: Path, product: Baked, make: Run
+) -> None:
+    placeholder = bake(tmp_path / "placeholder", platform="create", function_kind="http")
+    for stack in ("platform", "function"):
+        values = json.loads(placeholder.read(f"terraform/{stack}/settings.auto.tfvars.json"))
+        settings(product, stack, project_id=values["project_id"])
+    assert make("plan", "STACK=platform").returncode == 0
+    for target in ("platform", "accounts", "deploy", "destroy"):
+        refused = make(target, "YES=1")
+        assert refused.returncode == 2
+        assert "project_id is still my-project-id" in refused.stderr
+    assert resources(product, "platform") == resources(product, "function") == []
+
+
+def test_a_repository_that_reuses_a_platform_has_none_to_make(tmp_path: Path) -> None:
+    made = bake(tmp_path, platform="reuse")
+    done = made.run(sys.executable, "-m", "closed_function", "apply", "platform")
+    assert done.returncode == 2
+    assert done.stderr.startswith("terraform/platform is not in this repository: it uses")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_terraform_the_message_says_what_to_install(
+    product: Baked, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "closed_function", "plan", "function"]
+    for more, message in (
+        ({"PATH": "/nonexistent"}, "Terraform (1.11 or newer) or OpenTofu (1.10 or newer) is not"),
+        ({"TERRAFORM": "no-such-program"}, "no-such-program is not installed."),
+    ):
+        done = subprocess.run(
+            command,
+            cwd=product.path,
+            env={**environment, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 3
+        assert done.stderr.startswith(message)
+
+
+def test_what_a_user_mistypes_is_refused_before_anything_is_written(
+    product: Baked, make: Run
+) -> None:
+    before = product.files()
+    for arguments, message in (
+        (["deploy", "ENV=Prod!"], "'Prod!' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod"),
+        (["plan", "STACK=both"], "invalid choice: 'both'"),
+        (["state", "BUCKET=gs://state"], "BUCKET is 'gs://state', but it must be a bucket's name"),
+        (["state"], "BUCKET is '', but it must be a bucket's name"),
+    ):
+        done = make(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+    assert product.files() == before
+
+
+class Buckets(BaseHTTPRequestHandler):
+    """As much of Cloud Storage as Terraform's state needs: one bucket, its objects by name."""
+
+    objects: dict[str, bytes]
+    refuses: Callable[[str], bool]
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer_json(self, document: object, status: int = 200) -> None:
+        self.answer(status, json.dumps(document).encode(), Content_Type="application/json")
+
+    def refused(self) -> bool:
+        refuses = self.refuses(self.command)
+        if refuses:
+            self.answer_json({"error": {"code": 403, "message": "no rights to a-bucket"}}, 403)
+        return refuses
+
+    def body(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def resource(self, name: str) -> dict[str, str]:
+        size = str(len(self.objects[name]))
+        return {"name": name, "bucket": "a-bucket", "generation": "1", "size": size}
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if self.refused():
+            return
+        if url.path.endswith("/b/a-bucket/o"):
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
+            names = [name for name in self.objects if name.startswith(prefix)]
+            self.answer_json({"items": [self.resource(name) for name in names]})
+            return
+        name = unquote(re.sub(r"^.*?a-bucket/(o/)?", "", url.path))
+        if name not in self.objects:
+            self.answer_json({"error": {"code": 404, "message": "not found"}}, 404)
+        elif "/b/a-bucket/o/" in url.path and "alt=media" not in url.query:
+            self.answer_json(self.resource(name))
+        else:
+            self.answer(200, self.objects[name], X_Goog_Generation="1")
+
+    def do_POST(self) -> None:
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
+        if self.refused():
+            return
+        told, part = sent.iter_parts()
+        name, content = json.loads(told.get_content())["name"], part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        self.objects[name] = content
+        self.answer_json(self.resource(name))
+
+    def do_DELETE(self) -> None:
+        self.objects.pop(unquote(urlsplit(self.path).path.rsplit("/", 1)[-1]), None)
+        self.answer(204, b"")
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def bucket(
+    refuses: Callable[[str], bool] = lambda _: False,
+) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
+    """The objects of a stand-in's bucket, and the environment in which Terraform asks it."""
+    objects: dict[str, bytes] = {}
+    handler = type("Bucket", (Buckets,), {"objects": objects, "refuses": staticmethod(refuses)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield (
+                objects,
+                {
+                    "GOOGLE_OAUTH_ACCESS_TOKEN": "no-token",
+                    "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": (
+                        f"http://127.0.0.1:{server.server_port}/storage/v1/"
+                    ),
+                },
+            )
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.slow
+def test_the_state_moves_to_a_bucket_and_is_used_from_there(product: Baked, make: Run) -> None:
+    assert make("deploy", "YES=1").returncode == 0
+    before = resources(product, "function")
+    with bucket() as (objects, environment):
+        moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
+        assert moved.returncode == 0, moved.stdout + moved.stderr
+        state = objects["a-project/alert-to-snmp/function/default.tfstate"]
+        kept = json.loads(state)["resources"]
+        assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
+        assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
+            "terraform/platform/backend.tf"
+        )
+        planned = make("plan", **environment)
+        assert planned.returncode == 0, planned.stderr
+        assert "No changes." in planned.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused_methods", [("GET", "POST"), ("POST",)], ids="/".join)
+def test_a_bucket_that_refuses_leaves_the_state_here(
+    refused_methods: tuple[str, ...], product: Baked, make: Run
+) -> None:
+    assert make("deploy", "YES=1").returncode == 0
+    before = resources(product, "function")
+    assert before
+    with bucket(lambda method: method in refused_methods) as (objects, environment):
+        refused = make("state", "BUCKET=a-bucket", "YES=1", **environment)
+        assert refused.returncode != 0
+        assert "no rights to a-bucket" in refused.stderr
+        assert objects == {}
+    assert list(product.path.glob("terraform/*/backend.tf")) == []
+    assert resources(product, "function") == before
+    assert "No changes." in make("plan").stdout
+
+
+@pytest.mark.slow
+def test_an_interrupted_deployment_keeps_what_was_made(
+    product: Baked, environment: dict[str, str], terraform: Client
+) -> None:
+    assert terraform.program
+    command = [sys.executable, "-m", "closed_function", "apply", "function", "--yes"]
+    with replay(delay=2) as slow:
+        process = subprocess.Popen(
+            command,
+            cwd=product.path,
+            env={**environment, **slow.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while not slow.changes() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Interrupt received" in output
+    kept = resources(product, "function")
+    assert "google_project_service" in kept
+    assert "google_cloudfunctions2_function" not in kept
+    assert not list(product.path.glob("terraform/function/.terraform.tfstate.lock.info"))
+
+
+# --- make validate, make format ---
+
+
+def test_the_format_is_told_mended_and_without_terraform_left_alone(
+    terraform: Client, tmp_path: Path
+) -> None:
+    product = bake(tmp_path, function_kind="http")
+    tool = [sys.executable, "-m", "closed_function", "format"]
+    file = product.path / "terraform/function/versions.tf"
+    right = file.read_text(encoding="utf-8")
+
+    def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*tool, *options],
+            cwd=product.path,
+            env=bare_environment(tmp_path, **environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    real = {"TERRAFORM": terraform.program}
+    assert run("--check", **real).returncode == 0
+    file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
+    told = run("--check", **real)
+    assert told.returncode == 1
+    assert "`make format` corrects it" in told.stderr
+    absent = run("--check", PATH="/nowhere")
+    assert absent.returncode == 0
+    assert "was not looked at" in absent.stderr
+    assert run("--check", PATH="/nowhere", CI="true").returncode == 3
+    file.write_text(right + "locals {\n", encoding="utf-8")
+    unread = run("--check", **real)
+    assert unread.returncode == 1
+    assert "cannot read these files" in unread.stderr
+    file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
+    assert run(**real).returncode == 0
+    assert file.read_text(encoding="utf-8") == right
+
+
+@pytest.mark.slow
+def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http", platform="reuse")
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "closed_function", "validate"],
+            cwd=product.path,
+            env={**terraform.variables(), "TERRAFORM": terraform.program},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    passed = run()
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "Success!" in passed.stdout
+    with (product.path / "terraform/function/versions.tf").open("a", encoding="utf-8") as file:
+        file.write('\noutput "wrong" {\n  value = local.absent\n}\n')
+    broken = run()
+    assert broken.returncode == 1
+    assert "undeclared local value" in broken.stderr
+
+
+# --- environments beside each other ---
+
+
+def name_environment(product: Baked, stack: str, name: str, **values: object) -> None:
+    """Write what differs in an environment."""
+    folder = product.path / "terraform" / stack / "environments"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
+
+
+def wrapper(folder: Path, terraform: Client, script: str) -> str:
+    """A program for the variable TERRAFORM that runs `script` before Terraform itself."""
+    program = folder / "wrapped-terraform"
+    program.write_text(f'#!/bin/sh\n{script}\nexec {terraform.program} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.slow
+def test_a_command_keeps_to_its_environment_whatever_others_select_meanwhile(
+    product: Baked, make: Run, terraform: Client, tmp_path: Path
+) -> None:
+    select_prod = "mkdir -p .terraform; printf prod > .terraform/environment"
+    other = {
+        "TERRAFORM": wrapper(tmp_path, terraform, f'[ "$1" = workspace ] || {{ {select_prod}; }}')
+    }
+    for name in ("prod", "dev"):
+        name_environment(product, "function", name, project_id=f"a-{name}-project")
+        assert make("deploy", f"ENV={name}", "YES=1").returncode == 0
+    assert make("deploy", "YES=1").returncode == 0
+    in_prod = resources(product, "function", "prod")
+    assert "google_cloudfunctions2_function" in in_prod
+
+    assert "No changes." in make("plan", "ENV=dev", **other).stdout
+    for arguments, workspace in ((["ENV=dev"], "dev"), ([], "default")):
+        destroyed = make("destroy", *arguments, "YES=1", **other)
+        assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "function", workspace) == []
+        assert resources(product, "function", "prod") == in_prod
+
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    assert make("platform", "ENV=prod", "YES=1", **other).returncode == 0
+    assert make("platform", "YES=1", **other).returncode == 0
+    assert json.loads(product.read(HAND_OVER))["platform"]["project_id"] == "a-project"
+
+
+@pytest.mark.slow
+def test_a_command_waits_for_no_lock_of_another_environment(product: Baked, make: Run) -> None:
+    import fcntl
+
+    folder = product.path / "terraform/function"
+    assert make("deploy", "YES=1").returncode == 0
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    with (folder / "terraform.tfstate").open("r+") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX)  # as a deployment of the default environment does
+        refused = make("plan")
+        assert "Error acquiring the state lock" in refused.stderr
+        planned = make("plan", "ENV=prod")
+    assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
+def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
+    product: Baked, make: Run, tmp_path: Path
+) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    data = tmp_path / "data"
+    inherited = {"TF_WORKSPACE": "prod", "TF_DATA_DIR": str(data)}
+    deployed = make("deploy", "YES=1", **inherited)
+    assert deployed.returncode == 0, deployed.stderr
+    assert resources(product, "function") != []
+    assert resources(product, "function", "prod") == []
+    assert not data.exists()
+    # What is no redirection stays the user's.
+    planned = make("plan", TF_CLI_ARGS_plan="-destroy")
+    assert "0 to add, 0 to change" in planned.stdout
+
+
+@pytest.mark.slow
+def test_environments_move_to_a_bucket_together_and_new_ones_begin_there(
+    product: Baked, make: Run
+) -> None:
+    for name in ("prod", "stg"):
+        name_environment(product, "function", name, project_id=f"a-{name}-project")
+    assert make("deploy", "YES=1").returncode == 0
+    assert make("deploy", "ENV=prod", "YES=1").returncode == 0
+    with bucket() as (objects, there):
+        moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **there)
+        assert moved.returncode == 0, moved.stderr
+        assert "No changes." in make("plan", **there).stdout
+        assert "No changes." in make("plan", "ENV=prod", **there).stdout
+        shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
+        begun = make("deploy", "ENV=stg", "YES=1", **there)
+        assert begun.returncode == 0, begun.stderr
+        names = {name.rpartition("/")[2] for name in objects if "/function/" in name}
+        assert names == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
+
+
+def test_two_commands_initialise_a_stack_one_after_the_other(
+    product: Baked, make: Run, terraform: Client, tmp_path: Path
+) -> None:
+    alone = 'if [ "$1" = init ]; then mkdir at-work || exit 9; sleep 2; rmdir at-work; fi'
+    program = wrapper(tmp_path, terraform, alone)
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    with futures.ThreadPoolExecutor() as executor:
+        started = [
+            executor.submit(make, "plan", *arguments, TERRAFORM=program)
+            for arguments in ([], ["ENV=prod"])
+        ]
+        done = [each.result() for each in started]
+    assert [each.returncode for each in done] == [0, 0], done
+    assert "Waiting for another command's init" in done[0].stdout + done[1].stdout
+
+
+@pytest.mark.slow
+def test_environments_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
+    name_environment(product, "function", "prod", project_id="a-project")
+    unused = make("plan", "ENV=prod")
+    assert unused.returncode == 0, unused.stderr  # nothing is made in the default environment
+
+    (product.path / "terraform/function/environments/prod.tfvars.json").rename(
+        product.path / "kept"
+    )
+    assert make("deploy", "YES=1").returncode == 0
+    (product.path / "kept").rename(
+        product.path / "terraform/function/environments/prod.tfvars.json"
+    )
+    for target in ("plan", "deploy", "destroy"):
+        refused = make(target, "ENV=prod", *(["YES=1"] if target != "plan" else []))
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines()[0] == (
+            "prod and the default environment would make the same things (project_id a-project, "
+            "function.name alert-to-snmp): set another in terraform/function/environments/"
+            'prod.tfvars.json, such as {"function": {"name": "alert-to-snmp-prod"}}.'
+        )
+    refused = make("destroy", "YES=1")
+    assert refused.returncode == 2
+    assert "The default environment and prod would make the same things" in refused.stderr
+
+    name_environment(
+        product, "function", "prod", project_id="a-project", function={"name": "other"}
+    )
+    assert make("deploy", "ENV=prod", "YES=1").returncode == 0
+    name_environment(product, "function", "stg", project_id="b-project")
+    name_environment(product, "function", "dev", project_id="b-project")
+    refused = make("plan", "ENV=stg")
+    assert "stg and dev would make the same things (project_id b-project" in refused.stderr
+    assert make("plan").returncode == 0  # neither of them concerns the others
+
+
+def planned_function(
+    product: Baked, terraform: Client, environment: dict[str, str]
+) -> dict[str, Any]:
+    """Return the values of the variables in prod.plan."""
+    plan = product.path / "terraform/function/prod.plan"
+    read = subprocess.run(
+        [terraform.program, "show", "-json", plan.name],
+        cwd=plan.parent,
+        env={**environment, "TF_WORKSPACE": "prod"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables = json.loads(read.stdout)["variables"]
+    return {name: each["value"] for name, each in variables.items()}
+
+
+@pytest.mark.slow
+def test_an_environment_says_only_what_differs(
+    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
+) -> None:
+    given = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))
+    given["function"] |= {"environment": {"LEVEL": "info", "PLACE": "a", "ONCE": "1"}}
+    given["function"] |= {"runtime_roles": ["roles/logging.logWriter"]}
+    settings(product, "function", function=given["function"])
+    own = {"LEVEL": "debug", "ONCE": None, "NEW": "b"}
+    name_environment(
+        product,
+        "function",
+        "prod",
+        project_id="a-prod-project",
+        function={"min_instances": 0, "environment": own},
+    )
+    planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
+    assert planned.returncode == 0, planned.stderr
+    values = planned_function(product, terraform, environment)
+    assert values["project_id"] == "a-prod-project"
+    assert values["function"] == given["function"] | {
+        "min_instances": 0,
+        "environment": {"LEVEL": "debug", "PLACE": "a", "NEW": "b"},
+    }
+    assert values["trigger"] == given["trigger"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"projet_id": "p"}, "there is no projet_id; did you mean project_id?"),
+        (
+            {"function": {"min_instance": 0}},
+            "there is no function.min_instance; did you mean min_instances?",
+        ),
+        ({"trigger": "http", "min_instances": 0}, "there is no min_instances; it has egress, "),
+    ],
+)
+def test_a_misspelt_name_of_an_environment_is_refused_before_any_plan(
+    values: dict[str, Any], message: str, product: Baked, make: Run
+) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    assert make("plan", "ENV=prod").returncode == 0
+    name_environment(product, "function", "prod", project_id="a-prod-project", **values)
+    for target in ("plan", "doctor"):
+        refused = make(target, "ENV=prod")
+        said = refused.stdout + refused.stderr
+        assert f"terraform/function/environments/prod.tfvars.json: {message}" in said
+        assert "Plan:" not in said
+
+
+@pytest.mark.slow
+def test_the_settings_are_held_against_what_is_declared_not_against_an_environment(
+    product: Baked, make: Run
+) -> None:
+    given = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))
+    given["function"] |= {"environment": {"SNMP_VERSION": "2c"}}
+    settings(product, "function", function=given["function"])
+    environment = {"environment": {"SNMP_VERSION": None, "OTHER": "1"}}
+    name_environment(product, "function", "prod", project_id="a-prod-project", function=environment)
+    planned = make("plan", "ENV=prod")
+    assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
+def test_the_next_commands_that_are_printed_name_the_environment(product: Baked, make: Run) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    made = make("accounts", "ENV=prod", "YES=1")
+    assert made.returncode == 0, made.stderr
+    # The platform is the default environment's.
+    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert '"a-prod-project": ' in made.stdout
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    made = make("platform", "ENV=prod", "YES=1")
+    assert "another: run `make lock ENV=prod`." in made.stdout
+    destroyed = make("destroy", "ENV=prod", "YES=1")
+    assert "`make destroy STACK=platform ENV=prod` removes it" in destroyed.stdout
+
+
+@pytest.mark.slow
+def test_an_environment_in_hcl_is_converted_once(
+    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
+) -> None:
+    folder = product.path / "terraform/function/environments"
+    folder.mkdir()
+    old = """\
+# Ours.
+  project_id = "a-${"prod"}-project"
+function = {
+  name = "other" # its own
+  environment = { LEVEL = "debug" }
+}
+"""
+    (folder / "prod.tfvars").write_text(old, encoding="utf-8")
+    assert "`make plan ENV=prod` converts it" in make("doctor", "ENV=prod").stderr
+    planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "Converted terraform/function/environments/prod.tfvars" in planned.stdout
+    assert json.loads((folder / "prod.tfvars.json").read_text(encoding="utf-8")) == {
+        "project_id": "a-prod-project",
+        "function": {"name": "other", "environment": {"LEVEL": "debug"}},
+    }
+    assert (folder / "prod.tfvars.old").read_text(encoding="utf-8") == old
+    values = planned_function(product, terraform, environment)
+    assert values["function"]["entry_point"] == "handle_request"
+
+    (folder / "prod.tfvars").write_text("function = {\n", encoding="utf-8")
+    assert "both name what differs in prod" in make("plan", "ENV=prod").stderr
+    (folder / "prod.tfvars.json").unlink()
+    refused = make("plan", "ENV=prod")
+    assert refused.returncode == 2
+    assert "prod.tfvars cannot be converted to prod.tfvars.json:" in refused.stderr
+    assert (folder / "prod.tfvars").is_file()
+
+
+@pytest.mark.parametrize("stack", ["platform", "function"])
+def test_the_declared_names_are_those_that_terraform_knows(
+    stack: str, product: Baked, terraform: Client, tmp_path: Path
+) -> None:
+    folder = product.path / "terraform" / stack
+    declared = read_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
+    scratch = tmp_path / stack
+    scratch.mkdir()
+    for name in ("variables.tf", "settings.auto.tfvars.json", "platform.auto.tfvars.json"):
+        if (folder / name).is_file():
+            shutil.copy(folder / name, scratch)
+    assert declared.fields
+    values = ", ".join(f"{name} = var.{name}" for name in declared.fields)
+    asked = subprocess.run(
+        [terraform.program, "console"],
+        cwd=scratch,
+        env=terraform.variables(),
+        input=f"jsonencode({{{values}}})\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = json.loads(json.loads(asked.stdout.strip().split("\n")[-1]))
+    assert list(find_unknown(known, declared)) == []
+    assert names(known, declared) == []
+
+
+def names(known: object, declared: Declaration, path: str = "") -> list[str]:
+    """Return the paths that are declared, and that an object of Terraform's lacks."""
+    if declared.fields is None or not isinstance(known, dict):
+        return []
+    return [
+        found
+        for name, each in declared.fields.items()
+        for found in (
+            names(known[name], each, f"{path}{name}.") if name in known else [f"{path}{name}"]
+        )
+    ]
+
+
+@pytest.mark.slow
+def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    made = resources(product, "platform")
+    name_environment(product, "platform", "prod", pool={"machine_type": "e2-standard-2"})
+    refused = make("destroy", "STACK=platform", "ENV=prod", "YES=1")
+    assert refused.returncode == 2
+    assert 'such as {"project_id": "a-project-prod"}.' in refused.stderr
+    assert "pool.name cb-workerpool" in refused.stderr
+    assert resources(product, "platform") == made
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    assert make("plan", "STACK=platform", "ENV=prod").returncode == 0
+
+
+# --- a platform in use ---
+
+POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
+PLACE = "projects/a-project/locations/asia-northeast1/functions"
+
+
+@pytest.mark.slow
+def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    made = resources(product, "platform")
+    command = ("destroy", "STACK=platform", "YES=1")
+    with serve(tmp_path) as stand_in:
+        home = tmp_path / "signed-in"
+        home.mkdir()
+        cloud = stand_in.cloud
+        there = signed_in_environment(stand_in, home)
+        recorded = record_gcloud(there, tmp_path)
+        there["PATH"] = f"{recorded}:{environment['PATH']}"
+        del there["HOME"]
+        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
+        cloud.functions[f"{PLACE}/another"] = {"buildConfig": {"workerPool": POOL + "-2"}}
+        refused = make(*command, **there)
+        assert refused.returncode == 2
+        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+        assert "another" not in refused.stderr
+        assert resources(product, "platform") == made
+        cloud.denied.add("cloudfunctions.functions.list")
+        refused = make(*command, **there)
+        assert "It is not known whether functions use this platform: you may" in refused.stderr
+        cloud.denied.clear()
+
+        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
+        assert "\nNothing was destroyed.\n" in declined.stderr
+        plan, _, below = declined.stdout.partition("to destroy.")
+        assert plan
+        assert f"- {PLACE}/second" in below
+        assert resources(product, "platform") == made
+
+        cloud.apis["a-project"].remove("cloudfunctions")
+        cloud.functions.clear()
+        destroyed = make(*command, **there)
+        assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_where_nobody_is_signed_in_only_an_override_destroys_a_platform(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_gcloud(tmp_path, "echo 'You do not currently have an active account' >&2; exit 1")
+    there = {"PATH": f"{tmp_path}:{environment['PATH']}"}
+    assert make("platform", "YES=1").returncode == 0
+    refused = make("destroy", "STACK=platform", "YES=1", **there)
+    assert refused.returncode == 2
+    assert "It is not known whether functions use this platform: gcloud is not" in refused.stderr
+    assert "FORCE=1" in refused.stderr
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1", **there)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
+
+
+# --- Ctrl-C, and a helper that fails ---
+
+# As Ctrl-C does: to all that belongs to the command. The first is a program that ends of it.
+ENDS = 'if [ "$1" = COMMAND ]; then kill -INT 0; sleep 30; fi'
+GOES_ON = """if [ "$1" = COMMAND ]; then trap '' INT; kill -INT 0; fi"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [
+        pytest.param("init", ENDS, id="init ends"),
+        pytest.param("init", GOES_ON, id="init goes on"),
+        pytest.param("apply", ENDS, id="apply ends before its plan"),
+    ],
+)
+def test_an_interrupt_before_terraform_applies_ends_the_command_with_nothing_done(
+    command: str,
+    script: str,
+    product: Baked,
+    environment: dict[str, str],
+    terraform: Client,
+    tmp_path: Path,
+) -> None:
+    program = wrapper(tmp_path, terraform, script.replace("COMMAND", command))
+    done = subprocess.run(
+        [sys.executable, "-m", "closed_function", "apply", "function", "--yes"],
+        cwd=product.path,
+        env={**environment, "TERRAFORM": program},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert done.stderr == "Interrupted; nothing was changed in Google Cloud.\n"
+    assert resources(product, "function") == []
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_the_question_ends_the_command_with_nothing_done(
+    product: Baked, environment: dict[str, str], running: Replay
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "closed_function", "apply", "function"],
+        cwd=product.path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        asked = b""
+        while b"Enter a value:" not in asked:
+            asked += os.read(process.stdout.fileno(), 4096)
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.read()
+        errors = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert errors.endswith("\nInterrupted; nothing was changed in Google Cloud.\n")
+    assert running.changes() == []
+
+
+@pytest.mark.slow
+def test_a_state_whose_move_is_interrupted_stays_here(
+    product: Baked, environment: dict[str, str], terraform: Client, tmp_path: Path
+) -> None:
+    program = wrapper(tmp_path, terraform, ENDS.replace("COMMAND", "init"))
+    done = subprocess.run(
+        [sys.executable, "-m", "closed_function", "state", "a-bucket", "prefix", "--yes"],
+        cwd=product.path,
+        env={**environment, "TERRAFORM": program},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted; nothing was changed in Google Cloud.\n"
+    assert list(product.path.glob("terraform/*/backend.tf")) == []
+
+
+@pytest.mark.slow
+def test_a_setting_without_a_value_is_named_before_anything_is_applied(
+    product: Baked, make: Run
+) -> None:
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    given = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**given, "project_id": "A"}), encoding="utf-8")
+    invalid = make("deploy", "YES=1")
+    assert invalid.returncode != 0
+    assert "project_id is A, which is not a project ID" in " ".join(
+        invalid.stderr.replace("│", " ").split()
+    )
+    del given["project_id"]
+    file.write_text(json.dumps(given), encoding="utf-8")
+    missing = make("deploy", "YES=1")
+    assert missing.returncode != 0
+    assert "settings.auto.tfvars.json: project_id has no value" in missing.stderr
+    assert resources(product, "function") == []
