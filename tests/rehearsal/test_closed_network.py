@@ -328,7 +328,7 @@ def test_without_the_clients_the_claims_are_not_proven(tmp_path: Path) -> None:
     assert not_proven == {
         "there is no way around the gate",
         "the real gcloud sets the switch to ALLOW",
-        "the trap says what the event says",
+        "the trap has the event's values",
     }
     assert "NOT PROVEN: 3 of its claims" in done.output
     assert "PASSED" not in done.output
@@ -401,7 +401,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
         "function/requirements.txt",
         without_the_framework,
         "4 build",
-        ["functions-framework is not in requirements.txt", "second pip", "asks "],
+        ["functions-framework is not in requirements.txt", "second pip", "requests "],
     ),
     "a second place for packages": (
         "function/requirements.txt",
@@ -567,7 +567,7 @@ def test_an_error_that_nobody_foresaw_fails_the_run(tmp_path: Path) -> None:
     done = rehearse(product.path, tmp_path, PYTHONPATH=f"{site}:{TEMPLATE}")
     assert done.status == 1
     assert done.report["result"] == "failed"
-    assert "it broke: ZeroDivisionError" in done.sentence
+    assert "it failed: ZeroDivisionError" in done.sentence
     assert "PASSED" not in done.output
 
 

@@ -108,11 +108,11 @@ def test_the_page_says_what_the_report_says(tab: Tab, tmp_path: Path) -> None:
     assert tab.asked == [(tmp_path / "page.html").as_uri()]
     assert tab.complaints == []
     assert text(tab, "h1") == "orders"
-    assert text(tab, ".verdict").startswith("PASSED: the build asked Artifact Registry alone")
+    assert text(tab, ".verdict").startswith("PASSED: the build requested only Artifact Registry")
     facts = text(tab, "dl")
     for fact in ("/home/me/orders", "2026-09-21 14:13:20 UTC, 8.0 s", INDEX_LINE.split()[1]):
         assert fact in facts
-    assert "nothing but what the rehearsal itself asked on purpose" in facts
+    assert "only what the rehearsal itself requests on purpose" in facts
 
     stages = tables(tab, "stages")
     for name, purpose in found().purposes.items():

@@ -157,8 +157,12 @@ def test_bad_usage_is_one_line(product: Baked, tmp_path: Path) -> None:
     (bare.path / "function").mkdir(parents=True)
     (bare.path / "function" / "requirements.txt").write_text("idna\n", encoding="utf-8")
     for where, words, complaint in (
-        (product, [], "no command; put it behind --"),
-        (product, ["--python", "3.99", "--", "true"], "--python 3.99: it is not on this machine"),
+        (product, [], "the command is missing; put it after --"),
+        (
+            product,
+            ["--python", "3.99", "--", "true"],
+            "--python 3.99: it is not installed on this machine",
+        ),
         (product, ["--", "no-such-command"], "no-such-command: cannot be run"),
         (bare, ["--", "true"], "no index lines"),
     ):

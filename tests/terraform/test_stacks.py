@@ -1129,7 +1129,7 @@ def test_a_setting_without_a_value_is_named_before_anything_is_applied(
     file.write_text(json.dumps({**given, "project_id": "A"}), encoding="utf-8")
     invalid = make("deploy", "YES=1")
     assert invalid.returncode != 0
-    assert "project_id is A, which is no project id" in " ".join(
+    assert "project_id is A, which is not a project ID" in " ".join(
         invalid.stderr.replace("│", " ").split()
     )
     del given["project_id"]
