@@ -494,7 +494,7 @@ def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
         assert re.search(rf"^{name}$", drawn, re.MULTILINE), piece
     index = handed["python_index_url"].replace(handed["region"], "REGION")
     assert index.replace(handed["project_id"], "PROJECT") in drawn
-    tool = product.read("closed_function/gcloud/switch.py")
+    tool = product.read("closed_function/commands/switch.py")
     command_line = json.dumps(architecture.switch().split()[1:-1])
     assert all(f'"{word}"' in tool for word in json.loads(command_line))
     restricted = product.read("terraform/platform/variables.tf")

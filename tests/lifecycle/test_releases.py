@@ -325,7 +325,7 @@ def test_another_ci_takes_the_place_of_the_former_but_for_a_file_that_the_user_e
     life.write({edited: text})
     done = upgrade(life, "--answers", '{"ci": "none"}')
     assert done.returncode == LEFT_TO_MERGE
-    assert f"{edited}: was left as it is" in done.stdout
+    assert f"{edited}: was not changed" in done.stdout
     assert life.product.read(edited) == text
     assert set(life.product.files()) & (gone | come) == {edited}
 
@@ -499,7 +499,7 @@ def test_an_upgrade_names_what_the_user_and_the_template_both_changed(
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
-    merge = "edit what stands between <<<<<<< and >>>>>>>"
+    merge = "edit what is between <<<<<<< and >>>>>>>"
     assert f"  Makefile: {merge}" in done.stdout
     assert f"  {NEWS}: {merge}" in done.stdout
     makefile = life.product.read("Makefile")
@@ -509,7 +509,7 @@ def test_an_upgrade_names_what_the_user_and_the_template_both_changed(
     assert again.returncode == USAGE
     assert "UU Makefile" in again.stderr
 
-    take_back = re.search(r"To take it back instead: (.+)", done.stdout)
+    take_back = re.search(r"To undo it instead: (.+)", done.stdout)
     assert take_back
     for command in take_back[1].split(" && "):
         git(life.product.path, *command.split()[1:])
@@ -533,8 +533,8 @@ def test_an_upgrade_names_what_it_left_where_git_does_not_know_the_templates_fil
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
-    assert "  Makefile: take over what is in Makefile.rej, then remove that" in done.stdout
-    assert f"  {NEWS}: was left as it is" in done.stdout
+    assert "  Makefile: apply what is in Makefile.rej, then remove that" in done.stdout
+    assert f"  {NEWS}: was not changed" in done.stdout
     assert life.product.read("Makefile") == edited
     assert "+PORT ?= 8181" in life.product.read("Makefile.rej")
     assert "on: workflow_dispatch" in life.cruft("diff").stdout
@@ -618,7 +618,7 @@ def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
 
     done = life.python("tools/upgrade.py")
     assert done.returncode == DONE, done.stdout + done.stderr
-    assert "left for you to merge" not in done.stdout
+    assert "Merge these yourself" not in done.stdout
 
     now = life.product.files()
     assert [name for name in now if name.endswith(".rej")] == []

@@ -1,7 +1,6 @@
 """Run Terraform or OpenTofu in one of the two folders below terraform/."""
 
 import contextlib
-import difflib
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from closed_function import paths
-from closed_function.errors import CommandError, ExitStatus
+from closed_function.errors import CommandError, ExitStatus, suggestion
 from closed_function.files import read_object
 from closed_function.paths import DEFAULT_ENVIRONMENT, relative
 from closed_function.processes import run_to_end
@@ -132,7 +131,7 @@ class Stack:
             raise CommandError(f"{relative(file)} {why}")
         variables = (self.folder / "variables.tf").read_text(encoding="utf-8")
         declared = dict.fromkeys(re.findall(r'^variable "(\w+)"', variables, re.MULTILINE))
-        refuse_unknown(str(relative(file)), settings, declared, guess=False)
+        refuse_unknown(str(relative(file)), settings, declared)
         return settings
 
     def values(self, options: Sequence[str], names: Iterable[str]) -> dict[str, Any]:
@@ -246,11 +245,10 @@ def init_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def refuse_unknown(file: str, settings: object, known: object, *, guess: bool = True) -> None:
+def refuse_unknown(file: str, settings: object, known: object) -> None:
     """Raise CommandError for a setting that is not among those that are `known`."""
     for path, names in unknown_names(settings, known):
-        near = difflib.get_close_matches(path.rpartition(".")[2], names, n=1) if guess else []
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}."
+        hint = suggestion(path.rpartition(".")[2], names) or f"it has {', '.join(sorted(names))}."
         raise CommandError(f"{file}: there is no {path}; {hint}")
 
 

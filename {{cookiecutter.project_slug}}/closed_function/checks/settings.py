@@ -1,10 +1,10 @@
 """Check the function's settings, and that no file is half merged."""
 
-import difflib
 import re
 from collections.abc import Iterator
 
 from closed_function.checks.result import Check, Result
+from closed_function.errors import suggestion
 from closed_function.files import read_text
 from closed_function.paths import FUNCTION_SETTINGS, MAIN, REQUIREMENTS, REQUIREMENTS_IN, relative
 from closed_function.repository import PLACEHOLDER, Facts, Repository
@@ -52,9 +52,9 @@ def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator
 
 def check_runtime(check: Check, runtime: str, today: str) -> Result:
     if runtime not in RUNTIME_ENDS:
-        near = difflib.get_close_matches(runtime, RUNTIME_ENDS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        seen = f"{runtime or 'nothing'} is not one of {', '.join(sorted(RUNTIME_ENDS))}{hint}"
+        hint = suggestion(runtime, RUNTIME_ENDS)
+        seen = f"{runtime or 'nothing'} is not one of {', '.join(sorted(RUNTIME_ENDS))}"
+        seen += f"; {hint}" if hint else "."
         return check.problem("runtime-not-available", seen)
     deprecated, removed = RUNTIME_ENDS[runtime]
     if today >= deprecated:

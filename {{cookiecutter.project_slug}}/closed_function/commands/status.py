@@ -23,15 +23,15 @@ from closed_function.command_line import add_environment, add_json, print_json, 
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.files import read_text
 from closed_function.gcloud.session import Answer, sign_in
-from closed_function.paths import FUNCTION_STACK, REQUIREMENTS, ROOT
-from closed_function.processes import Outcome, run_bounded
+from closed_function.paths import FUNCTION_STACK, REQUIREMENTS
+from closed_function.processes import run_git
 from closed_function.redaction import redact
 from closed_function.repository import Facts, Repository
 from closed_function.requirements import read_entries
 from closed_function.runtimes import RUNTIME_ENDS
 
 # gcloud alone tries for 33 s to renew its token on a network that is down.
-SIGN_IN_TIMEOUT, READ_TIMEOUT, GIT_TIMEOUT = 10, 10, 10
+SIGN_IN_TIMEOUT, READ_TIMEOUT = 10, 10
 # The states in which a failed deployment leaves a function (Cloud Functions API v2).
 FAILED_STATES = ("FAILED", "UNKNOWN")
 
@@ -237,9 +237,9 @@ def lock_changed() -> dt.datetime | str:
     """Return when the lock was committed as it is now, or why that is not known."""
     file = ("--", "function/requirements.txt")
     try:
-        state = git("status", "--porcelain", "--ignored", *file)
-        log = git("log", "-1", "--format=%ct", *file)
-        shallow = git("rev-parse", "--is-shallow-repository")
+        state = run_git("status", "--porcelain", "--ignored", *file)
+        log = run_git("log", "-1", "--format=%ct", *file)
+        shallow = run_git("rev-parse", "--is-shallow-repository")
     except OSError:
         return "of unknown age, because git is not installed"
     if "not a git repository" in state.errors or (state.status == 0 and not log.output.strip()):
@@ -252,11 +252,6 @@ def lock_changed() -> dt.datetime | str:
     if shallow.output.strip() == "true":
         return "of unknown age, because this clone of the repository is shallow"
     return dt.datetime.fromtimestamp(int(log.output), dt.UTC)
-
-
-def git(*arguments: str) -> Outcome:
-    environment = {**os.environ, "LC_ALL": "C"}
-    return run_bounded(["git", "-C", str(ROOT), *arguments], environment, GIT_TIMEOUT)
 
 
 def upstreams_line(cloud: Cloud, place: str) -> Result:
