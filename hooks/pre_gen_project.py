@@ -69,10 +69,10 @@ for choice, example in {
 
 
 def problem(field: str, rule: str, example: str) -> str:
-    """One line that says what is wrong with the answer to `field` and what would be right."""
+    """Return one line that says what is wrong with the answer to `field`, and a valid example."""
     value = repr(ANSWERS[field])
-    shown = value if len(value) <= 80 else value[:76] + "...'"
-    return f"{field}: {shown} is refused: {rule}; for example {example}"
+    quoted = value if len(value) <= 80 else value[:76] + "...'"
+    return f"{field}: {quoted} is refused: {rule}; for example {example}"
 
 
 def has_forbidden_character(text: str) -> bool:

@@ -548,7 +548,7 @@ def test_each_project_of_two_is_checked_for_itself(
     assert "servicePerimeters/other" in str(checked.seen("problem"))
 
 
-# What cannot be told.
+# What cannot be checked.
 
 # The first is gcloud's own way to ask, the others are `make status`'s.
 NOT_THE_DOCTORS = {
@@ -636,7 +636,7 @@ def test_what_is_certain_elsewhere_is_decided_in_spite_of_a_group(
 
 
 def only_reason(checked: Checked) -> str:
-    """The one reason for which nothing could be told."""
+    """Return the one reason why nothing could be checked."""
     assert checked.symptoms() == []
     assert checked.status == COULD_NOT_LOOK
     reasons = set(checked.seen("could not tell").values())

@@ -51,11 +51,11 @@ def test_a_fresh_repository_lacks_nothing_but_a_project(tmp_path: Path) -> None:
     fresh = bake(tmp_path)
     said = doctor(fresh, "doctor", "--json")
     assert (said.status, said.problems()) == (FOUND, ["placeholder-project"])
-    told = doctor(fresh, "doctor")
-    assert told.status == FOUND
-    assert told.output.count("PROBLEM ") == 1
-    assert "gcp_project_id and platform_project_id" in told.output
-    assert "generate the repository again" in told.output.lower()
+    found = doctor(fresh, "doctor")
+    assert found.status == FOUND
+    assert found.output.count("PROBLEM ") == 1
+    assert "gcp_project_id and platform_project_id" in found.output
+    assert "generate the repository again" in found.output.lower()
 
 
 @pytest.mark.parametrize("kind", QUESTIONS["function_kind"])
@@ -294,12 +294,12 @@ def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
     change(product.path)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (FOUND, [symptom])
-    told = doctor(product, "doctor", "--local")
+    printed = doctor(product, "doctor", "--local")
     (seen,) = [r["seen"] for r in said.json()["results"] if r["verdict"] == "problem"]
-    assert f"{symptom}: {seen}" in told.output
-    assert "Why: " in told.output
-    assert "Cure: " in told.output
-    assert "secret" not in told.output + said.output
+    assert f"{symptom}: {seen}" in printed.output
+    assert "Why: " in printed.output
+    assert "Cure: " in printed.output
+    assert "secret" not in printed.output + said.output
 
 
 def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None:
@@ -383,8 +383,8 @@ def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
 
 def test_every_cause_that_a_log_shows_has_a_text_from_elsewhere() -> None:
     explained = {name for each in SOURCES.values() for name in listed(each["explained_as"])}
-    shown = {name for name, cause in CAUSES.items() if cause["patterns"]}
-    assert shown - explained == set()
+    with_patterns = {name for name, cause in CAUSES.items() if cause["patterns"]}
+    assert with_patterns - explained == set()
     assert set(SOURCES) == {file.name for file in LOGS.iterdir()} - {"sources.json"}
     assert all(source["source"] for source in SOURCES.values())
 
@@ -583,8 +583,8 @@ def test_the_line_that_shows_it_is_told_without_what_is_secret(reader: Baked) ->
         (first,) = said.json()["explained"]
         assert first["line"] == 200_001
         assert "Could not find a version" in first["text"]
-        told = doctor(reader, "explain", log=log)
-        assert secret[:15] not in said.output + told.output
+        reexplained = doctor(reader, "explain", log=log)
+        assert secret[:15] not in said.output + reexplained.output
 
 
 @pytest.mark.parametrize(

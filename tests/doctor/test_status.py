@@ -196,7 +196,7 @@ def test_the_page_is_short_and_says_the_same_to_people(
 ) -> None:
     deploy(cloud)
     lines = status().lines
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-m", "closed_function", "status"],
         cwd=product.path,
         env={**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"},
@@ -204,8 +204,8 @@ def test_the_page_is_short_and_says_the_same_to_people(
         encoding="utf-8",
         check=True,
     ).stdout.splitlines()
-    assert len(told) <= 12
-    assert told == [f"{name:<10} {line['seen']}" for name, line in lines.items()]
+    assert len(printed) <= 12
+    assert printed == [f"{name:<10} {line['seen']}" for name, line in lines.items()]
 
 
 def test_the_archive_is_named_as_terraform_names_it(

@@ -140,8 +140,8 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     html = tmp_path / "page.html"
     rehearse: list[str | Path] = ["rehearse", product.path, "--html", html, "--report"]
     clone, own = (tmp_path / name for name in ("clone.json", "own.json"))
-    shown = run([sys.executable, "-m", "closed_network", *rehearse, clone], TEMPLATE, user)
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    done = run([sys.executable, "-m", "closed_network", *rehearse, clone], TEMPLATE, user)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "leak" in run([venv / "bin/pip", "config", "list"], tmp_path, user | LEAKS).stdout
     done = run([program, *rehearse, own], tmp_path, user | LEAKS)
     assert done.returncode == 0, done.stdout + done.stderr

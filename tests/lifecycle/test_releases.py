@@ -1,4 +1,4 @@
-"""A repository of an older version is brought to this one, or told other answers, and is whole."""
+"""A repository of an older version is brought to this one, or given other answers, and is whole."""
 
 from __future__ import annotations
 
@@ -170,13 +170,13 @@ def users_files(product: Baked) -> dict[str, str]:
 def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
     kind: str, tmp_path: Path, releases: Path
 ) -> None:
-    told = {
+    answers = {
         "function_kind": kind,
         "gcp_project_id": "a-project",
         "project_name": "障害通知 🚨",
         "project_slug": SLUG,
     }
-    life = Life(tmp_path, releases, OLD, **told)
+    life = Life(tmp_path, releases, OLD, **answers)
     was = life.product.files()
     skipped = tomllib.loads(life.product.read("pyproject.toml"))["tool"]["cruft"]["skip"]
     ours = users_files(life.product)
@@ -189,7 +189,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
     life.update("--checkout", NEW)
 
-    fresh = bake(tmp_path / "fresh", **told).files()
+    fresh = bake(tmp_path / "fresh", **answers).files()
     kept = {name for name in was if any(f"{name}/".startswith(f"{path}/") for path in skipped)}
     expected = {name: content for name, content in fresh.items() if name not in kept}
     expected |= {name: was[name] for name in kept}
@@ -201,16 +201,16 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
     assert updated.keys() == expected.keys()
     assert {name for name in expected if updated[name] != expected[name]} == set()
     assert empty_folders(life.product) == []
-    # The two versions differ, or none of this would have been shown.
+    # The two versions differ, or this would show nothing.
     assert was[".gitignore"] != fresh[".gitignore"] or was["Makefile"] != fresh["Makefile"]
 
     assert state["commit"] == git(releases, "rev-parse", NEW).strip()
-    assert {name: state["context"]["cookiecutter"][name] for name in told} == told
+    assert {name: state["context"]["cookiecutter"][name] for name in answers} == answers
     assert life.cruft("check").returncode == 0
     assert life.cruft("check", "--checkout", OLD).returncode == 1
     compared = life.cruft("diff", "--exit-code")
-    shown = re.findall(r"(?m)^diff --git upstream-template-old/(\S+) ", compared.stdout)
-    assert (compared.returncode, set(shown)) == (1, set(USERS_EDITS))
+    edited = re.findall(r"(?m)^diff --git upstream-template-old/(\S+) ", compared.stdout)
+    assert (compared.returncode, set(edited)) == (1, set(USERS_EDITS))
 
     assert len(called) == 1  # at the bake
     assert calls(tmp_path) == called
@@ -253,9 +253,9 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
     assert {name: answers(life)[name] for name in OTHER} == OTHER
     commit(life.product.path)
 
-    told = differing(life.product)
-    assert [seen.split()[0] for seen in told] == list(OTHER)
-    assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in told)
+    differences = differing(life.product)
+    assert [seen.split()[0] for seen in differences] == list(OTHER)
+    assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in differences)
     assert doctor(life.product, "doctor", "--local").output.count("Cure: ") == 1
     tested = own_test(life)
     assert tested.returncode == 1
@@ -277,8 +277,8 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
 
     # The answers are brought in line, in another copy.
     git(life.product.path, "reset", "--quiet", "--hard", "HEAD~1")
-    assert differing(life.product) == told
-    for seen in told:
+    assert differing(life.product) == differences
+    for seen in differences:
         argument = re.search(r"make upgrade ANSWERS='(.+)'", seen)
         assert argument
         mended = upgrade(life, "--answers", argument[1])
@@ -428,8 +428,8 @@ def test_an_answer_that_the_files_do_not_give_is_one_problem(question: str, note
     (seen,) = noted.differing(**{question: other})
     assert seen.startswith(f"{question} is {other} in .cruft.json, but ")
     assert f" in {file}" in seen
-    (holds,) = re.findall(r"ANSWERS='(.+)'", seen)
-    assert json.loads(holds) == {question: noted.answers[question]}
+    (correction,) = re.findall(r"ANSWERS='(.+)'", seen)
+    assert json.loads(correction) == {question: noted.answers[question]}
 
 
 def test_what_is_no_answer_is_not_compared(noted: Noted) -> None:

@@ -192,9 +192,9 @@ def test_make_lock_raises_the_versions_that_are_asked_for_only_when_told(
 
     environments.hold(product)  # or the environment of all products would be made anew
     assert_done(make(product, "lock", "UPGRADE=all"))
-    (raised,) = re.findall(r"^humanize == (\S+) # old$", origin.read_text("utf-8"), re.MULTILINE)
-    assert (4, 9, 0) < tuple(map(int, raised.split("."))) < (4, 11)
-    assert f"\nhumanize=={raised} " in product.read(LOCKS[0])
+    (version,) = re.findall(r"^humanize == (\S+) # old$", origin.read_text("utf-8"), re.MULTILINE)
+    assert (4, 9, 0) < tuple(map(int, version.split("."))) < (4, 11)
+    assert f"\nhumanize=={version} " in product.read(LOCKS[0])
     assert "\nidna>=3\nclick==8.*\n" in origin.read_text(encoding="utf-8")
     assert list(origin.parent.glob(".*")) == []
 
@@ -734,11 +734,11 @@ def test_a_refusal_is_told_in_gclouds_words_with_the_three_causes(
     assert done.returncode == 1, done.stderr
     assert service.requests == [("PATCH", CONFIG_PATH, {"name": CONFIG, "vpcscPolicy": "ALLOW"})]
     assert service.authorizations == {f"Bearer {TOKEN}"}
-    told, causes = done.stderr.split("The three known causes")
-    assert told.startswith("The service refused:\nERROR: (gcloud.artifacts.vpcsc-config.allow) ")
-    assert content["error"]["status"] in told
-    assert content["error"]["message"] in told
-    assert all(detail["reason"] in told for detail in content["error"]["details"])
+    refusal, causes = done.stderr.split("The three known causes")
+    assert refusal.startswith("The service refused:\nERROR: (gcloud.artifacts.vpcsc-config.allow) ")
+    assert content["error"]["status"] in refusal
+    assert content["error"]["message"] in refusal
+    assert all(detail["reason"] in refusal for detail in content["error"]["details"])
     assert "accesscontextmanager.policies.update" in causes
     assert "perimeters list" in causes
     assert "artifactregistry.vpcscconfigs.update in the project" in causes

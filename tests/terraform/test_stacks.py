@@ -460,8 +460,8 @@ class Buckets(BaseHTTPRequestHandler):
         sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
         if self.refused():
             return
-        told, part = sent.iter_parts()
-        name, content = json.loads(told.get_content())["name"], part.get_payload(decode=True)
+        metadata, part = sent.iter_parts()
+        name, content = json.loads(metadata.get_content())["name"], part.get_payload(decode=True)
         assert isinstance(content, bytes)
         self.objects[name] = content
         self.answer_json(self.resource(name))
@@ -589,9 +589,9 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     real = {"TERRAFORM": terraform.program}
     assert run("--check", **real).returncode == 0
     file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
-    told = run("--check", **real)
-    assert told.returncode == 1
-    assert "`make format` corrects it" in told.stderr
+    checked = run("--check", **real)
+    assert checked.returncode == 1
+    assert "`make format` corrects it" in checked.stderr
     absent = run("--check", PATH="/nowhere")
     assert absent.returncode == 0
     assert "was not checked" in absent.stderr

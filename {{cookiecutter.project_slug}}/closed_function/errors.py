@@ -1,4 +1,4 @@
-"""How a command ends: its exit statuses, and the errors that carry them."""
+"""Define how a command ends: its exit statuses, and the errors that carry them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ class ExitStatus(IntEnum):
 
 
 class CommandError(Exception):
-    """Says why a command cannot be done, and what to type."""
+    """Say why a command cannot be done, and what to type."""
 
     status: int = ExitStatus.USAGE
 

@@ -1,4 +1,4 @@
-"""What the files of this repository say about the function and its platform."""
+"""Read what the files of this repository say about the function and its platform."""
 
 import re
 from typing import NamedTuple

@@ -104,7 +104,7 @@ class Stack:
             self.call("init", *options)
 
     def prepare(self, *more: str, changes: bool = True) -> tuple[list[str], dict[str, Any]]:
-        """Initialise; return the options that name the environment's files, and values.
+        """Initialise; return the options with the environment's files, and values of variables.
 
         The values are those of `more` variables and of what is checked: misspelt settings and the
         names of another environment are refused and, before `changes`, the placeholder.

@@ -21,7 +21,7 @@ SETS_OF_ACCOUNTS = ("group:", "principalSet:")
 
 
 class Need(NamedTuple):
-    """Something that the build account must be allowed to do.
+    """A permission that the build account needs.
 
     `roles` are the usual ones that allow it, so that their definitions need not be read.
     """
@@ -100,7 +100,7 @@ def check_build_account(cloud: Cloud, facts: Facts) -> Iterator[Result]:
         yield exists.ok(email)
     if all(grant.verdict == PROBLEM for grant in grants):
         check = Check("the build account has its roles", list_roles(facts.function_project, email))
-        yield check.problem("build-account-without-roles", f"{email} has none of its roles.")
+        yield check.problem("build-account-without-roles", f"{email} has no role that it needs.")
     else:
         yield from grants
 

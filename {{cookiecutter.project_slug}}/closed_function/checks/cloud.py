@@ -1,4 +1,4 @@
-"""All checks of Google Cloud."""
+"""Run all checks of Google Cloud."""
 
 from closed_function.checks.build_account import check_build_account
 from closed_function.checks.perimeters import check_perimeters

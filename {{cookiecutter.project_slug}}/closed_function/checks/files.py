@@ -1,4 +1,4 @@
-"""All checks of this repository's files, which need no network."""
+"""Run all checks of this repository's files, which need no network."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What has been read of Google Cloud, in as few rounds as possible."""
+"""Read what the checks need of Google Cloud, in as few rounds as possible."""
 
 import json
 import re

@@ -52,22 +52,22 @@ def run(options: argparse.Namespace) -> int:
     wanted = options.version or ("the same version" if version else "its newest version")
     print(f"Asking {redact(text_at(before, 'template'))} for {wanted}.", flush=True)
     try:
-        errors = run_cruft(version)
+        return report_changes(before, run_cruft(version))
     except KeyboardInterrupt:
         if not changed_files():
             raise
         raise CommandError(
             f"Interrupted half-way. To undo what was begun: {UNDO}", ExitStatus.INTERRUPTED
         ) from None
-    if cruft_state() == before:
+
+
+def report_changes(before: dict[str, object], errors: str) -> int:
+    """Print what cruft changed, with `errors` of Git's, and what is left to do."""
+    now = cruft_state()
+    if now == before:
         print("This repository is up to date with its template.")
         return ExitStatus.DONE
-    return report_changes(errors)
-
-
-def report_changes(errors: str) -> int:
-    """Print what cruft changed, with `errors` of Git's, and what is left to do."""
-    print(f"{CRUFT_STATE.name} now names {text_at(cruft_state(), 'commit')[:12]}.")
+    print(f"{CRUFT_STATE.name} now names {text_at(now, 'commit')[:12]}.")
     unmerged = list(unmerged_files(errors))
     if unmerged:
         print("You and the template changed the same places. Merge these yourself:")
