@@ -225,7 +225,7 @@ def test_a_developers_commands_need_nothing_but_the_index(tmp_path: Path) -> Non
     assert done.status == 0, done.output + done.errors
     assert " passed" in done.output
     assert re.search(r"^mypy\.+Passed$", done.output, re.MULTILINE)
-    assert "Every lock is as it was." in done.output
+    assert "Locks are up to date." in done.output
     assert done.said("refused") == "none"
     assert re.fullmatch(rf"{INDEX_HOST}: \d+", done.said("answered"))
     assert git(product.path, "status", "--porcelain") == ""

@@ -176,7 +176,7 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
         "google_project_service_identity",
         "google_service_account",
     }
-    assert "then go on with `make deploy`" in made.stdout
+    assert "then run `make deploy`" in made.stdout
     listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
     build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
     assert listed["functions"]["build_service_accounts"] == [build]
@@ -229,7 +229,7 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
-    assert "The platform has nothing to list for this function." in made.stdout
+    assert "The platform need not list anything for this function." in made.stdout
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
@@ -280,14 +280,14 @@ REFUSED_VALUES = {
     ("lock", "ENV="): "argument --env: '' must be 1 to 30",
     ("plan", "STACK="): "argument stack: invalid choice: ''",
     ("lock", "UPGRADE="): "argument --upgrade: invalid choice: ''",
-    ("upgrade", "VERSION="): "argument --version: is given and empty",
-    ("upgrade", "ANSWERS="): "argument --answers: is given and empty",
+    ("upgrade", "VERSION="): "argument --version: is empty",
+    ("upgrade", "ANSWERS="): "argument --answers: is empty",
     ("audit", "IGNORE="): "argument --ignore: '' must be ids",
     ("explain", "BUILD="): "argument --build: '' must be a build's id",
-    ("explain", "LOG="): "argument file: is given and empty",
-    ("send", "EVENT="): "argument files: is given and empty",
+    ("explain", "LOG="): "argument file: is empty",
+    ("send", "EVENT="): "argument files: is empty",
     ("send", "PORT="): "argument --port: invalid int value: ''",
-    ("run", "PORT="): "PORT: is given and empty: it must be a number, such as 8080",
+    ("run", "PORT="): "PORT: is empty: it must be a number, such as 8080",
     ("state", "BUCKET="): "BUCKET is '', but it must be a bucket's name",
 }
 
@@ -463,8 +463,8 @@ class Buckets(BaseHTTPRequestHandler):
         sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
         if self.refused():
             return
-        told, part = sent.iter_parts()
-        name, content = json.loads(told.get_content())["name"], part.get_payload(decode=True)
+        metadata, part = sent.iter_parts()
+        name, content = json.loads(metadata.get_content())["name"], part.get_payload(decode=True)
         assert isinstance(content, bytes)
         self.objects[name] = content
         self.answer_json(self.resource(name))
@@ -592,12 +592,12 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     real = {"TERRAFORM": terraform.program}
     assert run("--check", **real).returncode == 0
     file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
-    told = run("--check", **real)
-    assert told.returncode == 1
-    assert "`make format` corrects it" in told.stderr
+    checked = run("--check", **real)
+    assert checked.returncode == 1
+    assert "`make format` corrects it" in checked.stderr
     absent = run("--check", PATH="/nowhere")
     assert absent.returncode == 0
-    assert "was not looked at" in absent.stderr
+    assert "was not checked" in absent.stderr
     assert run("--check", PATH="/nowhere", CI="true").returncode == 3
     file.write_text(right + "locals {\n", encoding="utf-8")
     unread = run("--check", **real)
@@ -764,13 +764,13 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
         refused = make(target, "ENV=prod", *(["YES=1"] if target != "plan" else []))
         assert refused.returncode == 2
         assert refused.stderr.splitlines()[0] == (
-            "prod and the default environment would make the same things (project_id a-project, "
+            "prod and the default environment would create the same things (project_id a-project, "
             "function.name alert-to-snmp): set another in terraform/function/environments/"
             'prod.tfvars.json, such as {"function": {"name": "alert-to-snmp-prod"}}.'
         )
     refused = make("destroy", "YES=1")
     assert refused.returncode == 2
-    assert "The default environment and prod would make the same things" in refused.stderr
+    assert "The default environment and prod would create the same things" in refused.stderr
 
     name_environment(
         product, "function", "prod", project_id="a-project", function={"name": "other"}
@@ -779,7 +779,7 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
     name_environment(product, "function", "stg", project_id="b-project")
     name_environment(product, "function", "dev", project_id="b-project")
     refused = make("plan", "ENV=stg")
-    assert "stg and dev would make the same things (project_id b-project" in refused.stderr
+    assert "stg and dev would create the same things (project_id b-project" in refused.stderr
     assert make("plan").returncode == 0  # neither of them concerns the others
 
 

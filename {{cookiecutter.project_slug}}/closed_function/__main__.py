@@ -53,15 +53,18 @@ def main() -> int:
     escape_unprintable()
     options = parse(sys.argv[1:])
     write_for_environment(getattr(options, "env", None))
-    interrupted = ExitStatus.INTERRUPTED
+    interrupted: int = ExitStatus.INTERRUPTED
 
     def interrupt(number: int, _: object) -> None:
+        """Interrupt the command as Ctrl-C does, so that it ends what it has started."""
         nonlocal interrupted
-        interrupted = ExitStatus.TERMINATED if number == signal.SIGTERM else interrupted
+        interrupted = 128 + number
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(getattr(signal, "SIGHUP", signal.SIGTERM), interrupt)  # Windows has no SIGHUP
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
     try:
         status = int(options.module.run(options))
         if sys.stdout:

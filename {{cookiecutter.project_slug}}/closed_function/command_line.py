@@ -1,4 +1,4 @@
-"""Options and output that several commands share."""
+"""Define options and output that several commands share."""
 
 import argparse
 import io
@@ -18,7 +18,7 @@ from closed_function.paths import (
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses with one line, without the usage that `--help` prints."""
+    """Refuse with one line, without the usage that `--help` prints."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")

@@ -1,5 +1,7 @@
-"""How a command ends: its exit statuses, and the errors that carry them."""
+"""Define how a command ends: its exit statuses, and the errors that carry them."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -11,12 +13,11 @@ class ExitStatus(IntEnum):
     USAGE = 2  # the request does not fit the command or this repository
     UNAVAILABLE = 3  # a program or a service is missing, not signed in, hung or crashed
     NO_SUCH_COMMAND = 127  # as in a shell
-    INTERRUPTED = 130  # by Ctrl-C, as in a shell
-    TERMINATED = 143  # by SIGTERM, as in a shell
+    INTERRUPTED = 130  # by Ctrl-C; by another signal 128 and its number, as in a shell
 
 
 class CommandError(Exception):
-    """Says why a command cannot be done, and what to type."""
+    """Say why a command cannot be done, and what to type."""
 
     status: int = ExitStatus.USAGE
 
@@ -29,3 +30,8 @@ class UnavailableError(CommandError):
     """Something that is needed is missing or does not answer."""
 
     status = ExitStatus.UNAVAILABLE
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return the question whether the most similar `known` word was meant, or nothing."""
+    return "".join(f"did you mean {each}?" for each in get_close_matches(word, list(known), n=1))

@@ -1,4 +1,4 @@
-"""The index that the build uses: the first line of function/requirements.txt."""
+"""Read the index that the build uses: the first line of function/requirements.txt."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ SIGN_IN_LOCATIONS = frozenset(
 
 
 class RequirementsError(CommandError):
-    """Says what is wrong with the index line of a requirements file."""
+    """Say what is wrong with the index line of a requirements file."""
 
 
 class Index(NamedTuple):

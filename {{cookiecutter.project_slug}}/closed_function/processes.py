@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from closed_function.paths import ROOT
+
 
 class Outcome(NamedTuple):
     """How a command ended: its exit status (None: it was ended) and what it printed."""
@@ -40,6 +42,12 @@ def run_bounded(command: Sequence[str], environment: Mapping[str, str], timeout:
     finally:
         end_group(process)
     return Outcome(process.returncode, output, errors)
+
+
+def run_git(*arguments: str, timeout: float = 60) -> Outcome:
+    """Run Git in this repository, with its messages in English. OSError without Git."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    return run_bounded(["git", "-C", str(ROOT), *arguments], environment, timeout)
 
 
 def end_group(process: subprocess.Popen[str]) -> None:

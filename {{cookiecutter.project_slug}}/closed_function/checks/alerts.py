@@ -4,19 +4,19 @@ from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import Check, Result
-from closed_function.repository import Facts
+from closed_function.repository import Repository
 
 PUBSUB = 'type="pubsub"'
 
 
-def check_alerts(cloud: Cloud, facts: Facts) -> list[Result]:
+def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
     """Check that an alert policy uses the notification channel of the function's topic."""
-    if not facts.alert_topic:
+    if not repository.alert_topic:
         return []
-    project = facts.function_project
+    project = repository.function_project
     command = gcloud_command("alpha", "monitoring", "policies", "list", f"--project={project}")
     check = Check("an alert policy uses the notification channel", command)
-    if cloud.function(facts).status == 404:
+    if cloud.function(repository).status == 404:
         return [check.ok("`make deploy` creates the channel")]
     channels, why = cloud.pages(
         "notificationChannels",
@@ -28,7 +28,7 @@ def check_alerts(cloud: Cloud, facts: Facts) -> list[Result]:
     own = {
         str(channel["name"])
         for channel in channels
-        if channel.get("labels", {}).get("topic") == facts.alert_topic
+        if channel.get("labels", {}).get("topic") == repository.alert_topic
     }
     if why and not own:
         return [check.unknown(why)]
@@ -44,5 +44,5 @@ def check_alerts(cloud: Cloud, facts: Facts) -> list[Result]:
         return [check.ok(", ".join(str(each.get("displayName")) for each in users))]
     if why:
         return [check.unknown(why)]
-    channel = min(own, default=f"a channel to {facts.alert_topic}")
+    channel = min(own, default=f"a channel to {repository.alert_topic}")
     return [check.problem("channel-unused", f"No alert policy of {project} uses {channel}.")]

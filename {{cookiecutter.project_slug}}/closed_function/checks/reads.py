@@ -1,4 +1,4 @@
-"""What has been read of Google Cloud, in as few rounds as possible."""
+"""Read what the checks need of Google Cloud, in as few rounds as possible."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer, Request, Session
 from closed_function.redaction import redact
-from closed_function.repository import Facts
+from closed_function.repository import Repository
 
 FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(?:repositories|workerPools)/[^/]+")
 WHOLE_POLICY = json.dumps({"options": {"requestedPolicyVersion": 3}})
@@ -94,12 +94,13 @@ class Cloud:
             expects="etag",
         )
 
-    def function(self, facts: Facts) -> Answer:
-        place = f"projects/{facts.function_project}/locations/{facts.location}"
+    def function(self, repository: Repository) -> Answer:
+        project, location = repository.function_project, repository.location
+        name = repository.function_name
         return self.get(
             "cloudfunctions",
-            f"v2/{quote(place)}/functions/{quote(facts.function)}",
-            f"the function {facts.function} of {facts.function_project} in {facts.location}",
+            f"v2/projects/{quote(project)}/locations/{location}/functions/{quote(name)}",
+            f"the function {name} of {project} in {location}",
             "cloudfunctions.functions.get",
             expects="name",
         )

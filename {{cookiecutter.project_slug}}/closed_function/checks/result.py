@@ -1,4 +1,4 @@
-"""What a check or a line of the status page says."""
+"""Define what a check or a line of the status page says."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

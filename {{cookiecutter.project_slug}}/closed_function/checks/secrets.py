@@ -6,17 +6,17 @@ from urllib.parse import quote
 from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer
-from closed_function.repository import Facts
+from closed_function.repository import Repository
 
 READERS = {"roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner"}
 
 
-def check_secrets(cloud: Cloud, facts: Facts) -> Iterator[Result]:
+def check_secrets(cloud: Cloud, repository: Repository) -> Iterator[Result]:
     """Check that each secret has its version, and that the function's account may read it."""
-    for secret, version in facts.secrets:
-        yield check_version(cloud, facts.function_project, secret, version)
-    for secret in dict.fromkeys(secret for secret, _ in facts.secrets):
-        yield check_access(cloud, facts, secret)
+    for secret, version in repository.secrets:
+        yield check_version(cloud, repository.function_project, secret, version)
+    for secret in dict.fromkeys(secret for secret, _ in repository.secrets):
+        yield check_access(cloud, repository, secret)
 
 
 def check_version(cloud: Cloud, project: str, secret: str, version: str) -> Result:
@@ -42,14 +42,14 @@ def check_version(cloud: Cloud, project: str, secret: str, version: str) -> Resu
     return check.ok(answer.content["name"])
 
 
-def check_access(cloud: Cloud, facts: Facts, secret: str) -> Result:
+def check_access(cloud: Cloud, repository: Repository, secret: str) -> Result:
     """Check the secret's policy and the project's, once a deployment has granted the access."""
-    project = facts.function_project
+    project = repository.function_project
     check = Check(
         f"the function may read the secret {secret}",
         gcloud_command("secrets", "get-iam-policy", secret, f"--project={project}"),
     )
-    if cloud.function(facts).status == 404:
+    if cloud.function(repository).status == 404:
         return check.ok("`make deploy` grants it")
     own = cloud.get(
         "secretmanager",
@@ -59,11 +59,11 @@ def check_access(cloud: Cloud, facts: Facts, secret: str) -> Result:
         expects="etag",
     )
     for policy, where in ((own, "the secret"), (cloud.project_policy(project), project)):
-        if role := reader_role(policy, facts.runtime_account):
+        if role := reader_role(policy, repository.runtime_account):
             return check.ok(f"{role} on {where}")
     if own.why:
         return check.unknown(own.why)
-    seen = f"{facts.runtime_account} has no role on the secret {secret} in {project}."
+    seen = f"{repository.runtime_account} has no role on the secret {secret} in {project}."
     return check.problem("secret-access-denied", seen)
 
 

@@ -46,7 +46,7 @@ EXACT = re.compile(
 
 
 class LockError(CommandError):
-    """Says why no lock could be made."""
+    """Say why no lock could be made."""
 
     status = ExitStatus.WRONG
 

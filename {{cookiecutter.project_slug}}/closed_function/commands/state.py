@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if not BUCKET.fullmatch(options.bucket):
         raise CommandError(
-            f"BUCKET is {options.bucket!r}: it must be a bucket's name, such as my-tfstate."
+            f"BUCKET is {options.bucket!r}, but it must be a bucket's name, such as my-tfstate."
         )
     stacks = [Stack(name, None) for name in own_stacks()]
     for stack in stacks:

@@ -23,15 +23,15 @@ from closed_function.command_line import add_environment, add_json, print_json, 
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.files import read_text
 from closed_function.gcloud.session import Answer, sign_in
-from closed_function.paths import FUNCTION_STACK, REQUIREMENTS, ROOT
-from closed_function.processes import Outcome, run_bounded
+from closed_function.paths import FUNCTION_STACK, REQUIREMENTS
+from closed_function.processes import run_git
 from closed_function.redaction import redact
-from closed_function.repository import Facts, Repository
+from closed_function.repository import Repository
 from closed_function.requirements import read_entries
 from closed_function.runtimes import RUNTIME_ENDS
 
 # gcloud alone tries for 33 s to renew its token on a network that is down.
-SIGN_IN_TIMEOUT, READ_TIMEOUT, GIT_TIMEOUT = 10, 10, 10
+SIGN_IN_TIMEOUT, READ_TIMEOUT = 10, 10
 # The states in which a failed deployment leaves a function (Cloud Functions API v2).
 FAILED_STATES = ("FAILED", "UNKNOWN")
 
@@ -61,60 +61,64 @@ def run(options: argparse.Namespace) -> int:
 def status(environment: str | None, today: dt.date) -> list[Result]:
     """Return every line of the page. CommandError when the environment has no settings."""
     repository = Repository(environment)
-    facts = repository.facts()
-    settings = check_settings(repository, facts, today.isoformat())
+    settings = check_settings(repository, today.isoformat())
     found = {each.symptom: each.seen for each in settings}
     if unnamed := found.get("placeholder-project"):
         reason = f"nothing is deployed, because no project is named: {unnamed}"
-        lines = lines_without_cloud(facts, today, OK, reason)
+        lines = lines_without_cloud(repository, today, OK, reason)
     elif unreadable := found.get("settings-unreadable"):
-        lines = lines_without_cloud(facts, today, UNKNOWN, unreadable)
-    elif not (facts.project and facts.location and facts.function):
-        missing = "function.name is not set" if facts.location else repository.index_error
-        lines = lines_without_cloud(facts, today, UNKNOWN, missing)
+        lines = lines_without_cloud(repository, today, UNKNOWN, unreadable)
+    elif not (repository.project and repository.location and repository.function_name):
+        missing = "function.name is not set" if repository.location else repository.index_error
+        lines = lines_without_cloud(repository, today, UNKNOWN, missing)
     else:
-        lines = lines_from_cloud(repository, facts, today)
+        lines = lines_from_cloud(repository, today)
     *others, upstreams = lines
     return [*others, lock_line(today), upstreams]
 
 
-def lines_without_cloud(facts: Facts, today: dt.date, verdict: str, why: str) -> list[Result]:
+def lines_without_cloud(
+    repository: Repository, today: dt.date, verdict: str, why: str
+) -> list[Result]:
     return [
         Result("function", verdict, why),
-        runtime_line(facts.runtime, facts, today),
+        runtime_line(repository.runtime, repository, today),
         Result("upstreams", verdict, "not asked, for the same reason"),
     ]
 
 
-def lines_from_cloud(repository: Repository, facts: Facts, today: dt.date) -> list[Result]:
+def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
     report_progress("Asking Google Cloud, with an access token of gcloud's.")
     try:
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
-        return lines_without_cloud(facts, today, UNKNOWN, str(error))
-    archive = archive_name(repository, facts)
-    project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
+        return lines_without_cloud(repository, today, UNKNOWN, str(error))
+    archive = archive_name(repository)
+    project, place = (
+        repository.function_project,
+        f"projects/{repository.project}/locations/{repository.location}",
+    )
 
     def checks_of(cloud: Cloud) -> Checks:
-        function = cloud.function(facts)
-        uploaded = stored_object(cloud, f"{project}-{facts.function}-source", archive)
+        function = cloud.function(repository)
+        uploaded = stored_object(cloud, f"{project}-{repository.function_name}-source", archive)
         deployed = function.content.get("buildConfig", {})
         lines: dict[str, Callable[[], Result]] = {
-            "function": lambda: function_line(function, facts)
+            "function": lambda: function_line(function, repository)
         }
         if function.content:
             lines["revision"] = lambda: revision_line(function, today)
             lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
-        runtime = deployed.get("runtime", facts.runtime)
-        lines["runtime"] = lambda: runtime_line(runtime, facts, today)
+        runtime = deployed.get("runtime", repository.runtime)
+        lines["runtime"] = lambda: runtime_line(runtime, repository, today)
         lines["upstreams"] = lambda: upstreams_line(cloud, place)
         return lines
 
     return run_checks(checks_of, session, READ_TIMEOUT)
 
 
-def function_line(function: Answer, facts: Facts) -> Result:
-    where = f"{facts.function} in {facts.function_project}, {facts.location}"
+def function_line(function: Answer, repository: Repository) -> Result:
+    where = f"{repository.function_name} in {repository.function_project}, {repository.location}"
     if function.status == 404:
         return Result("function", OK, f"{where}: not deployed yet", values={"state": None})
     if function.reason == "SERVICE_DISABLED":
@@ -176,7 +180,7 @@ def stored_object(cloud: Cloud, bucket: str, name: str, generation: str = "") ->
     )
 
 
-def archive_name(repository: Repository, facts: Facts) -> str:
+def archive_name(repository: Repository) -> str:
     """Return the name under which terraform/function/source.tf uploads the source as it is now."""
     # The default is that of variables.tf.
     folder = FUNCTION_STACK / str(repository.function.get("source_dir", "../../function"))
@@ -193,10 +197,10 @@ def archive_name(repository: Repository, facts: Facts) -> str:
         for name in sorted(files)
         if files[name].is_file() and not LEFT_OUT.search(name)
     )
-    return f"{facts.function}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.zip"
+    return f"{repository.function_name}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.zip"
 
 
-def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
+def runtime_line(runtime: str, repository: Repository, today: dt.date) -> Result:
     """Return the line of the runtime that is deployed, or of the one in the settings."""
     result = check_runtime(Check("runtime"), runtime, today.isoformat())
     seen, values = result.seen, dict[str, object](runtime=runtime)
@@ -205,8 +209,8 @@ def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
         left = (deprecated - today).days
         values |= {"deprecated_on": deprecated.isoformat(), "days_left": left}
         seen += f" ({format_days(left)} before it is deprecated)" if left > 0 else ""
-    if runtime != facts.runtime:
-        seen += f"; the settings here name {facts.runtime or 'none'}"
+    if runtime != repository.runtime:
+        seen += f"; the settings here name {repository.runtime or 'none'}"
     return result._replace(seen=seen, values=values)
 
 
@@ -230,9 +234,9 @@ def lock_changed() -> dt.datetime | str:
     """Return when the lock was committed as it is now, or why that is not known."""
     file = ("--", "function/requirements.txt")
     try:
-        state = git("status", "--porcelain", "--ignored", *file)
-        log = git("log", "-1", "--format=%ct", *file)
-        shallow = git("rev-parse", "--is-shallow-repository")
+        state = run_git("status", "--porcelain", "--ignored", *file)
+        log = run_git("log", "-1", "--format=%ct", *file)
+        shallow = run_git("rev-parse", "--is-shallow-repository")
     except OSError:
         return "of unknown age, because git is not installed"
     if "not a git repository" in state.errors or (state.status == 0 and not log.output.strip()):
@@ -245,11 +249,6 @@ def lock_changed() -> dt.datetime | str:
     if shallow.output.strip() == "true":
         return "of unknown age, because this clone of the repository is shallow"
     return dt.datetime.fromtimestamp(int(log.output), dt.UTC)
-
-
-def git(*arguments: str) -> Outcome:
-    environment = {**os.environ, "LC_ALL": "C"}
-    return run_bounded(["git", "-C", str(ROOT), *arguments], environment, GIT_TIMEOUT)
 
 
 def upstreams_line(cloud: Cloud, place: str) -> Result:

@@ -7,21 +7,19 @@ is 1 when some are left. Nothing in the cloud is called.
 """
 
 import argparse
-import difflib
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from closed_function.checks.answers import check_answers
 from closed_function.command_line import not_empty
-from closed_function.errors import CommandError, ExitStatus
+from closed_function.errors import CommandError, ExitStatus, suggestion
 from closed_function.files import as_mapping, read_object, text_at
 from closed_function.paths import CRUFT_STATE, ROOT
-from closed_function.processes import run_to_end
+from closed_function.processes import run_git, run_to_end
 from closed_function.redaction import redact
 
 UNDO = "git reset --hard && git clean -d --force"
@@ -54,22 +52,22 @@ def run(options: argparse.Namespace) -> int:
     wanted = options.version or ("the same version" if version else "its newest version")
     print(f"Asking {redact(text_at(before, 'template'))} for {wanted}.", flush=True)
     try:
-        errors = run_cruft(version)
+        return report_changes(before, run_cruft(version))
     except KeyboardInterrupt:
         if not changed_files():
             raise
         raise CommandError(
             f"Interrupted half-way. To undo what was begun: {UNDO}", ExitStatus.INTERRUPTED
         ) from None
-    if cruft_state() == before:
+
+
+def report_changes(before: dict[str, object], errors: str) -> int:
+    """Print what cruft changed, with `errors` of Git's, and what is left to do."""
+    now = cruft_state()
+    if now == before:
         print("This repository is up to date with its template.")
         return ExitStatus.DONE
-    return report_changes(errors)
-
-
-def report_changes(errors: str) -> int:
-    """Print what cruft changed, with `errors` of Git's, and what is left to do."""
-    print(f"{CRUFT_STATE.name} now names {text_at(cruft_state(), 'commit')[:12]}.")
+    print(f"{CRUFT_STATE.name} now names {text_at(now, 'commit')[:12]}.")
     unmerged = list(unmerged_files(errors))
     if unmerged:
         print("You and the template changed the same places. Merge these yourself:")
@@ -109,8 +107,7 @@ def parse_answers(argument: str, given: dict[str, object]) -> dict[str, object]:
     questions = [question for question in given if not question.startswith("_")]
     for question in answers:
         if question not in questions:
-            near = difflib.get_close_matches(question, questions, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(questions)}."
+            hint = suggestion(question, questions) or f"it has {', '.join(questions)}."
             raise CommandError(f"ANSWERS: the template does not ask {question}; {hint}")
     return answers
 
@@ -118,20 +115,13 @@ def parse_answers(argument: str, given: dict[str, object]) -> dict[str, object]:
 def git(*arguments: str) -> str:
     """Return what a Git command prints. CommandError when it fails."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments],
-            env={**os.environ, "LC_ALL": "C"},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        outcome = run_git(*arguments)
     except OSError as error:
         why = f"git cannot be started: {error.strerror}"
         raise CommandError(why, ExitStatus.UNAVAILABLE) from None
-    if done.returncode != 0:
-        raise CommandError(f"git {arguments[0]}: {done.stderr.strip()}", ExitStatus.UNAVAILABLE)
-    return done.stdout
+    if outcome.status != 0:
+        raise CommandError(f"git {arguments[0]}: {outcome.errors.strip()}", ExitStatus.UNAVAILABLE)
+    return outcome.output
 
 
 def changed_files() -> list[str]:

@@ -1,4 +1,4 @@
-"""How gcloud reaches Google Cloud (endpoints, proxy, authorities), and what prevents it."""
+"""Find how gcloud reaches Google Cloud (endpoint, proxy, authority), and what prevents it."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""The causes in catalogue.json.
+"""Read and print the causes in catalogue.json.
 
 A group holds causes that print the same text; a command distinguishes them, not the log.
 """

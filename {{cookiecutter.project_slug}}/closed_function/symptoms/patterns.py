@@ -1,4 +1,4 @@
-"""The patterns of the catalogue, and how one is found in a text.
+"""Find the patterns of the catalogue in a text.
 
 A pattern is the log's own text, not a regular expression: `…` stands for up to 400 characters of
 one line, `¶` for the rest of a line and what the next begins with, `#` for a digit, and a space for
