@@ -486,7 +486,7 @@ def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
     index = handed["python_index_url"].replace(handed["region"], "REGION")
     assert index.replace(handed["project_id"], "PROJECT") in drawn
     (switch,) = [text.split() for text in drawn if text.startswith("gcloud ")]
-    tool = product.read("closed_function/gcloud/switch.py")
+    tool = product.read("closed_function/commands/switch.py")
     assert all(f'"{word}"' in tool for word in switch[1:-1])
     (restricted,) = [text.split()[-1] for text in drawn if text.startswith("restricts ")]
     assert f'"{restricted}"' in product.read("terraform/platform/variables.tf")
