@@ -102,15 +102,17 @@ def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
     def checks_of(cloud: Cloud) -> Checks:
         function = cloud.function(repository)
         uploaded = stored_object(cloud, f"{project}-{repository.function_name}-source", archive)
-        deployed = function.content.get("buildConfig", {})
         lines: dict[str, Callable[[], Result]] = {
             "function": lambda: function_line(function, repository)
         }
         if function.content:
             lines["revision"] = lambda: revision_line(function, today)
             lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
-        runtime = deployed.get("runtime", repository.runtime)
-        lines["runtime"] = lambda: runtime_line(runtime, repository, today)
+        lines["runtime"] = lambda: runtime_line(
+            function.content.get("buildConfig", {}).get("runtime", repository.runtime),
+            repository,
+            today,
+        )
         lines["upstreams"] = lambda: upstreams_line(cloud, place)
         return lines
 
