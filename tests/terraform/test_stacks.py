@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from email import message_from_bytes, policy
@@ -29,6 +31,7 @@ from closed_function.declarations import Declaration, find_unknown, parse_declar
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
+from tests.support.gcloud import refused_commands
 from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
 from tests.support.stacks import GIVEN, name_receivers, settings
 
@@ -223,6 +226,31 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
     assert make("platform", "YES=1").returncode == 0
     deployed = make("deploy", "YES=1")
     assert deployed.returncode == 0, deployed.stderr
+
+
+@pytest.mark.slow
+def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
+    gcloud: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    name_receivers(product)
+    deployed = maker(product, environment)("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    printed = deployed.stdout[deployed.stdout.index("Only alert policies") :].replace("\\\n", "")
+    commands = re.findall(r"(gcloud .+?)(?:\):)?\n", printed)
+    assert [each.split()[1:4] for each in commands] == [
+        ["alpha", "monitoring", "policies"],
+        ["alpha", "monitoring", "policies"],
+        ["pubsub", "topics", "publish"],
+    ]
+    assert refused_commands(gcloud, commands, tmp_path) == []
+    topic, project, message = shlex.split(commands[2])[4:]
+    assert (topic, project) == ("alert-to-snmp", "--project=a-project")
+    incident = json.loads(message.removeprefix("--message="))["incident"]
+    event = json.loads(product.read("events/incident-open.json"))
+    sample = json.loads(b64decode(event["data"]["message"]["data"]))["incident"]
+    assert set(incident) < set(sample)
+    assert incident["state"] == sample["state"]
 
 
 @pytest.mark.slow

@@ -19,6 +19,9 @@ from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
 from closed_function.stack import Stack
 
+TEST_ALERT = json.dumps(
+    {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
+)
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
 
@@ -55,6 +58,26 @@ def apply(options: argparse.Namespace) -> None:
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
             print(f"Upstream access: {stack.output('upstreams')}")
+    else:
+        with changes_made("make deploy"):
+            print_alert_commands(stack.output("function"))
+
+
+def print_alert_commands(function: object) -> None:
+    """Print what is left to do after the deployment of a function that alerts call."""
+    channel, topic = text_at(function, "notification_channel"), text_at(function, "topic")
+    if not channel:
+        return
+    project = text_at(function, "project_id")
+    print(
+        f"""\
+Only alert policies that use the notification channel {channel} call this function.
+Add it to each of them (this lists them: gcloud alpha monitoring policies list --project={project}):
+  gcloud alpha monitoring policies update POLICY --project={project} \\
+    --add-notification-channels={channel}
+Send a test alert:
+  gcloud pubsub topics publish {topic} --project={project} --message='{TEST_ALERT}'"""
+    )
 
 
 def accounts(options: argparse.Namespace) -> None:
