@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from closed_network.network import pip_setting
+from closed_function.pip_settings import uv_environment
 from tests.support.baking import Baked
 from tests.support.machine import PYTHONS, TOOLS, need
 from tests.support.template import PRODUCT
@@ -114,10 +114,7 @@ class Environments:
 
     def install(self, maker: Baked, python: str) -> None:
         """Install what the product's Makefile does, from the same index, and check its hashes."""
-        environment = {**make_environment(), "UV_CACHE_DIR": str(self.folder / "uv")}
-        for variable, setting in (("UV_DEFAULT_INDEX", "index-url"), ("SSL_CERT_FILE", "cert")):
-            if value := pip_setting(setting):
-                environment[variable] = value
+        environment = {**uv_environment(), "UV_CACHE_DIR": str(self.folder / "uv")}
         uv = [sys.executable, "-m", "uv", "--quiet"]
         locks = [maker.path / name for name in LOCKS]
         for lock in locks:
