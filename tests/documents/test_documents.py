@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import re
@@ -27,6 +26,7 @@ from tests.support.answers import COMPLETE
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.environments import make_environment
 from tests.support.machine import need
+from tests.support.sources import Source, read_sources, said_by
 from tests.support.template import CHOICES, KINDS, PRODUCT, TEMPLATE
 
 # Those that exist of them.
@@ -72,6 +72,12 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
+}
+# Those that take their command from a document, as it stands there.
+OF_DOCUMENT = {
+    "test_a_command_of_the_readme_bakes_the_template": "README.md",
+    "test_uvx_and_pipx_run_the_rehearsal_from_git": "docs/closed-network.md",
+    "test_what_the_page_of_answers_tells_to_type_bakes_the_answers": "docs/answers.md",
 }
 
 
@@ -316,22 +322,74 @@ def test_what_needs_a_cloud_account_says_so(readmes: list[Path]) -> None:
     assert silent == set()
 
 
-def test_every_test_that_is_said_to_run_a_command_exists_where_it_is_named() -> None:
-    support = "".join(
-        path.read_text(encoding="utf-8") for path in (TEMPLATE / "tests/support").glob("*.py")
-    )
-    modules = {
-        node.name: text + support
-        for path in (TEMPLATE / "tests").rglob("test_*.py")
-        for text in [path.read_text(encoding="utf-8")]
-        for node in ast.parse(text).body
-        if isinstance(node, ast.FunctionDef)
+def unsaid(name: str, test: str, sources: dict[str, Source]) -> set[str]:
+    """Return what a test that runs the command `name` would say, and `test` does not."""
+    said = said_by(test, sources)
+    if test in OF_DOCUMENT:
+        page = TEMPLATE / OF_DOCUMENT[test]
+        typed = {each for block in blocks(page.read_text("utf-8")) for each in block.commands()}
+        return ({page.name} - {Path(word).name for word in said}) | ({name} - typed)
+    # `make demo` is a rehearsal, as a test below shows; the installed command is the module's.
+    words = name.replace("make demo", "rehearse").replace("closed-network", "closed_network")
+    return set(words.split()) - said
+
+
+def test_every_test_that_is_said_to_run_a_command_says_its_words() -> None:
+    sources = read_sources(TEMPLATE / "tests")
+    tested = {name: test for name, test in COMMANDS.items() if test != CLOUD}
+    assert len(tested) > 20
+    assert set(OF_DOCUMENT) <= set(tested.values())
+    silent = {
+        name: missing for name, test in tested.items() if (missing := unsaid(name, test, sources))
     }
+    assert silent == {}
+
+
+def test_a_test_that_does_not_run_a_command_would_be_noticed() -> None:
+    sources = read_sources(TEMPLATE / "tests")
+    another = test_no_readme_is_longer_than_a_few_screens.__name__
+    assert said_by(another, sources) & {"README.md", "platform"} == {"README.md", "platform"}
     for name, test in COMMANDS.items():
-        if test != CLOUD:
-            assert test in modules, name
-            # `make demo` is a rehearsal, as a test below shows.
-            assert name.replace("make demo", "rehearse").split()[-1] in modules[test], name
+        assert unsaid(name, "test_that_is_not_there", sources)
+        assert unsaid(name, another, sources)
+        assert test == CLOUD or not unsaid(name, test, sources)
+
+
+SAYING = """
+from tests.support.helper import helped
+
+WORDS = ["in a constant"]
+
+
+def fixture():
+    return run("in a fixture")
+
+
+def test_one(fixture):
+    '''No words of a text that tells about it.'''
+    run(WORDS, f"{fixture} formatted")
+    helped()
+    assert done == "compared"
+
+
+def test_two():
+    run("by another")
+"""
+
+
+def test_what_a_test_says_is_what_it_and_its_helpers_hand_over(tmp_path: Path) -> None:
+    support = tmp_path / "tests/support"
+    support.mkdir(parents=True)
+    (tmp_path / "tests/test_a.py").write_text(SAYING, encoding="utf-8")
+    (support / "helper.py").write_text(
+        "def helped():\n    run('of a helper')\n\ndef other():\n    run('unused')\n",
+        encoding="utf-8",
+    )
+    sources = read_sources(tmp_path / "tests")
+    said = set("in a constant fixture formatted of helper".split())
+    assert said_by("test_one", sources) == said
+    assert said_by("test_two", sources) == {"by", "another"}
+    assert said_by("test_three", sources) == set()
 
 
 @pytest.mark.parametrize(

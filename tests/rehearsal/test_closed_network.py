@@ -342,8 +342,6 @@ def test_in_ci_a_claim_that_is_not_proven_fails(tmp_path: Path) -> None:
     assert done.status == 1
     assert "With CI=true every claim must be proven." in done.errors
     assert done.results()["there is no way around the gate"] == "NOT PROVEN"
-    done = rehearse(product.path, tmp_path, CI="true")
-    assert done.status == 0, done.output
 
 
 @pytest.mark.slow
