@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from closed_function.declarations import Declaration, find_unknown, read_declarations
+from closed_function.declarations import Declaration, find_unknown, parse_declarations
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
@@ -921,7 +921,7 @@ def test_the_declared_names_are_those_that_terraform_knows(
     stack: str, product: Baked, terraform: Client, tmp_path: Path
 ) -> None:
     folder = product.path / "terraform" / stack
-    declared = read_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
+    declared = parse_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
     scratch = tmp_path / stack
     scratch.mkdir()
     for name in ("variables.tf", "settings.auto.tfvars.json", "platform.auto.tfvars.json"):

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 TOKEN = re.compile(r'#[^\n]*|"(?:[^"\\]|\\.)*"|[\w.-]+|\S')
@@ -25,8 +25,11 @@ class Declaration(NamedTuple):
     default: object = None
     required: bool = False
 
+    def variables(self) -> Iterable[tuple[str, "Declaration"]]:
+        return (self.fields or {}).items()
 
-def read_declarations(text: str) -> Declaration:
+
+def parse_declarations(text: str) -> Declaration:
     """Return the variables that the text of a variables.tf declares, as one object's fields."""
     fields = {}
     for name, body in VARIABLE.findall(text):

@@ -43,7 +43,7 @@ class Facts(NamedTuple):
     alert_topic: str = ""
 
     def placeholders(self) -> dict[str, str]:
-        """Return the values that fill the commands of the catalogue."""
+        """Return the values for the commands of the catalogue."""
         names = "project location repository build_account function_project function"
         names += " runtime_account alert_topic"
         values = {name: getattr(self, name) for name in names.split()}
@@ -61,19 +61,19 @@ class Repository:
 
     def __init__(self, environment: str | None) -> None:
         self.environment = environment
-        handed = hand_over_file(environment)
-        self.hand_over = handed if handed.is_file() else HAND_OVER
-        self.settings: dict[str, object] = {}
-        self.settings_unread = ""
+        own = hand_over_file(environment)
+        self.hand_over = own if own.is_file() else HAND_OVER
         self.settings_files = [FUNCTION_SETTINGS]
         if environment:
             self.settings_files.append(environment_settings("function", environment))
+        self.settings: dict[str, object] = {}
+        self.settings_unread = ""
         try:
             self.settings = read_settings("function", environment)
         except CommandError as error:
             self.settings_unread = str(error)
-        handed_over, self.hand_over_unread = read_object(self.hand_over)
-        self.platform = as_mapping(handed_over.get("platform"))
+        hand_over, self.hand_over_unread = read_object(self.hand_over)
+        self.platform = as_mapping(hand_over.get("platform"))
         self.function = as_mapping(self.settings.get("function"))
         self.function_project = text_at(self.settings, "project_id")
         self.index: Index | None = None
@@ -85,36 +85,30 @@ class Repository:
 
     def facts(self) -> Facts:
         platform, function = self.platform, self.function
-        policy, _ = read_object(PLATFORM_SETTINGS)
+        name, project = text_at(function, "name"), self.function_project
+        region = text_at(platform, "region")
+        repository = text_at(platform, "python_repository").rpartition("/")[2]
+        index = self.index or Index(region, text_at(platform, "project_id"), repository)
         facts = Facts(
+            **index._asdict(),
             docker_repository=text_at(platform, "docker_repository"),
             worker_pool=text_at(platform, "worker_pool"),
             build_account=text_at(platform, "build_service_account"),
-            function_project=self.function_project,
-            function=text_at(function, "name"),
+            function_project=project,
+            function=name,
             runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
             entry_point=text_at(function, "entry_point"),
-            access_policy=text_at(policy, "access_policy.id"),
+            access_policy=text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id"),
+            runtime_account=f"{name}-runtime@{project}.iam.gserviceaccount.com",
             secrets=self.secrets(),
             alert_topic=self.alert_topic(),
         )
-        if self.index:
-            facts = facts._replace(**self.index._asdict())
-        else:
-            facts = facts._replace(
-                project=text_at(platform, "project_id"),
-                location=text_at(platform, "region"),
-                repository=text_at(platform, "python_repository").rpartition("/")[2],
-            )
-        accounts = f"{facts.function}-{{}}@{facts.function_project}.iam.gserviceaccount.com"
-        facts = facts._replace(runtime_account=accounts.format("runtime"))
-        own = function.get("own_build_service_account") is True
-        elsewhere = bool(facts.project) and facts.project != facts.function_project
-        if own or elsewhere:
-            facts = facts._replace(build_account=accounts.format("build"), own_build_account=True)
+        elsewhere = facts.project not in ("", project)
+        if elsewhere or function.get("own_build_service_account") is True:
+            account = f"{name}-build@{project}.iam.gserviceaccount.com"
+            facts = facts._replace(build_account=account, own_build_account=True)
         if elsewhere:
-            place = f"projects/{facts.function_project}/locations/{text_at(platform, 'region')}"
-            docker = f"{place}/repositories/{facts.function}"
+            docker = f"projects/{project}/locations/{region}/repositories/{name}"
             facts = facts._replace(docker_repository=docker)
         return facts
 
@@ -128,7 +122,7 @@ class Repository:
         return tuple(dict.fromkeys(used))
 
     def alert_topic(self) -> str:
-        """Return the topic that Cloud Monitoring publishes to, empty for other triggers."""
+        """Return the topic that Cloud Monitoring publishes to, or nothing for other triggers."""
         if text_at(self.settings, "trigger.kind") != "alert":
             return ""
         own = f"projects/{self.function_project}/topics/{text_at(self.function, 'name')}"
