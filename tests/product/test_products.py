@@ -488,7 +488,7 @@ BAD_REQUIREMENTS = {
     ),
     "http": (GOOD.replace("https", "http") + "\n", "http://us-east4-python.pkg.dev"),
     "a path without simple": (GOOD.removesuffix("simple/") + "\n", "/the-platform/ar-buildpython/"),
-    "credentials": (GOOD.replace("://", "://someone:pass-word@") + "\n", "carries credentials"),
+    "credentials": (GOOD.replace("://", "://someone:pass-word@") + "\n", "has credentials"),
     "a port that is none": (GOOD.replace(".dev", ".dev:x]") + "\n", "not a"),
 }
 

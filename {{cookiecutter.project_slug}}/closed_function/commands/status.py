@@ -116,8 +116,9 @@ def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
         if function.content:
             lines["revision"] = lambda: revision_line(function, today)
             lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
-        runtime = deployed.get("runtime", repository.runtime)
-        lines["runtime"] = lambda: runtime_line(runtime, repository, today)
+        lines["runtime"] = lambda: runtime_line(
+            deployed.get("runtime", repository.runtime), repository, today
+        )
         lines["upstreams"] = lambda: upstreams_line(cloud, place)
         return lines
 
