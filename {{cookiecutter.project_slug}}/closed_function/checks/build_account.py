@@ -13,7 +13,7 @@ from closed_function.checks.reads import (
 )
 from closed_function.checks.result import PROBLEM, Check, Result
 from closed_function.gcloud.session import Answer
-from closed_function.repository import Repository
+from closed_function.repository import Facts
 
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 # Prefixes of members that may stand for an account; that of a domain does not.
@@ -73,9 +73,9 @@ KNOWN_ROLES = frozenset[str]().union(*(need.roles for need in NEEDS))
 SOURCE_BUCKETS = "gcf-v2-sources-"
 
 
-def check_build_account(cloud: Cloud, repository: Repository) -> Iterator[Result]:
+def check_build_account(cloud: Cloud, facts: Facts) -> Iterator[Result]:
     """Check that the account that builds exists and has each role that it needs."""
-    email = repository.build_account
+    email = facts.build_account
     if not email:
         yield Check("the build account exists").unknown("the hand-over names no build account")
         return
@@ -84,9 +84,9 @@ def check_build_account(cloud: Cloud, repository: Repository) -> Iterator[Result
     command = gcloud_command("iam", "service-accounts", "describe", email, *options)
     exists = Check("the build account exists", command)
     answer = cloud.account(email)
-    grants = list(check_grants(cloud, repository))
+    grants = list(check_grants(cloud, facts))
     if answer.status == 404:
-        maker = "make deploy" if repository.own_build_account else "make platform"
+        maker = "make deploy" if facts.own_build_account else "make platform"
         seen = f"{email} does not exist; `{maker}` creates it."
         yield exists.problem("build-account-missing", seen)
         for grant in grants:
@@ -99,20 +99,17 @@ def check_build_account(cloud: Cloud, repository: Repository) -> Iterator[Result
     else:
         yield exists.ok(email)
     if all(grant.verdict == PROBLEM for grant in grants):
-        check = Check(
-            "the build account has its roles", list_roles(repository.function_project, email)
-        )
+        check = Check("the build account has its roles", list_roles(facts.function_project, email))
         yield check.problem("build-account-without-roles", f"{email} has no role that it needs.")
     else:
         yield from grants
 
 
-def check_grants(cloud: Cloud, repository: Repository) -> Iterator[Result]:
+def check_grants(cloud: Cloud, facts: Facts) -> Iterator[Result]:
     """Check each need of the build account, by the repository's policy and the project's."""
-    place = f"projects/{repository.project}/locations/{repository.location}"
-    python = f"{place}/repositories/{repository.python_repository}"
-    email = repository.build_account
-    for need, name in ((READS_PYTHON, python), (WRITES_DOCKER, repository.docker_repository)):
+    python = f"projects/{facts.project}/locations/{facts.location}/repositories/{facts.repository}"
+    email = facts.build_account
+    for need, name in ((READS_PYTHON, python), (WRITES_DOCKER, facts.docker_repository)):
         if not FULL_NAME.fullmatch(name):
             yield Check(need.claim).unknown("the hand-over names no Docker repository")
             continue
@@ -123,7 +120,7 @@ def check_grants(cloud: Cloud, repository: Repository) -> Iterator[Result]:
             project: cloud.project_policy(project),
         }
         yield check_need(cloud, need, email, policies, command)
-    project = repository.function_project or repository.project
+    project = facts.function_project or facts.project
     for need in (WRITES_LOGS, READS_SOURCES):
         policies = {project: cloud.project_policy(project)}
         yield check_need(cloud, need, email, policies, list_roles(project, email))

@@ -8,14 +8,12 @@ from closed_function.checks.repositories import check_docker_repository, check_u
 from closed_function.checks.result import Result
 from closed_function.checks.worker_pool import check_worker_pool
 from closed_function.gcloud.session import Session
-from closed_function.repository import Repository
+from closed_function.repository import Facts
 
 
-def check_cloud(repository: Repository, session: Session, timeout: float = 30) -> list[Result]:
+def check_cloud(facts: Facts, session: Session, timeout: float = 30) -> list[Result]:
     """Return what each check finds in Google Cloud, within `timeout` seconds."""
-    projects = list(
-        dict.fromkeys([repository.project, repository.function_project or repository.project])
-    )
+    projects = list(dict.fromkeys([facts.project, facts.function_project or facts.project]))
 
     def checks_of(cloud: Cloud) -> Checks:
         return {
@@ -26,14 +24,14 @@ def check_cloud(repository: Repository, session: Session, timeout: float = 30) -
             ],
             "the perimeter accepts your own requests": lambda: check_caller(cloud),
             "the projects are in a perimeter": lambda: check_perimeters(
-                cloud, projects, repository.access_policy
+                cloud, projects, facts.access_policy
             ),
-            "the Python repository asks its upstream": lambda: check_upstreams(cloud, repository),
+            "the Python repository asks its upstream": lambda: check_upstreams(cloud, facts),
             "the Docker repository takes images": lambda: check_docker_repository(
-                cloud, repository.docker_repository
+                cloud, facts.docker_repository
             ),
-            "the build account has its roles": lambda: check_build_account(cloud, repository),
-            "the worker pool is ready": lambda: check_worker_pool(cloud, repository.worker_pool),
+            "the build account has its roles": lambda: check_build_account(cloud, facts),
+            "the worker pool is ready": lambda: check_worker_pool(cloud, facts.worker_pool),
         }
 
     return run_checks(checks_of, session, timeout)

@@ -17,10 +17,11 @@ def check_files(repository: Repository, today: str) -> Iterator[Result]:
     yield conflict
     if conflict.verdict == PROBLEM:
         return
-    yield from check_settings(repository, today)
+    facts = repository.facts()
+    yield from check_settings(repository, facts, today)
     yield from check_index(repository)
-    yield from check_requirements(repository.runtime)
+    yield from check_requirements(facts.runtime)
     yield from check_hand_over(repository)
     yield from check_answers()
     yield check_package_manager(repository)
-    yield from check_source(repository)
+    yield from check_source(repository, facts)

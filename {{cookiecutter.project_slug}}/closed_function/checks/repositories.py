@@ -6,15 +6,15 @@ from urllib.parse import quote
 from closed_function.checks.reads import FULL_NAME, Cloud, resource_command, short_name
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer
-from closed_function.repository import Repository
+from closed_function.repository import Facts
 
 DESCRIBE = ("artifacts", "repositories", "describe")
 
 
-def check_upstreams(cloud: Cloud, repository: Repository) -> Iterator[Result]:
+def check_upstreams(cloud: Cloud, facts: Facts) -> Iterator[Result]:
     """Check the Python repository, those that it combines, and the switch wherever they are."""
-    place = f"projects/{repository.project}/locations/{repository.location}"
-    name = f"{place}/repositories/{repository.python_repository}"
+    place = f"projects/{facts.project}/locations/{facts.location}"
+    name = f"{place}/repositories/{facts.repository}"
     answer = cloud.repository(name)
     members = {
         member: cloud.repository(member)

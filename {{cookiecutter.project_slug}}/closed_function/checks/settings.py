@@ -7,7 +7,7 @@ from closed_function.checks.result import Check, Result
 from closed_function.errors import suggestion
 from closed_function.files import read_text
 from closed_function.paths import FUNCTION_SETTINGS, MAIN, REQUIREMENTS, REQUIREMENTS_IN, relative
-from closed_function.repository import PLACEHOLDER, Repository
+from closed_function.repository import PLACEHOLDER, Facts, Repository
 from closed_function.runtimes import RUNTIME_ENDS
 
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
@@ -24,14 +24,14 @@ def check_conflicts(repository: Repository) -> Result:
     return check.ok("none")
 
 
-def check_settings(repository: Repository, today: str) -> Iterator[Result]:
+def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator[Result]:
     """Check that the function's settings can be read, name real projects and a known runtime."""
     file = relative(FUNCTION_SETTINGS)
     readable = Check("the function's settings can be read", f"cat {file}")
     named, supported = Check("the projects are named"), Check("the Python runtime is supported")
     why = repository.settings_unread
-    if not why and not (repository.function_project and repository.entry_point):
-        missing = "function.entry_point" if repository.function_project else "project_id"
+    if not why and not (facts.function_project and facts.entry_point):
+        missing = "function.entry_point" if facts.function_project else "project_id"
         why = f"does not name {missing}"
     if why:
         yield readable.problem("settings-unreadable", f"{file} {why}.")
@@ -39,18 +39,15 @@ def check_settings(repository: Repository, today: str) -> Iterator[Result]:
             yield other.unknown("the function's settings cannot be read", optional=True)
         return
     yield readable.ok(str(file))
-    projects = {
-        "gcp_project_id": repository.function_project,
-        "platform_project_id": repository.project,
-    }
+    projects = {"gcp_project_id": facts.function_project, "platform_project_id": facts.project}
     unnamed = [question for question, project in projects.items() if project == PLACEHOLDER]
     if unnamed:
         verb = "is" if len(unnamed) == 1 else "are"
         seen = f"{' and '.join(unnamed)} {verb} still the placeholder {PLACEHOLDER}."
         yield named.problem("placeholder-project", seen)
     else:
-        yield named.ok(f"{repository.function_project}, on the platform of {repository.project}")
-    yield check_runtime(supported, repository.runtime, today)
+        yield named.ok(f"{facts.function_project}, on the platform of {facts.project}")
+    yield check_runtime(supported, facts.runtime, today)
 
 
 def check_runtime(check: Check, runtime: str, today: str) -> Result:

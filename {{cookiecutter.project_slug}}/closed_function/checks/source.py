@@ -11,7 +11,7 @@ from pathlib import Path
 from closed_function.checks.result import Check, Result
 from closed_function.files import as_mapping, read_text
 from closed_function.paths import FUNCTION_STACK, MAIN, SOURCE, relative
-from closed_function.repository import Repository
+from closed_function.repository import Facts, Repository
 
 FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
 # Build variables that would lead pip to another index, or select another program.
@@ -36,7 +36,7 @@ def check_package_manager(repository: Repository) -> Result:
     return check.problem("package-manager", seen)
 
 
-def check_source(repository: Repository) -> Iterator[Result]:
+def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
     """Check that the function's code exists, compiles, has its entry point, and is not large."""
     if not MAIN.is_file():
         check = Check("the function's main.py exists")
@@ -44,7 +44,7 @@ def check_source(repository: Repository) -> Iterator[Result]:
         return
     uploaded = [file for file in sorted(SOURCE.rglob("*")) if is_uploaded(file)]
     sources = [file for file in uploaded if file.suffix == ".py"]
-    minor = re.fullmatch(r"python3(\d+)", repository.runtime)
+    minor = re.fullmatch(r"python3(\d+)", facts.runtime)
     version = (3, int(minor[1])) if minor else sys.version_info[:2]
     compiles = Check("the function's source compiles")
     errors = (syntax_error(file, version) for file in sources)
@@ -54,8 +54,8 @@ def check_source(repository: Repository) -> Iterator[Result]:
         yield compiles.problem("syntax-error", error)
     else:
         yield compiles.ok(f"{len(sources)} files")
-        if not repository.settings_unread and repository.entry_point:
-            yield check_entry_point(repository.entry_point)
+        if not repository.settings_unread and facts.entry_point:
+            yield check_entry_point(facts.entry_point)
 
     size = sum(file.stat().st_size for file in uploaded)
     small = Check("the source has a function's size", "du -sh function/*")

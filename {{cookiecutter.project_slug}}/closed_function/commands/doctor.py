@@ -15,7 +15,7 @@ from closed_function.checks.files import check_files
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Check, Result
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
-from closed_function.repository import Repository
+from closed_function.repository import Facts, Repository
 from closed_function.symptoms.catalogue import cause_as_json, load, print_cause
 
 SIGN_IN_TIMEOUT = 40
@@ -30,12 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     report_progress("Checking this repository.")
     repository = Repository(options.env)
+    facts = repository.facts()
     results = list(check_files(repository, time.strftime("%Y-%m-%d")))
     if not options.local:
-        results += results_from_cloud(repository, results)
+        results += results_from_cloud(facts, results)
     problems = [result for result in results if result.verdict == PROBLEM]
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
-    symptoms, values = load().symptoms, repository.placeholders()
+    symptoms, values = load().symptoms, facts.placeholders()
     # Several problems can have one cause.
     causes = [symptoms[symptom] for symptom in dict.fromkeys(each.symptom for each in problems)]
     if options.json:
@@ -58,12 +59,12 @@ def run(options: argparse.Namespace) -> int:
     return ExitStatus.UNAVAILABLE if unknown else ExitStatus.DONE
 
 
-def results_from_cloud(repository: Repository, local: Iterable[Result]) -> list[Result]:
+def results_from_cloud(facts: Facts, local: Iterable[Result]) -> list[Result]:
     """Return what the checks of Google Cloud find, or one result that says why none was made."""
     check = Check("everything in Google Cloud fits")
     if any(result.symptom == "placeholder-project" for result in local):
         return [check.unknown("no project is named yet, so nothing was asked")]
-    if not (repository.project and repository.location and repository.python_repository):
+    if not (facts.project and facts.location and facts.repository):
         return [check.unknown("the index line names no repository, so nothing was asked")]
 
     from closed_function.checks.cloud import check_cloud
@@ -74,8 +75,8 @@ def results_from_cloud(repository: Repository, local: Iterable[Result]) -> list[
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
         return [check.unknown(str(error))]
-    report_progress(f"Asking Google Cloud about {repository.project} in {repository.location}.")
-    return check_cloud(repository, session)
+    report_progress(f"Asking Google Cloud about {facts.project} in {facts.location}.")
+    return check_cloud(facts, session)
 
 
 def print_results(results: Iterable[Result]) -> None:

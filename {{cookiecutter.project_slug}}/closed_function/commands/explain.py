@@ -23,7 +23,7 @@ from closed_function.command_line import (
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.gcloud.program import run_gcloud
 from closed_function.redaction import redact
-from closed_function.repository import Repository
+from closed_function.repository import Facts, Repository
 from closed_function.symptoms.catalogue import (
     Catalogue,
     Group,
@@ -58,14 +58,14 @@ def build_id(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    repository = Repository(options.env)
+    facts = Repository(options.env).facts()
     catalogue = load()
     try:
-        with open_log(options, repository) as log:
+        with open_log(options, facts) as log:
             explained = explain(log, catalogue)
     except OSError as error:
         raise UnavailableError(f"{options.file}: cannot be read ({error.strerror})") from None
-    values = repository.placeholders()
+    values = facts.placeholders()
     if options.json:
         print_json(explained_as_json(explained, catalogue, values))
     else:
@@ -76,9 +76,9 @@ def run(options: argparse.Namespace) -> int:
     return ExitStatus.WRONG if failed else ExitStatus.DONE
 
 
-def open_log(options: argparse.Namespace, repository: Repository) -> BinaryIO:
+def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
     if options.build:
-        return build_log(options.build, repository)
+        return build_log(options.build, facts)
     if options.file != "-":
         return Path(options.file).open("rb")
     if sys.stdin is None:
@@ -88,12 +88,12 @@ def open_log(options: argparse.Namespace, repository: Repository) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def build_log(build: str, repository: Repository) -> BinaryIO:
+def build_log(build: str, facts: Facts) -> BinaryIO:
     """Return how a build ended and what it printed. UnavailableError when gcloud fails.
 
     A build is in its function's project, also when the worker pool is in another.
     """
-    where = [build, f"--project={repository.function_project}", f"--region={repository.location}"]
+    where = [build, f"--project={facts.function_project}", f"--region={facts.location}"]
     describe = ["builds", "describe", *where]
     report_progress(f"Asking gcloud for the log of build {build}.")
     described = run_gcloud(describe, BUILD_LOG_TIMEOUT)

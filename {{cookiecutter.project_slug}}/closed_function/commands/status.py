@@ -26,7 +26,7 @@ from closed_function.gcloud.session import Answer, sign_in
 from closed_function.paths import FUNCTION_STACK, REQUIREMENTS
 from closed_function.processes import run_git
 from closed_function.redaction import redact
-from closed_function.repository import Repository
+from closed_function.repository import Facts, Repository
 from closed_function.requirements import read_entries
 from closed_function.runtimes import RUNTIME_ENDS
 
@@ -61,63 +61,59 @@ def run(options: argparse.Namespace) -> int:
 def status(environment: str | None, today: dt.date) -> list[Result]:
     """Return every line of the page. CommandError when the environment has no settings."""
     repository = Repository(environment)
-    settings = check_settings(repository, today.isoformat())
+    facts = repository.facts()
+    settings = check_settings(repository, facts, today.isoformat())
     found = {each.symptom: each.seen for each in settings}
     if unnamed := found.get("placeholder-project"):
         reason = f"nothing is deployed, because no project is named: {unnamed}"
-        lines = lines_without_cloud(repository, today, OK, reason)
+        lines = lines_without_cloud(facts, today, OK, reason)
     elif unreadable := found.get("settings-unreadable"):
-        lines = lines_without_cloud(repository, today, UNKNOWN, unreadable)
-    elif not (repository.project and repository.location and repository.function_name):
-        missing = "function.name is not set" if repository.location else repository.index_error
-        lines = lines_without_cloud(repository, today, UNKNOWN, missing)
+        lines = lines_without_cloud(facts, today, UNKNOWN, unreadable)
+    elif not (facts.project and facts.location and facts.function):
+        missing = "function.name is not set" if facts.location else repository.index_error
+        lines = lines_without_cloud(facts, today, UNKNOWN, missing)
     else:
-        lines = lines_from_cloud(repository, today)
+        lines = lines_from_cloud(repository, facts, today)
     *others, upstreams = lines
     return [*others, lock_line(today), upstreams]
 
 
-def lines_without_cloud(
-    repository: Repository, today: dt.date, verdict: str, why: str
-) -> list[Result]:
+def lines_without_cloud(facts: Facts, today: dt.date, verdict: str, why: str) -> list[Result]:
     return [
         Result("function", verdict, why),
-        runtime_line(repository.runtime, repository, today),
+        runtime_line(facts.runtime, facts, today),
         Result("upstreams", verdict, "not asked, for the same reason"),
     ]
 
 
-def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
+def lines_from_cloud(repository: Repository, facts: Facts, today: dt.date) -> list[Result]:
     report_progress("Asking Google Cloud, with an access token of gcloud's.")
     try:
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
-        return lines_without_cloud(repository, today, UNKNOWN, str(error))
-    archive = archive_name(repository)
-    project, place = (
-        repository.function_project,
-        f"projects/{repository.project}/locations/{repository.location}",
-    )
+        return lines_without_cloud(facts, today, UNKNOWN, str(error))
+    archive = archive_name(repository, facts)
+    project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
 
     def checks_of(cloud: Cloud) -> Checks:
         function = cloud.get(
             "cloudfunctions",
-            f"v2/projects/{quote(project)}/locations/{repository.location}"
-            f"/functions/{quote(repository.function_name)}",
-            f"the function {repository.function_name} of {project} in {repository.location}",
+            f"v2/projects/{quote(project)}/locations/{facts.location}"
+            f"/functions/{quote(facts.function)}",
+            f"the function {facts.function} of {project} in {facts.location}",
             "cloudfunctions.functions.get",
             expects="name",
         )
-        uploaded = stored_object(cloud, f"{project}-{repository.function_name}-source", archive)
+        uploaded = stored_object(cloud, f"{project}-{facts.function}-source", archive)
         deployed = function.content.get("buildConfig", {})
         lines: dict[str, Callable[[], Result]] = {
-            "function": lambda: function_line(function, repository)
+            "function": lambda: function_line(function, facts)
         }
         if function.content:
             lines["revision"] = lambda: revision_line(function, today)
             lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
         lines["runtime"] = lambda: runtime_line(
-            deployed.get("runtime", repository.runtime), repository, today
+            deployed.get("runtime", facts.runtime), facts, today
         )
         lines["upstreams"] = lambda: upstreams_line(cloud, place)
         return lines
@@ -125,8 +121,8 @@ def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
     return run_checks(checks_of, session, READ_TIMEOUT)
 
 
-def function_line(function: Answer, repository: Repository) -> Result:
-    where = f"{repository.function_name} in {repository.function_project}, {repository.location}"
+def function_line(function: Answer, facts: Facts) -> Result:
+    where = f"{facts.function} in {facts.function_project}, {facts.location}"
     if function.status == 404:
         return Result("function", OK, f"{where}: not deployed yet", values={"state": None})
     if function.reason == "SERVICE_DISABLED":
@@ -188,7 +184,7 @@ def stored_object(cloud: Cloud, bucket: str, name: str, generation: str = "") ->
     )
 
 
-def archive_name(repository: Repository) -> str:
+def archive_name(repository: Repository, facts: Facts) -> str:
     """Return the name under which terraform/function/source.tf uploads the source as it is now."""
     # The default is that of variables.tf.
     folder = FUNCTION_STACK / str(repository.function.get("source_dir", "../../function"))
@@ -205,10 +201,10 @@ def archive_name(repository: Repository) -> str:
         for name in sorted(files)
         if files[name].is_file() and not LEFT_OUT.search(name)
     )
-    return f"{repository.function_name}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.zip"
+    return f"{facts.function}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.zip"
 
 
-def runtime_line(runtime: str, repository: Repository, today: dt.date) -> Result:
+def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
     """Return the line of the runtime that is deployed, or of the one in the settings."""
     result = check_runtime(Check("runtime"), runtime, today.isoformat())
     seen, values = result.seen, dict[str, object](runtime=runtime)
@@ -217,8 +213,8 @@ def runtime_line(runtime: str, repository: Repository, today: dt.date) -> Result
         left = (deprecated - today).days
         values |= {"deprecated_on": deprecated.isoformat(), "days_left": left}
         seen += f" ({format_days(left)} before it is deprecated)" if left > 0 else ""
-    if runtime != repository.runtime:
-        seen += f"; the settings here name {repository.runtime or 'none'}"
+    if runtime != facts.runtime:
+        seen += f"; the settings here name {facts.runtime or 'none'}"
     return result._replace(seen=seen, values=values)
 
 
