@@ -5,17 +5,17 @@ KINDS := $(patsubst templates/%/function/main.py,%,$(wildcard templates/*/functi
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-# What checks files, as in the products: from their own lock.
+# What checks files, from the same lock as in the products.
 TOOLS := .venv-tools
 TOOLS_READY := $(TOOLS)/ready
 SCAN := .venv-scan
 SCAN_READY := $(SCAN)/ready
-# The functions' own packages, which must not mix with the template's.
+# The functions' packages, kept apart from the template's.
 FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
 PRODUCT_MYPY = $(BIN)/mypy --config-file templates/mypy.ini --python-executable $(FUNCTIONS)/bin/python
 
-# Byte code in the product's folder would be copied into every product.
+# Otherwise byte code in the product's folder is copied into every product.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: keep the findings; RECORD=1: as docs/demo.svg)
+demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: write the evidence; RECORD=1: write docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
 	report="$${REPORT:-$$folder/report.json}" && \
@@ -32,24 +32,24 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
 	$(BIN)/python -m scripts.demo "$$report")
 
-test: environments ## every test: all combinations, the rehearsals, the products on every Python found
+test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python
 	$(BIN)/python -m pytest --numprocesses auto
 
-test-fast: environments ## the tests without the slow ones: a few minutes
+test-fast: environments ## run the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
 
-lint: $(TOOLS_READY) ## style, types and form of everything: the hooks of .pre-commit-config.yaml
+lint: $(TOOLS_READY) ## check style, types and format: the hooks of .pre-commit-config.yaml
 	$(TOOLS)/bin/pre-commit run --all-files
 
-hooks: $(TOOLS_READY) ## let Git run the same checks at each commit, from now on
+hooks: $(TOOLS_READY) ## let Git run `make lint` at each commit
 	$(TOOLS)/bin/pre-commit install
 
-types: environments $(FUNCTIONS_READY) ## check the types, the functions' and the products' tools with their own packages
+types: environments $(FUNCTIONS_READY) ## check the types, those of functions and products with their own packages
 	$(BIN)/mypy
-	$(foreach kind,$(KINDS),$(PRODUCT_MYPY) templates/$(kind) &&) true
-	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/real_parts.py
+	$(foreach folder,$(KINDS) shared,$(PRODUCT_MYPY) templates/$(folder) &&) true
+	$(PRODUCT_MYPY) "$(PRODUCT)"/closed_function "$(PRODUCT)"/tests/test_repository.py "$(PRODUCT)"/tests/framework_client.py
 
-scan: $(READY) $(SCAN_READY) ## look for what is unsafe or unused in every kind's and platform's Terraform (tflint must be installed)
+scan: $(READY) $(SCAN_READY) ## scan the Terraform of every kind and platform for what is unsafe or unused (needs tflint)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	for platform in create join reuse; do for kind in $(KINDS); do \
 	$(BIN)/cookiecutter --no-input --default-config --accept-hooks no --output-dir "$$folder" . \
@@ -66,25 +66,23 @@ format: $(READY) ## rewrite the code in the project's style
 lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions)
 	$(BIN)/python scripts/renew_locks.py $(if $(UPGRADE),--upgrade)
 
-schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": these types, too)
+schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": add these types)
 	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
 
-stubs: $(READY) ## write what the product includes of each kind, from templates/KIND/
+stubs: $(READY) ## write the product's stubs, which include templates/KIND/
 	$(BIN)/python scripts/write_stubs.py
 
-docs: $(READY) ## write what docs/ computes and draws: causes, scale, pictures, and answers.schema.json
+docs: $(READY) ## write docs/troubleshooting.md, docs/demo.svg, and answers.schema.json
 	$(BIN)/python scripts/troubleshooting.py
 	$(BIN)/python scripts/answers_schema.py
-	$(BIN)/python -m scripts.scale
-	$(BIN)/python -m scripts.architecture
 	$(BIN)/python -m scripts.demo
 
-bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run
+bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run (BENCH_TEMPLATES="DIR ...": bake these, too)
 	$(BIN)/python -m bench
 
 environments: $(READY) $(TOOLS_READY)
 
-clean: ## remove what these commands made
+clean: ## remove what these commands created
 	rm -rf $(VENV) $(TOOLS) $(FUNCTIONS) $(SCAN) .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): requirements-dev.txt

@@ -33,17 +33,23 @@ class Medians:
 
 
 def in_turn(ours: Callable[[], float], theirs: Callable[[], float], pairs: int = PAIRS) -> Medians:
-    for side in (ours, theirs):
+    return medians(rounds([ours, theirs], pairs))
+
+
+def rounds(sides: Sequence[Callable[[], float]], count: int = PAIRS) -> list[tuple[float, ...]]:
+    """What each side took, round by round."""
+    for side in sides:
         side()  # not counted: fills the caches
-    return medians([(ours(), theirs()) for _ in range(pairs)])
+    return [tuple(side() for side in sides) for _ in range(count)]
 
 
-def medians(pairs: Sequence[tuple[float, float]]) -> Medians:
-    first, second = zip(*pairs, strict=True)
+def medians(pairs: Sequence[tuple[float, ...]], one: int = 0, other: int = 1) -> Medians:
+    """Compare two sides of the same rounds."""
+    first, second = ([each[side] for each in pairs] for side in (one, other))
     return Medians(
         statistics.median(first),
         statistics.median(second),
-        statistics.median(a / b for a, b in pairs),
+        statistics.median(a / b for a, b in zip(first, second, strict=True)),
     )
 
 

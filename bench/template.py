@@ -9,9 +9,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from .pairs import TEMPLATE, Row, commands_in_turn, seconds
+from .pairs import TEMPLATE, Row, medians, rounds, seconds
+
+# Folders of other people's templates, which are baked in the same rounds, without their hooks.
+COMPARED = "BENCH_TEMPLATES"
 
 
 @contextmanager
@@ -27,11 +31,19 @@ def one_file_template() -> Iterator[Path]:
 
 
 def bake_rows() -> Iterator[Row]:
+    others = [Path(name) for name in os.environ.get(COMPARED, "").split()]
     with one_file_template() as bare, tempfile.TemporaryDirectory() as out:
         environment = {**os.environ, "HOME": out, "CLOSED_FUNCTION_ALLOW": "0"}
         command = [sys.executable, "-m", "cookiecutter", "--no-input", "-f", "--output-dir", out]
-        measured = commands_in_turn([*command, str(TEMPLATE)], [*command, str(bare)], environment)
-    yield measured.row("default bake with hooks ÷ bake of one file without", "s", "≤ 1.4")
+        commands = [[*command, str(bare)], [*command, str(TEMPLATE)]]
+        commands += [[*command, "--accept-hooks", "no", str(other)] for other in others]
+        taken = rounds([partial(seconds, each, environment) for each in commands])
+    yield medians(taken, 1, 0).row("default bake with hooks ÷ bake of one file without", "s")
+    for number, other in enumerate(others, start=2):
+        what = f"bake of {other.name} without hooks ÷ bake of one file"
+        yield medians(taken, number, 0).row(what, "s")
+        what = f"default bake with hooks ÷ bake of {other.name} without"
+        yield medians(taken, 1, number).row(what, "s")
 
 
 def request_rows() -> Iterator[Row]:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from closed_function.errors import CommandError, ExitStatus
+
 from .evidence import page
 from .interpreters import THIS, find_interpreter
 from .laptop import counts, run_on_a_laptop
-from .network import RehearsalError
 from .processes import interrupt_on_signals
 from .rehearsal import rehearse
-from .repository import RepositoryError, default_requirements, read_index, read_repository
+from .repository import RepositoryError, default_requirements, index_of_build, read_repository
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -102,8 +103,8 @@ def rehearse_the_build(options: argparse.Namespace) -> int:
         write(options.html, page(report))
     if report.unproven and os.environ.get("CI") == "true":
         print("With CI=true every claim must be proven.", file=sys.stderr)
-        return 1
-    return 0 if report.passed else 1
+        return ExitStatus.WRONG
+    return ExitStatus.DONE if report.passed else ExitStatus.WRONG
 
 
 def write(path: Path, text: str) -> None:
@@ -123,7 +124,7 @@ def check_that_it_can_be_written(path: Path) -> None:
 
 def run_a_command(options: argparse.Namespace) -> int:
     root = options.path.resolve()
-    index = read_index(options.requirements or default_requirements(root))
+    index = index_of_build(options.requirements or default_requirements(root))
     if not root.is_dir():
         raise RepositoryError(f"{root}: it is no folder")
     interpreter = find_interpreter(options.python) if options.python else THIS
@@ -135,7 +136,7 @@ def run_a_command(options: argparse.Namespace) -> int:
     print(f"closed network: answered {counts(outcome.answered)}", file=sys.stderr)
     print(f"closed network: refused {counts(outcome.refused)}", file=sys.stderr)
     if outcome.refused and not options.allow_refused:
-        return outcome.status or 1
+        return outcome.status or ExitStatus.WRONG
     return outcome.status
 
 
@@ -144,15 +145,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(sys.argv[1:] if argv is None else argv)
     try:
         return int(options.does(options))
-    except RepositoryError as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
-        return 2
-    except (RehearsalError, OSError) as error:
+        return error.status
+    except OSError as error:
         print(error, file=sys.stderr)
-        return 3
+        return ExitStatus.UNAVAILABLE
     except KeyboardInterrupt:
         print("Interrupted; nothing is left behind.", file=sys.stderr)
-        return 130
+        return ExitStatus.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .repository import Index, Repository
+from closed_function.index import Index
+
+from .repository import Repository
 
 # Word for word what the buildpack runs (buildpacks, pkg/python/python.go).
 BUILD_INSTALL = (
@@ -22,9 +24,6 @@ BUILD_INSTALL = (
     "--disable-pip-version-check --no-cache-dir --user"
 ).split()
 BUILD_CHECK = "-m pip check".split()
-
-# glibc of the runtimes' base image is 2.35.
-RUNTIME_PLATFORM = "x86_64-manylinux_2_35"
 
 # What differs from the real build.
 DIFFERENCES = (

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 from packaging.utils import parse_wheel_filename
 
+from closed_function.requirements import package_name, read_entries
+
 from .journal import Request, hosts
 from .report import ServedFile
 
@@ -28,9 +30,6 @@ LOCAL_PATH = re.compile(
     r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
 )
 
-# A requirement, which continued lines may give its hashes.
-CONTINUED = re.compile(r"\\\n")
-PACKAGE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 HASH = re.compile(r"--hash[=\s]+sha256:([0-9a-f]{64})")
 
 
@@ -52,9 +51,9 @@ def locked_hashes(requirements: Path) -> dict[str, set[str]]:
     files = [requirements]
     for file in files:
         text = file.read_text(encoding="utf-8")
-        for line in CONTINUED.sub(" ", text).splitlines():
-            if package := PACKAGE.match(line):
-                found.setdefault(normalised(package[1]), set()).update(HASH.findall(line))
+        for entry in read_entries(text):
+            if not entry.startswith("-"):
+                found.setdefault(package_name(entry), set()).update(HASH.findall(entry))
         included = [file.parent / path for path in LOCAL_PATH.findall(text)]
         files += [path for path in included if path.is_file() and path not in files]
     return found
@@ -79,15 +78,10 @@ def source_distributions(requests: Iterable[Request]) -> list[str]:
     return sorted(name for name in files if name and not name.endswith((".whl", ".metadata")))
 
 
-def normalised(name: str) -> str:
-    """A package's name in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def packages_from_elsewhere(installed: Iterable[Path], wheels: Iterable[str]) -> list[str]:
     """The packages of the folders `installed` (*.dist-info) that none of `wheels` holds."""
-    served = {normalised(wheel.split("-")[0]) for wheel in wheels}
-    return sorted({normalised(folder.name.split("-")[0]) for folder in installed} - served)
+    served = {package_name(wheel.split("-")[0]) for wheel in wheels}
+    return sorted({package_name(folder.name.split("-")[0]) for folder in installed} - served)
 
 
 def paths_outside(requirements: Path) -> list[str]:
@@ -112,8 +106,9 @@ def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> st
         return f"the index has no package {', '.join(missing)}; check its name and the lock"
     if no_matching := NO_MATCHING.search(output):
         package = no_matching[1]
-        name = re.split(r"[^A-Za-z0-9._-]", package)[0]
-        return f"the index has {name}, but no file of {package} for Python {version}"
+        return (
+            f"the index has {package_name(package)}, but no file of {package} for Python {version}"
+        )
     errors = [line for line in output.splitlines() if line.startswith("ERROR")]
     return f"pip failed: {errors[-1] if errors else 'it printed no error'}"
 

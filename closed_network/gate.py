@@ -22,6 +22,8 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
+from closed_function.index import Index
+
 from .journal import Journal, Request
 from .stand_in import Answer, ArtifactRegistry
 
@@ -143,14 +145,14 @@ async def serve(folder: Path, registry: ArtifactRegistry, door: int | None) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(prog="closed_network.gate")
     parser.add_argument("folder", type=Path)
-    for name in ("location", "project", "repository"):
+    for name in Index._fields:
         parser.add_argument(name)
     parser.add_argument("--policy", choices=("ALLOW", "DENY"), default="DENY")
     parser.add_argument("--door", type=int, help="descriptor that brings the network's listener")
     options = parser.parse_args()
     token = (options.folder / "token").read_text(encoding="utf-8")
-    place = (options.location, options.project, options.repository)
-    registry = ArtifactRegistry(*place, token, options.policy)
+    index = Index(options.location, options.project, options.repository)
+    registry = ArtifactRegistry(index, token, options.policy)
     asyncio.run(serve(options.folder, registry, options.door))
 
 

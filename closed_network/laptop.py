@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from closed_function.index import Index
 
 from .interpreters import Interpreter
 from .journal import Journal, Request, hosts
 from .network import RehearsalError, closed_network, enter
-from .processes import end_group, interrupt_on_signals
-from .repository import Index
+from .processes import end_gently, interrupt_on_signals
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def run_on_a_laptop(
         plan = {
             "command": list(command),
             "folder": folder,
-            "index": asdict(index),
+            "index": index,
             "programs": [interpreter.folder, *([str(Path(gcloud).parent)] if gcloud else [])],
         }
         ended = network.run("laptop", plan, stdin=None)
@@ -79,7 +80,7 @@ def run(command: Sequence[str], environment: dict[str, str], folder: str) -> int
     try:
         status = process.wait()
     finally:
-        end_group(process)
+        end_gently(process)
     return 128 - status if status < 0 else status
 
 
@@ -87,7 +88,7 @@ def main() -> int:
     """Run inside the closed network: `laptop FOLDER`, whose `plan` says what to run."""
     interrupt_on_signals()
     machine, plan = enter(Path(sys.argv[1]))
-    index = Index(**plan["index"])
+    index = Index(*plan["index"])
     machine.make_home(index)
     environment = machine.laptop_environment(index, plan["programs"])
     try:

@@ -6,7 +6,6 @@ begins with `enter`.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import os
@@ -16,20 +15,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from closed_function.errors import UnavailableError
+from closed_function.index import Index
+from closed_function.pip_settings import pip_setting
+
 from . import namespace
 from .clients import Machine
-from .processes import end_group
-from .repository import Index
+from .processes import end_gently
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 ENFORCED = "enforced: the clients run in a network namespace whose only way out is the gate"
 
 
-class RehearsalError(Exception):
+class RehearsalError(UnavailableError):
     """The rehearsal itself could not run; the text says why."""
 
 
@@ -68,7 +70,7 @@ class ClosedNetwork:
         try:
             return process.wait()
         finally:
-            end_group(process, patience=20)
+            end_gently(process, patience=20)
 
 
 def enter(folder: Path) -> tuple[Machine, dict[str, Any]]:
@@ -112,7 +114,7 @@ def gate(
     folder: Path, index: Index, door: socket.socket | None, policy: str = "DENY"
 ) -> Iterator[int]:
     """The gate as a process of its own; yields its port of 127.0.0.1."""
-    command = [sys.executable, "-m", "closed_network.gate", str(folder), *asdict(index).values()]
+    command = [sys.executable, "-m", "closed_network.gate", str(folder), *index]
     command += ["--policy", policy]
     command += ["--door", str(door.fileno())] if door else []
     with (folder / "gate.log").open("wb") as log:
@@ -134,7 +136,7 @@ def gate(
                 raise RehearsalError(f"the gate did not start:\n{words}")
             yield int(json.loads(line)["port"])
         finally:
-            end_group(process)
+            end_gently(process)
 
 
 def gate_environment(folder: Path) -> dict[str, str]:
@@ -149,17 +151,3 @@ def gate_environment(folder: Path) -> dict[str, str]:
         if value := pip_setting(setting):
             environment[variable] = value
     return environment
-
-
-def pip_setting(name: str) -> str | None:
-    """Return what the user's pip is told about `name`, or None."""
-    if from_environment := os.environ.get("PIP_" + name.upper().replace("-", "_")):
-        return from_environment
-    # `pip config get` reads one file; the list is of all, such as the machine's /etc/pip.conf.
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    settings = dict(line.partition("=")[::2] for line in asked.stdout.splitlines())
-    for section in ("install", "global"):
-        if value := settings.get(f"{section}.{name}"):
-            return str(ast.literal_eval(value))
-    return None

@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from closed_function.processes import end_group
 
 
 def interrupt_on_signals() -> None:
@@ -68,29 +69,15 @@ def started(
     try:
         yield process
     finally:
-        end_group(process)
+        end_gently(process)
 
 
-def end_group(process: subprocess.Popen[str], patience: float = 5) -> None:
+def end_gently(process: subprocess.Popen[str], patience: float = 5) -> None:
     """Ask the group of `process` to end, and end what is left after `patience` seconds."""
-    for request in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, request)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=patience)
-        if not group_exists(process.pid):
-            break
-        time.sleep(0.05)
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            pipe.close()
-
-
-def group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    if process.stdin:
+        process.stdin.close()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=patience)
+    end_group(process)

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-INDEX_URL = re.compile(
-    r"https://(?P<location>[a-z0-9-]+)-python\.pkg\.dev"
-    r"/(?P<project>[a-z0-9][a-z0-9.:-]*)/(?P<repository>[a-z0-9-]+)/simple/?"
-)
-INDEX_OPTION = re.compile(r"^\s*(?:--index-url|-i)[\s=]+(\S+)", re.MULTILINE)
+from closed_function.errors import CommandError
+from closed_function.files import read_text
+from closed_function.index import SIGN_IN_LOCATIONS, Index, read_index
+from closed_function.requirements import package_name, read_entries
+
 # Its other decorators, such as errorhandler, mark no entry point.
 ENTRY_POINT = re.compile(r"functions_framework(?:\.aio)?\.(?:http|cloud_event|typed)\b")
-FRAMEWORK = re.compile(r"^functions-framework\b", re.MULTILINE)
+FRAMEWORK = "functions-framework"
 
 
-# The template's questions, which a wheel has beside this module.
-PLACES = [folder / "cookiecutter.json" for folder in Path(__file__).resolve().parents[:2]]
-QUESTIONS = json.loads(next(filter(Path.is_file, PLACES)).read_text(encoding="utf-8"))
-# Where the build writes credentials for pip: the regions that can be answered, and the
-# multi-regions, in which a repository but no function can be.
-SIGN_IN_LOCATIONS = frozenset(QUESTIONS["_regions"] + QUESTIONS["_multi_regions"])
-
-
-class RepositoryError(Exception):
+class RepositoryError(CommandError):
     """The folder is not a repository that can be rehearsed; the text says what is missing."""
-
-
-@dataclass(frozen=True)
-class Index:
-    """A Python repository of Artifact Registry."""
-
-    location: str
-    project: str
-    name: str
-
-    @property
-    def host(self) -> str:
-        return f"{self.location}-python.pkg.dev"
-
-    @property
-    def url(self) -> str:
-        return f"https://{self.host}/{self.project}/{self.name}/simple/"
 
 
 @dataclass(frozen=True)
@@ -73,7 +47,7 @@ class Repository:
 
     @property
     def names_the_framework(self) -> bool:
-        return FRAMEWORK.search(self.requirements.read_text(encoding="utf-8")) is not None
+        return FRAMEWORK in map(package_name, read_entries(contents(self.requirements)))
 
     @property
     def sends_traps(self) -> bool:
@@ -87,12 +61,12 @@ def read_repository(
 ) -> Repository:
     """Read the repository at `root`; each of the others, when given, is not looked for.
 
-    Raises RepositoryError when something is missing or cannot be told.
+    Raises CommandError when something is missing or cannot be told.
     """
     requirements = requirements or default_requirements(root)
-    index = read_index(requirements)
+    index = index_of_build(requirements)
     source = requirements.parent
-    read_text(source / "main.py")
+    contents(source / "main.py")
     return Repository(
         root=root,
         source=source,
@@ -108,40 +82,28 @@ def default_requirements(root: Path) -> Path:
     return root / "function" / "requirements.txt"
 
 
-def read_index(requirements: Path) -> Index:
-    """The index that `requirements` names. RepositoryError when a build could not use it."""
-    option = INDEX_OPTION.search(read_text(requirements))
-    if not option:
+def index_of_build(requirements: Path) -> Index:
+    """Return the index that `requirements` names. CommandError when a build could not use it."""
+    index = read_index(requirements)
+    if index.location not in SIGN_IN_LOCATIONS:
         raise RepositoryError(
-            f"{requirements}: no --index-url line, so the build would ask the public index, which "
-            "a closed network does not reach; make its first line --index-url "
-            "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"
-        )
-    index = INDEX_URL.fullmatch(option[1])
-    if not index:
-        raise RepositoryError(
-            f"{requirements}: the index is not a Python repository of Artifact Registry "
-            "(https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/)"
-        )
-    if index["location"] not in SIGN_IN_LOCATIONS:
-        raise RepositoryError(
-            f"{requirements}: {index['location']} is not a location for which the build writes "
+            f"{requirements}: {index.location} is not a location for which the build writes "
             "pip's credentials, so pip would be answered 401; name a region of Artifact Registry"
         )
-    return Index(index["location"], index["project"], index["repository"])
+    return index
 
 
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RepositoryError(f"{path}: cannot be read ({error})") from None
+def contents(path: Path) -> str:
+    text, why = read_text(path)
+    if why:
+        raise RepositoryError(f"{path} {why}")
+    return text
 
 
 def declared_runtime(pyproject: Path) -> str:
     """The Python version that `requires-python` of `pyproject` pins, such as "3.13"."""
     try:
-        declared = tomllib.loads(read_text(pyproject))["project"]["requires-python"]
+        declared = tomllib.loads(contents(pyproject))["project"]["requires-python"]
         found = re.search(r"\d+\.\d+", declared)
     except (RepositoryError, tomllib.TOMLDecodeError, KeyError, TypeError):
         found = None
@@ -155,7 +117,7 @@ def declared_runtime(pyproject: Path) -> str:
 def entry_point(main: Path) -> str:
     """The one function of `main` that a decorator of functions_framework marks."""
     try:
-        module = ast.parse(read_text(main))
+        module = ast.parse(contents(main))
     except SyntaxError as error:
         raise RepositoryError(f"{main}: line {error.lineno}: {error.msg}") from None
     marked = [

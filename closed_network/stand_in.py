@@ -17,12 +17,16 @@ from wsgiref.types import WSGIApplication
 
 from werkzeug.test import Client
 
+from closed_function.index import Index
+
 API_HOST = "artifactregistry.googleapis.com"
-INDEX_HOST = re.compile(r"(?P<location>[a-z0-9-]+)-python\.pkg\.dev")
-CONFIG_PATH = re.compile(
-    r"/v1/(projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/vpcscConfig)"
-)
-INDEX_PATH = re.compile(r"/(?P<project>[^/]+)/(?P<repository>[^/]+)/simple/(?P<rest>.*)")
+INDEX_HOST = re.compile(r"[a-z0-9-]+-python\.pkg\.dev")
+SWITCH_PATH = re.compile(r"/v1/(projects/[^/]+/locations/[^/]+/vpcscConfig)")
+
+
+def switch_path(index: Index) -> str:
+    """Return the path of the switch of the project and location of `index`."""
+    return f"/v1/projects/{index.project}/locations/{index.location}/vpcscConfig"
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,17 @@ def upstream() -> WSGIApplication:
 
 
 class ArtifactRegistry:
-    """One project's remote repository and its switch, which starts at `policy`; others at DENY.
+    """The remote repository `index` and its switch, which starts at `policy`; others at DENY.
 
     `token` is the only access token it accepts.
     """
 
-    def __init__(
-        self, location: str, project: str, repository: str, token: str, policy: str = "DENY"
-    ) -> None:
-        self.location, self.project, self.repository = location, project, repository
+    def __init__(self, index: Index, token: str, policy: str = "DENY") -> None:
+        self.index = index
         self.bearer = f"Bearer {token}"
         basic = base64.b64encode(f"oauth2accesstoken:{token}".encode()).decode()
         self.basic = f"Basic {basic}"
-        self.policies = {(project, location): policy}
+        self.policies = {switch_path(index): policy}
 
     @staticmethod
     def serves(host: str) -> bool:
@@ -85,10 +87,9 @@ class ArtifactRegistry:
     def answer_api(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if not secrets.compare_digest(headers.get("authorization", ""), self.bearer):
             return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
-        config = CONFIG_PATH.fullmatch(path)
+        config = SWITCH_PATH.fullmatch(path)
         if not config or method not in ("GET", "PATCH"):
             return error(404, "NOT_FOUND", f"{method} {path} is not part of the stand-in.")
-        switch = (config["project"], config["location"])
         if method == "PATCH":
             try:
                 wanted = json.loads(body)["vpcscPolicy"]
@@ -96,24 +97,23 @@ class ArtifactRegistry:
                 wanted = None
             if wanted not in ("ALLOW", "DENY"):
                 return error(400, "INVALID_ARGUMENT", "vpcscPolicy must be ALLOW or DENY.")
-            self.policies[switch] = wanted
-        policy = self.policies.get(switch, "DENY")
+            self.policies[path] = wanted
+        policy = self.policies.get(path, "DENY")
         return json_answer(200, {"name": config[1], "vpcscPolicy": policy})
 
     def answer_index(self, method: str, host: str, path: str, headers: dict[str, str]) -> Answer:
         if not secrets.compare_digest(headers.get("authorization", ""), self.basic):
             return Answer(401, b"", {"www-authenticate": 'Basic realm="Artifact Registry"'})
-        location = INDEX_HOST.fullmatch(host)
-        place = INDEX_PATH.fullmatch(path)
-        asked = location and place and (location["location"], place["project"], place["repository"])
-        if not place or asked != (self.location, self.project, self.repository):
+        if host != self.index.host or not path.startswith(self.index.path):
             return Answer(404, b"no such repository")
-        if self.policies[self.project, self.location] != "ALLOW":
+        if self.policies[switch_path(self.index)] != "ALLOW":
             return Answer(403, b"access to the upstream is denied")
 
         client = Client(upstream(), use_cookies=False)
         # Always the whole of it, as HTML or JSON: no ranges, no compression.
         wanted = {"accept": headers.get("accept", "*/*"), "accept-encoding": "identity"}
-        response = client.open(f"/index/{place['rest']}", method=method, headers=wanted)
+        response = client.open(
+            f"/index/{path.removeprefix(self.index.path)}", method=method, headers=wanted
+        )
         kind = {"content-type": response.content_type or "application/octet-stream"}
         return Answer(response.status_code, response.get_data(), kind)

@@ -1,14 +1,14 @@
-"""Allow the repository's upstream access if the answers say so, then print the next steps.
+"""Allow the upstreams if the answers say so, then print the next steps.
 
-The exit status is always 0: with any other the engine deletes the user's new project. Nothing of
-the user's is removed: the engine writes the folders that the answers rule out under reserved names,
-and only what it has just written there goes.
+The exit status is always 0: with any other, the engine deletes the user's new project. The engine
+writes folders that the answers rule out under reserved names; this hook removes only what the
+engine has just written there.
 """
 
 import sys
 
-# Percent-encoded, so that no answer is ever part of this program's text; legal answers to these
-# questions look the same. Reading JSON instead would double the time that this program takes.
+# Percent-encoded, so that no answer becomes code of this program; valid answers stay the same.
+# Reading JSON instead would double this program's time.
 ANSWERS = {
     "project_slug": "{{ cookiecutter.project_slug | urlencode }}",
     "gcp_project_id": "{{ cookiecutter.gcp_project_id | urlencode }}",
@@ -18,17 +18,17 @@ ANSWERS = {
     "allow_upstreams": "{{ cookiecutter.allow_upstreams | string | urlencode }}",
 }
 
-# The other name of each folder that an answer can rule out; .gitignore lists them, too.
+# The reserved name of each folder that an answer can rule out; .gitignore lists them, too.
 RESERVED = (".unused-github", ".unused-mibs", "terraform/.unused-platform")
-# The engine writes it, always, before it writes into any folder.
+# The engine always writes this file before it writes into a folder.
 FIRST_WRITTEN = ".gitignore"
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
-DOCTOR_COMMAND = "make doctor"
+RUN_LATER = f"Later, run: {ALLOW_COMMAND}. To see what it needs: make doctor"
 
 
 def why_not_now() -> str | None:
-    """The reason to leave the cloud alone, or None when the switch is to be thrown now."""
+    """Return why `allow` must not run now, or None if it must."""
     for question in ("gcp_project_id", "platform_project_id"):
         if ANSWERS[question] == PLACEHOLDER:
             return f"{question} is still {PLACEHOLDER}"
@@ -37,15 +37,15 @@ def why_not_now() -> str | None:
 
     import os
 
-    wish = os.environ.get("CLOSED_FUNCTION_ALLOW")
-    if wish == "0":
+    override = os.environ.get("CLOSED_FUNCTION_ALLOW")
+    if override == "0":
         return "CLOSED_FUNCTION_ALLOW=0"
-    if wish == "1":
+    if override == "1":
         return None
 
     import tempfile
 
-    # cruft regenerates there on every update, check and diff; none of them may flip a policy.
+    # cruft bakes there on every update, check and diff; none of them may change a policy.
     temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
     if os.path.realpath(os.getcwd()).startswith(temporary):
         return "this is a temporary directory (CLOSED_FUNCTION_ALLOW=1 overrides)"
@@ -53,11 +53,11 @@ def why_not_now() -> str | None:
 
 
 def allow_upstreams() -> list[str]:
-    """Throw the switch with the new repository's own tool; return what to say about it."""
+    """Run `allow` of the new repository and return the lines to print about it."""
     import signal
     import subprocess
 
-    # Ended politely, the tool ends gcloud first; and this program still ends with status 0.
+    # On these signals the tool ends gcloud first, and this program still ends with status 0.
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -80,18 +80,18 @@ def allow_upstreams() -> list[str]:
     if tool.returncode == 1 and ANSWERS["platform"] == "create":
         return [
             "Upstream access was refused, as expected while the perimeter does not exist yet.",
-            "It is allowed, in the right order, by: make platform",
+            "Next, allow it in the right order: make platform",
         ]
     return [
         *output.splitlines(),
-        f"The repository is complete. Later, run: {ALLOW_COMMAND}; what it needs: {DOCTOR_COMMAND}",
+        f"The repository is complete. {RUN_LATER}",
     ]
 
 
 def remove_unused_folders() -> None:
-    """Remove what the engine has just written into reserved folders, and these if nothing is left.
+    """Remove what the engine has just written into reserved folders, then the empty folders.
 
-    A file that was there before is older than the first file of this run, and stays.
+    A file that existed before is older than the first file of this run, and stays.
     """
     import os
 
@@ -107,7 +107,7 @@ def remove_unused_folders() -> None:
                         os.remove(file)
                 os.rmdir(folder)
             except OSError:
-                pass  # something is in it
+                pass  # not empty
 
 
 def say(line: str) -> None:
@@ -132,12 +132,12 @@ def report() -> None:
 def main() -> None:
     try:
         report()
-    except (Exception, KeyboardInterrupt) as error:  # whatever happens, the project stays
+    except (Exception, KeyboardInterrupt) as error:  # the project must stay
         try:
             say(f"The repository is complete, but the hook was stopped ({error!r}).")
-            say(f"Later, run: {ALLOW_COMMAND}; what it needs: {DOCTOR_COMMAND}")
+            say(RUN_LATER)
         except OSError:
-            pass  # nobody is listening any more
+            pass  # standard output is closed
 
     import os
 

@@ -1,6 +1,6 @@
 """Check every answer and report every problem at once, before a file is written.
 
-Exit status 0: all answers are good. 1: at least one is not; each problem is one line
+Exit status 0: all answers are valid. 1: at least one is not; each problem is one line
 on standard error: the field, the value, the rule and an example.
 """
 
@@ -9,30 +9,30 @@ import os
 import re
 import sys
 
-# For a slug such as a/../b the engine takes an existing folder for its own and would delete it when
-# this hook refuses. An error of another kind stops the engine without that:
+# With a slug such as a/../b, the engine takes an existing folder for its own and deletes it when
+# this hook refuses. A template error stops the engine without deleting anything:
 # {% set slug = (cookiecutter.project_slug | string).replace("\\", "/") %}
 # {% if "..." in slug or slug.rpartition("/..")[0].strip("./") %}
 # {{ {}.pop("project_slug: " ~ slug ~ " is refused: it must not contain ..") }}
 # {% endif %} (end of the guard)
 
-# Read as data: no answer is ever part of this program's text.
+# Read as data: no answer becomes code of this program.
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
-# The locations for which the build writes pip's credentials (buildpacks, pkg/ar/ar.go): in any
-# other one the build's pip is anonymous and finds nothing.
+# The locations for which the build writes pip's credentials (buildpacks, pkg/ar/ar.go). In any
+# other location the build's pip is anonymous and finds nothing.
 REGIONS = ANSWERS["_regions"]
 MULTI_REGIONS = ANSWERS["_multi_regions"]
 
-# Marks that TOML, Terraform, the shell or the template engine would interpret.
+# Marks that TOML, Terraform, the shell or the template engine interprets.
 FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
 FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 BIDIRECTIONAL_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
-# The most characters, the most bytes of UTF-8, an example.
+# Maximum characters, maximum bytes of UTF-8, an example.
 FREE_TEXTS = {
     "project_name": (60, 100, "Alert to SNMP"),
-    "description": (120, 256, "Sends alerts on as SNMP traps."),
+    "description": (120, 256, "Forwards alerts as SNMP traps."),
 }
 
 PATTERNS = {
@@ -53,12 +53,12 @@ PATTERNS = {
     ),
     "access_policy_id": (
         r"[0-9]{0,20}",
-        "the digits of the policy's number alone, or empty",
+        "the policy's number (digits only), or empty",
         "123456789012",
     ),
 }
 PATTERNS["platform_project_id"] = PATTERNS["gcp_project_id"]
-# The engine offers the choices itself; only a replay file can hold anything else.
+# The engine offers the choices; only a replay file can hold another value.
 for choice, example in {
     "function_kind": "pubsub",
     "python_version": "3.13",
@@ -69,14 +69,15 @@ for choice, example in {
 
 
 def problem(field: str, rule: str, example: str) -> str:
-    """Return one line that says what is wrong with the answer to `field`, and a valid example."""
+    """Return one line: the answer to `field`, its rule and an example."""
     value = repr(ANSWERS[field])
-    quoted = value if len(value) <= 80 else value[:76] + "...'"
-    return f"{field}: {quoted} is refused: {rule}; for example {example}"
+    if len(value) > 80:
+        value = value[:76] + "...'"
+    return f"{field}: {value} is refused: {rule}; for example {example}"
 
 
 def has_forbidden_character(text: str) -> bool:
-    import unicodedata  # only a text with something unusual pays for it
+    import unicodedata  # imported only if a text needs it
 
     return any(
         unicodedata.category(char) in FORBIDDEN_CATEGORIES or char in BIDIRECTIONAL_CONTROLS
@@ -94,7 +95,7 @@ def free_text_problems(field: str) -> list[str]:
         rules.append(f"at most {octets} bytes of UTF-8")
     rules += [f"it must not contain {mark}" for mark in FORBIDDEN_MARKS if mark in text][:1]
     if not text.isprintable() and has_forbidden_character(text):
-        rules.append("no control character, line break, invalid UTF-8 or change of direction")
+        rules.append("no control character, line break, invalid UTF-8 or bidirectional mark")
     return [problem(field, "; ".join(rules), example)] if rules else []
 
 
@@ -111,21 +112,25 @@ def region_problems() -> list[str]:
         inside = next(name for name in REGIONS if name.startswith(region + "-"))
         return [problem("region", "a worker pool needs one region, not a multi-region", inside)]
 
-    from difflib import get_close_matches  # only a refused answer pays for it
+    from difflib import get_close_matches  # imported only for a refused answer
 
     near = get_close_matches(region, REGIONS, n=1)
-    rule = "not a region whose builds can sign in to Artifact Registry"
+    rule = "it must be a region whose builds can sign in to Artifact Registry"
     if near:
         rule += f" (did you mean {near[0]}?)"
     return [problem("region", rule, near[0] if near else "asia-northeast1")]
 
 
 def type_problems() -> list[str]:
-    """Answers of another type than the question's, which only a replay file can hold."""
+    """Return a line for each answer of a wrong type, which only a replay file can hold."""
     texts = [*FREE_TEXTS, "region", *PATTERNS]
-    found = [problem(f, "text", '"text"') for f in texts if not isinstance(ANSWERS[f], str)]
+    found = [
+        problem(f, "it must be text", '"text"') for f in texts if not isinstance(ANSWERS[f], str)
+    ]
     if not isinstance(ANSWERS["allow_upstreams"], bool):
-        found.append(problem("allow_upstreams", "true or false, without quotes", "false"))
+        found.append(
+            problem("allow_upstreams", "it must be true or false, without quotes", "false")
+        )
     return found
 
 
@@ -142,8 +147,8 @@ def problems() -> list[str]:
 def remove_folders_of(slug: str) -> None:
     """Remove the empty folders that the engine has just made for a slug with separators.
 
-    The engine itself only removes the last one. Nothing that holds anything is touched, nor the
-    output directory or what lies above it; an empty folder that was there before is not told apart.
+    The engine removes only the last one. A folder with content, the output directory and its
+    parents stay. An empty folder that existed before is removed, too.
     """
     if not re.search(r"[/\\]", slug):
         return
@@ -163,13 +168,16 @@ def main() -> int:
     if not found:
         return 0
     print(*found, sep="\n", file=sys.stderr)
-    print("Nothing was generated. Correct these answers and run it again.", file=sys.stderr)
+    print(
+        "Nothing was generated. Correct these answers and run the command again.", file=sys.stderr
+    )
     replay = os.path.join("~", ".cookiecutter_replay", "NAME.json").replace(
         "NAME", os.path.basename(ANSWERS.get("_repo_dir", ""))
     )
     if os.path.isfile(os.path.expanduser(replay)):
         print(
-            f'To keep the others, correct those under "cookiecutter" in {replay}', file=sys.stderr
+            f'To keep the other answers, correct these under "cookiecutter" in {replay}',
+            file=sys.stderr,
         )
         print(f"and run: cookiecutter --replay-file {replay} TEMPLATE", file=sys.stderr)
     remove_folders_of(str(ANSWERS["project_slug"]))

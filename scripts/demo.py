@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from closed_network.report import Report
-from scripts.template import DOCUMENTS
 
 KEPT = Path(__file__).with_name("demo.json")
-PICTURE = DOCUMENTS / "demo.svg"
+PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 
 COLUMNS = 112
 THEME = TerminalTheme(

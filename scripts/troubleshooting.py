@@ -1,4 +1,4 @@
-"""Write docs/troubleshooting.md from the causes that the product's doctor knows: `make docs`."""
+"""Write docs/troubleshooting.md from the catalogue of causes: `make docs`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 HEAD = """\
 # Troubleshooting
 
-In a generated repository `make doctor` looks for these causes before a build, and
-`make explain LOG=FILE` (or `BUILD=ID`) reads the log of a build, of Terraform or of gcloud after
-it. This page is made by `make docs` from the same list, `closed_function/symptoms/catalogue.json`.
+In a generated repository `make doctor` looks for these causes before a build. After it,
+`make explain LOG=FILE` (or `BUILD=ID`) reads the log of a build, of Terraform or of gcloud.
+`make docs` generates this page from their list, `closed_function/symptoms/catalogue.json`.
 
-`…` stands for any text, `¶` for the end of a line, `#` for a digit, and words in capitals for what
-is yours. *Confidence* says how sure it is that the text means the cause: high is documented or
-reproduced with the real client, medium was reported by somebody who met it, low is inferred.
+`…` means any text, `¶` the end of a line, `#` a digit; replace words in capitals with your values.
+*Confidence* shows how certain it is that the text has this cause: high is documented or
+reproduced with the real client, medium is reported by a user, low is inferred.
 """
 
 
 def page(catalogue: Mapping[str, Any]) -> str:
-    """The page's text: the groups of causes that look alike, then every cause."""
+    """Return the page: the groups of causes that look alike, then every cause."""
     return "\n".join(lines(catalogue)) + "\n"
 
 
@@ -43,8 +43,8 @@ def lines(catalogue: Mapping[str, Any]) -> Iterator[str]:
         yield f"{capitals(group['what'])}\n"
         yield from texts(group)
         links = ", ".join(f"[{name}](#{name})" for name in group["symptoms"])
-        yield f"One of, the most likely first: {links}.\n"
-        yield f"To tell them apart: {capitals(group['tell_apart'])}\n"
+        yield f"One of these, the most likely first: {links}.\n"
+        yield f"To distinguish them: {capitals(group['tell_apart'])}\n"
     yield "## Every cause\n"
     for symptom in catalogue["symptoms"]:
         yield f"### {symptom['id']}\n"
@@ -52,7 +52,7 @@ def lines(catalogue: Mapping[str, Any]) -> Iterator[str]:
         yield f"{capitals(symptom['why'])}\n"
         yield from texts(symptom)
         if not symptom["patterns"]:
-            alike = "A log does not tell it from others: see *What looks alike*.\n"
+            alike = "A log cannot distinguish it from others: see *What looks alike*.\n"
             yield (
                 alike if symptom["id"] in grouped else "Found by `make doctor`; no log shows it.\n"
             )
@@ -63,7 +63,7 @@ def lines(catalogue: Mapping[str, Any]) -> Iterator[str]:
 
 
 def texts(cause: Mapping[str, Any]) -> Iterator[str]:
-    """What a log shows: one of the patterns, and all of what must be there, too."""
+    """Yield what a log shows: one of the patterns, and all texts that must be there, too."""
     if cause["patterns"]:
         yield "```text"
         yield from (text.strip() for text in cause["patterns"])
@@ -73,7 +73,7 @@ def texts(cause: Mapping[str, Any]) -> Iterator[str]:
 
 
 def capitals(text: str) -> str:
-    """`text` with each `{name}` in capitals."""
+    """Return `text` with each `{name}` in capitals."""
     return re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), text)
 
 

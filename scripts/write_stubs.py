@@ -5,6 +5,9 @@ ruled out, it renders to a reserved name, and the hook removes it. In a folder t
 the condition is in the file's name, because the engine writes no file whose name renders to
 nothing. The facts of a kind, beside its folders, and its lock, which the product's requirements.txt
 includes, get no stub.
+
+What several kinds import stands once, in templates/shared/: with its test it becomes a part of each
+kind that imports it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
 KINDS: list[str] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["function_kind"]
 LOCK = ".lock"
-STUB = re.compile(r'\{% include cookiecutter\.function_kind ~ "/[^"]+"( ignore missing)? %\}\n')
+SHARED = ROOT / "templates" / "shared"
+STUB = re.compile(
+    r'\{% include (cookiecutter\.function_kind ~ "|"shared)/[^"]+"( ignore missing)? %\}\n'
+)
 
 
 def stubs() -> dict[str, str]:
@@ -28,7 +34,22 @@ def stubs() -> dict[str, str]:
         for path in sorted(folder.glob("*/**/*")):
             if path.is_file() and path.suffix != LOCK and not path.name.startswith("."):
                 kinds_of.setdefault(path.relative_to(folder).as_posix(), []).append(kind)
-    return dict(stub(name, kinds) for name, kinds in kinds_of.items())
+    own = [stub(name, kinds) for name, kinds in kinds_of.items()]
+    return dict([*own, *map(shared_stub, sorted(SHARED.glob("*/*.py")))])
+
+
+def shared_stub(path: Path) -> tuple[str, str]:
+    """Return the path and the text of the stub for a module that several kinds import."""
+    imported = re.compile(rf"^(from|import) {path.stem.removeprefix('test_')}\b", re.MULTILINE)
+    kinds = [
+        kind
+        for kind in KINDS
+        for file in (ROOT / "templates" / kind).glob("*/*.py")
+        if imported.search(file.read_text(encoding="utf-8"))
+    ]
+    name = f"{{% if {condition(list(dict.fromkeys(kinds)))} %}}{path.name}{{% endif %}}"
+    folder = path.parent.name
+    return f"{folder}/{name}", f'{{% include "shared/{folder}/{path.name}" %}}\n'
 
 
 def stub(name: str, kinds: list[str]) -> tuple[str, str]:

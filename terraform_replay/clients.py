@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from closed_network.processes import end_group
+from closed_network.processes import end_gently
 
 from .schemas import VERSIONS
 
@@ -88,7 +88,7 @@ def run(
         try:
             output, errors = process.communicate(timeout=timeout)
         finally:
-            end_group(process, patience=1)
+            end_gently(process, patience=1)
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 

@@ -115,7 +115,7 @@ def test_whatever_gcloud_does_the_project_stays(case: str, tmp_path: Path) -> No
     done = bake_with(tmp_path, script, executable=case != "not executable")
     assert done.returncode == 0, done.stderr
     assert_complete(tmp_path)
-    assert "Later, run: make allow; what it needs: make doctor" in done.stdout
+    assert "Later, run: make allow. To see what it needs: make doctor" in done.stdout
     for word in words:
         assert word in done.stdout
     assert len(done.stdout) < 10_000
@@ -173,7 +173,7 @@ def test_a_gcloud_that_hangs_is_ended_with_all_its_children(tmp_path: Path) -> N
     done = bake_with(tmp_path, script)
     assert done.returncode == 0
     assert "no answer within 90 s" in done.stdout
-    assert "Later, run: make allow; what it needs: make doctor" in done.stdout
+    assert "Later, run: make allow. To see what it needs: make doctor" in done.stdout
     assert_complete(tmp_path)
     assert_ended(int((tmp_path / "grandchild").read_text(encoding="utf-8")))
 

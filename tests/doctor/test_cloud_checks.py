@@ -37,6 +37,7 @@ from tests.support.google_stand_in import (
     write_gcloud,
 )
 from tests.support.machine import PYTHONS
+from tests.support.stacks import reach_receivers
 
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
 
@@ -75,7 +76,9 @@ def cloud(stand_in: Server) -> GoogleCloud:
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
-    return bake(tmp_path_factory.mktemp("product"), gcp_project_id="a-project", platform="join")
+    made = bake(tmp_path_factory.mktemp("product"), gcp_project_id="a-project", platform="join")
+    reach_receivers(made)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +195,14 @@ def shared(stand_in: Server) -> GoogleCloud:
 @pytest.fixture(scope="module")
 def second_project(tmp_path_factory: pytest.TempPathFactory) -> Baked:
     """A repository whose platform is in another project."""
-    return bake(
+    made = bake(
         tmp_path_factory.mktemp("second"),
         gcp_project_id="a-function",
         platform_project_id="the-platform",
         platform="reuse",
     )
+    reach_receivers(made)
+    return made
 
 
 @pytest.mark.slow
@@ -219,6 +224,7 @@ def test_a_known_access_policy_is_not_searched_for(
 ) -> None:
     answers = {"gcp_project_id": "a-project", "platform": "join", "access_policy_id": "900"}
     known = bake(tmp_path, **answers)
+    reach_receivers(known)
     checked = check(product=known)
     assert "a-project is in an enforced perimeter" in checked.seen("ok")
     assert not [asked for asked in cloud.asked if "Ancestry" in asked.path]
@@ -227,6 +233,89 @@ def test_a_known_access_policy_is_not_searched_for(
     checked = check(product=known)
     assert "accessPolicies/900 does not exist" in str(checked.seen("could not tell"))
     assert checked.status == HEALTHY
+
+
+# What the function needs besides its build.
+
+
+NAMED = "projects/a-project/secrets/snmp-community"
+RUNTIME = "alert-to-snmp-runtime@a-project.iam.gserviceaccount.com"
+FUNCTION = "projects/a-project/locations/asia-northeast1/functions/alert-to-snmp"
+CHANNEL = "projects/a-project/notificationChannels/7"
+
+
+@pytest.fixture
+def with_secret(tmp_path: Path) -> Baked:
+    made = bake(tmp_path, gcp_project_id="a-project", platform="join")
+    reach_receivers(made)
+    file = made.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    used = {"secret": "snmp-community", "version": "2"}
+    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return made
+
+
+def test_a_secret_must_have_its_version_before_a_deployment(
+    check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    claim = "the secret snmp-community has version 2"
+    cloud.secrets[f"{NAMED}/versions/1"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert checked.symptoms() == ["secret-missing"]
+    assert checked.seen("problem")[claim].endswith("does not exist.")
+    cloud.secrets[f"{NAMED}/versions/2"] = "DISABLED"
+    assert "is DISABLED" in check(product=with_secret).seen("problem")[claim]
+    cloud.secrets[f"{NAMED}/versions/2"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert checked.status == HEALTHY
+    assert "`make deploy` grants it" in checked.seen("ok").values()
+    cloud.denied.add("secretmanager.versions.get")
+    checked = check(product=with_secret)
+    assert checked.status == COULD_NOT_LOOK
+    assert "secretmanager.versions.get" in checked.seen("could not tell")[claim]
+
+
+def test_a_deployed_function_must_have_access_to_its_secrets(
+    check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    cloud.secrets[f"{NAMED}/versions/2"] = "ENABLED"
+    cloud.functions[FUNCTION] = {"state": "ACTIVE"}
+    cloud.channels["a-project"] = [channel(FUNCTION_TOPIC)]
+    cloud.alert_policies["a-project"] = [{"notificationChannels": [CHANNEL]}]
+    checked = check(product=with_secret)
+    assert checked.symptoms() == ["secret-access-denied"]
+    assert RUNTIME in str(checked.seen("problem"))
+    accessor = grant("secretmanager.secretAccessor", f"serviceAccount:{RUNTIME}")
+    for owner in (NAMED, "a-project"):
+        before = cloud.policies.get(owner, [])
+        cloud.policies[owner] = [*before, accessor]
+        assert check(product=with_secret).status == HEALTHY
+        cloud.policies[owner] = before
+
+
+FUNCTION_TOPIC = "projects/a-project/topics/alert-to-snmp"
+
+
+def channel(topic: str) -> Json:
+    return {"name": CHANNEL, "type": "pubsub", "labels": {"topic": topic}}
+
+
+def test_a_channel_that_no_alert_policy_uses_is_a_problem(check: Check, cloud: GoogleCloud) -> None:
+    cloud.functions[FUNCTION] = {"state": "ACTIVE"}
+    assert check().symptoms() == ["channel-unused"]
+    cloud.channels["a-project"] = [channel("projects/a-project/topics/another")]
+    cloud.alert_policies["a-project"] = [{"displayName": "CPU", "notificationChannels": [CHANNEL]}]
+    assert check().symptoms() == ["channel-unused"]
+    cloud.channels["a-project"].append(channel(FUNCTION_TOPIC))
+    cloud.page_size = 1
+    checked = check()
+    assert checked.status == HEALTHY
+    assert checked.seen("ok")["an alert policy uses the notification channel"] == "CPU"
+    cloud.alert_policies["a-project"][0]["notificationChannels"] = []
+    assert check().symptoms() == ["channel-unused"]
+    cloud.denied.add("monitoring.alertPolicies.list")
+    assert check().status == COULD_NOT_LOOK
 
 
 Change = Callable[[GoogleCloud], Any]

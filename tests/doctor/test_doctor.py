@@ -20,6 +20,7 @@ import pytest
 from scripts.troubleshooting import PAGE, page
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, Said, doctor
+from tests.support.stacks import reach_receivers
 from tests.support.template import PRODUCT, QUESTIONS
 
 CATALOGUE = json.loads(
@@ -64,6 +65,8 @@ def test_a_repository_with_a_project_lacks_nothing(
     kind: str, platform: str, tmp_path: Path
 ) -> None:
     product = bake(tmp_path, gcp_project_id="a-project", function_kind=kind, platform=platform)
+    if kind == "alert-to-snmp":
+        reach_receivers(product)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, []), said.output
     verdicts = {result["verdict"] for result in said.json()["results"]}
@@ -303,6 +306,7 @@ def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
 
 
 def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None:
+    reach_receivers(product)
     in_file(REQUIREMENTS, "# Wheels for", "# Nothing about")(product.path)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])
@@ -321,18 +325,96 @@ def test_syntax_that_a_newer_runtime_may_know_is_said_to_be_read_by_this_python(
     assert "the runtime is newer" in said.output
 
 
+def set_environment(product: Baked, **environment: str) -> None:
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["function"]["environment"] = environment
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def allow_egress(product: Baked, **allowances: object) -> None:
+    file = product.path / "terraform/platform/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["network"] = {"egress_allowances": allowances}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
+SNMP = {"ranges": ["10.20.0.0/24"], "protocol": "udp", "ports": ["160-162"]}
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"SNMP_RECEIVERS": "10.20.0.5"}, "SNMP_RECEIVERS: '10.20.0.5' is not host:port"),
+        ({"SNMP_RECEIVERS": "10.20.0.5:162", "SNMP_VERSION": "v3"}, "SNMP_VERSION is 'v3'"),
+    ],
+)
+def test_settings_that_the_function_refuses_are_found_before_a_deployment(
+    environment: dict[str, str], problem: str, product: Baked
+) -> None:
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == []
+    assert "SNMP_RECEIVERS is not filled in yet" in said.output
+    allow_egress(product, snmp=SNMP)
+    set_environment(product, SNMP_RECEIVERS="10.20.0.5:162")
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == []
+    set_environment(product, **environment)
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == ["settings-invalid"]
+    assert problem in said.output
+
+
+@pytest.mark.parametrize(
+    ("receivers", "allowances", "problems"),
+    [
+        ("10.20.0.5:162", {}, 1),
+        ("10.20.0.5:162", {"snmp": SNMP}, 0),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "ports": []}}, 0),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "protocol": "all", "ports": []}}, 0),
+        ("10.20.0.5:163", {"snmp": SNMP}, 1),
+        ("10.20.1.5:162", {"snmp": SNMP}, 1),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "protocol": "tcp"}}, 1),
+        ("10.20.0.5:162,10.9.0.1:162,10.9.0.2:162", {"snmp": SNMP}, 2),
+        ("receiver.example:162", {}, 0),
+    ],
+)
+def test_a_receiver_that_the_platforms_firewall_stops_is_a_problem(
+    receivers: str, allowances: dict[str, object], problems: int, tmp_path: Path
+) -> None:
+    product = bake(tmp_path, gcp_project_id="a-project", platform="create")
+    allow_egress(product, **allowances)
+    set_environment(product, SNMP_RECEIVERS=receivers)
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == ["egress-denied"] * problems
+    # What the platform has handed over is what is in force.
+    handed = json.loads(product.read(HAND_OVER))
+    for allowed, found in ((None, 0), ({}, 0 if "example" in receivers else receivers.count(":"))):
+        handed["platform"]["egress_allowances"] = allowed
+        (product.path / HAND_OVER).write_text(json.dumps(handed), encoding="utf-8")
+        said = doctor(product, "doctor", "--local", "--json")
+        assert said.problems() == ["egress-denied"] * found
+
+
 def test_another_environment_has_its_own_platform_and_project(product: Baked) -> None:
     environments = product.path / "terraform/function/environments"
     environments.mkdir()
-    (environments / "prod.tfvars").write_text('project_id = "my-project-id"\n', encoding="utf-8")
+    (environments / "prod.tfvars.json").write_text('{"project_id": "my-project-id"}')
     assert doctor(product, "doctor", "--local", "--json").problems() == []
     said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["placeholder-project"]
-    (environments / "prod.tfvars").write_text('project_id = "the-prod"\n', encoding="utf-8")
+    (environments / "prod.tfvars.json").write_text('{"project_id": "the-prod"}')
     handed = product.read(HAND_OVER).replace("a-project", "the-prod")
     (environments / "prod.platform.tfvars.json").write_text(handed, encoding="utf-8")
     said = doctor(product, "doctor", "--local", "--json", "--env", "prod")
     assert said.problems() == ["hand-over-differs"]
+    printed = doctor(product, "doctor", "--local", "--env", "prod").output
+    assert "make lock ENV=prod" in printed
+    assert "terraform/function/environments/prod.platform.tfvars.json" in printed
+    assert "terraform/function/platform.auto.tfvars.json" not in printed
+    assert (
+        "What differs in prod is set in terraform/function/environments/prod.tfvars.json" in printed
+    )
 
 
 def test_the_doctor_knows_what_the_template_and_the_stack_offer(product: Baked) -> None:
@@ -662,8 +744,8 @@ BUILD = "01234567-89ab-cdef-0123-456789abcdef"
         (["explain", "--build", BUILD, "file"], USAGE, "not allowed with"),
         (["explain", "--build", BUILD], COULD_NOT_LOOK, "gcloud is not installed"),
         (["doctor", "--env", "No"], USAGE, "such as prod"),
-        (["doctor", "--env", "prod"], USAGE, "environments/prod.tfvars does not exist"),
-        (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars does not exist"),
+        (["doctor", "--env", "prod"], USAGE, "environments/prod.tfvars.json does not exist"),
+        (["explain", "--env", "prod", "-"], USAGE, "environments/prod.tfvars.json does not exist"),
         (["heal"], USAGE, "invalid choice"),
         ([], USAGE, "required"),
     ],

@@ -271,7 +271,7 @@ CASES = {
         locked("good").partition("\n")[2], "asked-another-index", "asked-another-index"
     ),
     "the second pip, for functions-framework": Case(
-        "functions-framework==3.9.2\n",
+        "functions-framework==3.10.2\n",
         "framework-missing",
         "framework-missing",
         file="converter.txt",

@@ -332,7 +332,7 @@ def test_each_environment_has_its_own_function(
     assert status("--env", "prod").status == USAGE
     folder = product.path / "terraform/function/environments"
     folder.mkdir()
-    (folder / "prod.tfvars").write_text('project_id = "the-prod"\n', encoding="utf-8")
+    (folder / "prod.tfvars.json").write_text('{"project_id": "the-prod"}')
     cloud.projects["the-prod"] = {"projectNumber": "444444444444", "lifecycleState": "ACTIVE"}
     cloud.apis["the-prod"] = {"cloudfunctions"}
     page = status("--env", "prod")

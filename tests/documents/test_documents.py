@@ -14,8 +14,6 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from ipaddress import ip_network
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -23,7 +21,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from scripts import architecture, demo, scale, template
+from closed_function.pip_settings import uv_environment
+from scripts import demo
 from tests.support.answers import COMPLETE
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.environments import make_environment
@@ -243,7 +242,7 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     assert leads_to(japanese) == leads_to(english)
     assert "README.md" in links(japanese)
     assert "README.ja.md" in links(english)
-    assert {"docs/architecture-dark.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
+    assert {"docs/architecture.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
 
 
 def too_long(paths: Iterable[Path], most: int) -> list[str]:
@@ -444,12 +443,9 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["uvx", "pipx"])
-def test_a_command_of_the_readme_bakes_the_template(
-    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT))
+def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path) -> None:
     # Of the index that pip is told about.
-    environment = import_module("closed_function.pip_settings").uv_environment()
+    environment = uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
@@ -474,34 +470,29 @@ def test_a_command_of_the_readme_bakes_the_template(
 
 # --- pictures ---
 
+ARCHITECTURE = TEMPLATE / "docs" / "architecture.svg"
+
 
 def parsed(picture: str) -> ET.Element:
     return ET.fromstring(picture)  # noqa: S314 - our own
 
 
-@pytest.mark.parametrize("scheme", architecture.PALETTES)
-def test_the_picture_is_what_its_program_draws(scheme: str) -> None:
-    picture = TEMPLATE / "docs" / f"architecture-{scheme}.svg"
-    assert picture.read_bytes() == architecture.drawing(scheme).encode(), "run `make docs`"
-
-
 def test_the_picture_names_what_a_product_uses(tmp_path: Path) -> None:
     product = bake(tmp_path)
     handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))["platform"]
-    drawn = "\n".join(parsed(architecture.drawing("light")).itertext())
+    drawn = list(parsed(ARCHITECTURE.read_text(encoding="utf-8")).itertext())
     for piece in ("worker_pool", "python_repository", "docker_repository", "network"):
-        name = handed[piece].rsplit("/", 1)[-1]
-        assert re.search(rf"^{name}$", drawn, re.MULTILINE), piece
+        assert handed[piece].rsplit("/", 1)[-1] in drawn, piece
     index = handed["python_index_url"].replace(handed["region"], "REGION")
     assert index.replace(handed["project_id"], "PROJECT") in drawn
+    (switch,) = [text.split() for text in drawn if text.startswith("gcloud ")]
     tool = product.read("closed_function/commands/switch.py")
-    command_line = json.dumps(architecture.switch().split()[1:-1])
-    assert all(f'"{word}"' in tool for word in json.loads(command_line))
-    restricted = product.read("terraform/platform/variables.tf")
-    assert f'"{architecture.restricted_service()}"' in restricted
+    assert all(f'"{word}"' in tool for word in switch[1:-1])
+    (restricted,) = [text.split()[-1] for text in drawn if text.startswith("restricts ")]
+    assert f'"{restricted}"' in product.read("terraform/platform/variables.tf")
 
 
-@pytest.mark.parametrize("name", ["architecture-light.svg", "architecture-dark.svg", "demo.svg"])
+@pytest.mark.parametrize("name", ["architecture.svg", "demo.svg"])
 def test_a_picture_needs_nothing_from_elsewhere_and_says_what_it_shows(name: str) -> None:
     text = (TEMPLATE / "docs" / name).read_text(encoding="utf-8")
     namespace = "http://www.w3.org/2000/svg"
@@ -517,15 +508,20 @@ def test_a_picture_needs_nothing_from_elsewhere_and_says_what_it_shows(name: str
     assert labels[0] is root.find(f"{{{namespace}}}title")
 
 
-@pytest.mark.parametrize("scheme", architecture.PALETTES)
-def test_what_the_picture_says_can_be_read(scheme: str) -> None:
-    colours = architecture.PALETTES[scheme]
-    for ground in (colours.page, colours.inside, colours.box):
-        for ink in (colours.text, colours.faint, colours.edge):
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_what_the_picture_says_can_be_read(scheme: int) -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    blocks = re.findall(r"svg \{\n([^{}]+)\}", text)
+    colours = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block)) for block in blocks]
+    assert "(prefers-color-scheme: dark)" in text
+    assert colours[0].keys() == colours[1].keys() == set(re.findall(r"var\(--([a-z-]+)\)", text))
+    of = colours[scheme]
+    for ground in (of["page"], of["inside"], of["box"]):
+        for ink in (of["text"], of["faint"], of["edge"]):
             assert contrast(ink, ground) >= 4.5
-        for ink in (colours.build, colours.run):
+        for ink in (of["build"], of["run"]):
             assert contrast(ink, ground) >= 3
-    assert contrast(colours.on_edge, colours.edge) >= 4.5
+    assert contrast(of["on-edge"], of["edge"]) >= 4.5
     assert contrast("#777777", "#888888") < 3
 
 
@@ -558,7 +554,8 @@ def test_the_recorded_demo_passed_and_tells_nothing_of_the_machine() -> None:
 
 
 def test_the_recorded_demo_shows_what_a_rehearsal_shows() -> None:
-    stages = (TEMPLATE / "closed_network" / "stages.py").read_text(encoding="utf-8")
+    modules = (TEMPLATE / "closed_network" / "stages").glob("*.py")
+    stages = "".join(module.read_text(encoding="utf-8") for module in modules)
     claims = {
         check["claim"] for check in json.loads(demo.KEPT.read_text(encoding="utf-8"))["checks"]
     }
@@ -569,57 +566,3 @@ def test_the_recorded_demo_shows_what_a_rehearsal_shows() -> None:
     }
     assert len(of_every_rehearsal) > 8
     assert of_every_rehearsal <= claims, "record it again: make demo RECORD=1"
-
-
-# --- scale ---
-
-
-def test_the_page_of_scale_is_computed() -> None:
-    assert scale.PAGE.read_text(encoding="utf-8") == scale.page(), "run `make docs`"
-
-
-def test_every_setting_that_the_page_of_scale_names_exists() -> None:
-    code = {t.content for t in inline(scale.page()) if t.type == "code_inline"}
-    named = {each for each in code if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", each)}
-    stacks = {"function", "egress", "trigger"}
-    files = {each for each in named if each.endswith((".py", ".md", ".tf"))}
-    assert len(named - files) > 12
-    for path in named - files:
-        stack = "function" if path.split(".")[0] in stacks else "platform"
-        assert template.declaration(stack, path)
-    with pytest.raises(KeyError):
-        template.declaration("platform", "pool.coffee")
-    with pytest.raises(KeyError):
-        template.setting("platform", "functions.projects")  # it has a default, but no plain one
-
-
-def test_what_the_page_of_scale_counts_is_in_the_stacks() -> None:
-    assert [scale.accounts(kind) for kind in ("http", "pubsub", "alert", "storage")] == [1, 2, 2, 2]
-    assert scale.accounts("alert", own_build_account=True) == 3
-    assert scale.agents() == 3
-    assert scale.rule_services() == [1, 3, 5]
-    assert scale.zones() == 5
-    assert (scale.roles(), scale.roles(own_build_account=True)) == (1, 3)
-    assert scale.topics() == 2
-
-
-def test_the_page_of_scale_knows_the_ranges_that_a_product_has(tmp_path: Path) -> None:
-    product = bake(tmp_path)
-    handed = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))["platform"]
-    pool, _, subnetwork = map(ip_network, handed["reserved_ranges"].split(","))
-    assert pool.num_addresses - 2 == scale.WORKERS
-    assert subnetwork.num_addresses - 4 == scale.ADDRESSES
-    assert product.read("function/requirements.txt").count("==") == scale.locked()
-
-
-def test_the_sums_of_the_page_of_scale_are_right() -> None:
-    # 2 deployers, 1 build account, 3 agents; 3 sources; 3 times 1 project; 1 + 3 + 5 methods.
-    assert scale.attributes(1, 1) == 2 + 1 + 3 + 3 + 3 + 9
-    limits = {need.what: need.most() for need in scale.NEEDS}
-    assert limits["service accounts"] == (100 - 1) // 2
-    assert limits["Cloud Run services"] == 1000
-    assert scale.prefix_for(252) == 24
-    assert scale.prefix_for(253) == 23
-    most = scale.most_projects()
-    assert scale.Layout("", most, most).fits()
-    assert not scale.Layout("", most + 1, most + 1).fits()

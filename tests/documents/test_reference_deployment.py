@@ -20,11 +20,11 @@ import pytest
 from packaging.version import Version
 
 from closed_network.stand_in import API_HOST
-from scripts import template
 from terraform_replay.clients import Client
 from terraform_replay.server import replay
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.rehearsals import INDEX_HOST, Rehearsed, rehearse
+from tests.support.stack_settings import declaration, stack_file
 from tests.support.stacks import STACKS, planned
 from tests.support.template import KINDS, QUESTIONS, TEMPLATE, files_of_git
 
@@ -277,7 +277,7 @@ def test_each_value_is_set_where_the_page_says(stack: str, reference: Planned) -
                 value = str(given.get(row.setting))
                 right = row.setting not in baked and (value in row.value or row.value in value)
             case "default":
-                default = re.match(DEFAULT, template.declaration(stack, row.setting))
+                default = re.match(DEFAULT, declaration(stack, row.setting))
                 right = row.setting not in given and bool(
                     default and re.search(rf"\b{re.escape(default[1])}\b", row.value)
                 )
@@ -301,7 +301,7 @@ def test_the_pages_settings_keep_what_was_answered(stack: str, reference: Planne
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_stacks_own_tests_assert_what_the_page_lists(stack: str) -> None:
-    own = template.stack_file(stack, "tests/reference.tftest.hcl").split("  assert {")
+    own = stack_file(stack, "tests/reference.tftest.hcl").split("  assert {")
     missing = []
     for row in rows(stack):
         address, *_, last = re.findall(r"^(?:data\.)?\w+\.\w+|[^.]+$", row.attribute)

@@ -12,14 +12,15 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from closed_network.network import gate_environment, pip_setting
+from closed_function.commands.rehearse import source
+from closed_function.pip_settings import pip_setting
+from closed_network.network import gate_environment
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.machine import TOOLS, need
 from tests.support.repositories import commit, git
@@ -84,11 +85,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_rehearsal_and_nothing_else(wheel: Path) -> None:
     info = "closed_network-0.dist-info"
     notes = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    sources = git(TEMPLATE, "ls-files", "-z", "closed_network").split("\0")[:-1]
-    assert {"closed_network/__main__.py", "closed_network/evidence.html.jinja"} < set(sources)
+    listed = git(TEMPLATE, "ls-files", "-z", "closed_network", f"{PRODUCT.name}/closed_function")
+    sources = [name.removeprefix(f"{PRODUCT.name}/") for name in listed.split("\0")[:-1]]
+    assert {
+        "closed_network/__main__.py",
+        "closed_network/evidence.html.jinja",
+        "closed_function/symptoms/catalogue.json",
+    } < set(sources)
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == sorted(
-            [*sources, "closed_network/cookiecutter.json", *(f"{info}/{name}" for name in notes)]
+            [*sources, *(f"{info}/{name}" for name in notes)]
         )
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "\nLicense-Expression: Apache-2.0\n" in metadata
@@ -104,13 +110,16 @@ def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
         re.findall(
             r"^ *(?:from|import) ([a-z_]\w*)",
             "".join(
-                path.read_text(encoding="utf-8") for path in TEMPLATE.glob("closed_network/*.py")
+                path.read_text(encoding="utf-8")
+                for path in (TEMPLATE / "closed_network").rglob("*.py")
             ),
             re.MULTILINE,
         )
     )
+    ours = {"closed_function", "closed_network"}
+    assert ours < imported
     # uv is run, not imported.
-    assert required.keys() == (imported - set(sys.stdlib_module_names)) | {"uv"}
+    assert required.keys() == (imported - sys.stdlib_module_names - ours) | {"uv"}
 
     lock = (TEMPLATE / "requirements-dev.txt").read_text(encoding="utf-8")
     locked = re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE)
@@ -125,6 +134,29 @@ def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
     assert "999" not in required["mitmproxy"]
 
 
+def assert_the_products_copy_is_not_imported(
+    python: Path, product: Baked, user: dict[str, str]
+) -> None:
+    """In a product's folder, where `python -m` looks first."""
+    copy = product.path / "closed_function/index.py"
+    was = copy.read_bytes()
+    copy.write_text("raise SystemExit('the copy of the product')\n", encoding="utf-8")
+    shown = run([python, "-m", "closed_function.index"], product.path, user)
+    assert shown.stderr == "the copy of the product\n"
+    shown = run([python, "-m", "closed_network", "--version"], product.path, user)
+    assert shown.stdout.startswith("closed-network "), shown.stderr
+    copy.write_bytes(was)
+
+
+def test_a_clone_imports_its_own_tool_and_leaves_no_byte_code(tmp_path: Path) -> None:
+    product = bake(tmp_path, function_kind="http")
+    user = user_environment(tmp_path / "home", PYTHONPATH=str(TEMPLATE))
+    del user["PYTHONDONTWRITEBYTECODE"]
+    assert_the_products_copy_is_not_imported(Path(sys.executable), product, user)
+    assert list((product.path / "closed_function").rglob("*.pyc"))
+    assert list((PRODUCT / "closed_function").rglob("*.pyc")) == []
+
+
 @pytest.mark.slow
 def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path: Path) -> None:
     product = bake(tmp_path, function_kind="http")
@@ -136,6 +168,7 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     assert installed.returncode == 0, installed.stderr
     program = venv / "bin" / "closed-network"
     assert run([program, "--version"], tmp_path, user).stdout == "closed-network 0\n"
+    assert_the_products_copy_is_not_imported(venv / "bin/python", product, user)
 
     html = tmp_path / "page.html"
     rehearse: list[str | Path] = ["rehearse", product.path, "--html", html, "--report"]
@@ -192,7 +225,7 @@ def test_uvx_and_pipx_run_the_rehearsal_from_git(
     assert version.stdout == f"closed-network 0 (commit {commit_id})\n", version.stderr
     refused = run([*started, *words[1:end], "rehearse", str(tmp_path)], tmp_path, user)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "requirements.txt: cannot be read" in refused.stderr
+    assert "it begins with a line such as --index-url" in refused.stderr
 
 
 # --- make rehearse ---
@@ -239,14 +272,14 @@ def test_make_rehearse_runs_the_rehearsal_of_the_templates_version(
     (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
     moved = template_repository.rename(tmp_path / "moved")
     again = run([make, "rehearse"], product.path, user)
-    assert "no --index-url line" in again.stderr
+    assert "no index lines" in again.stderr
     assert "Error 2" in again.stderr
     elsewhere = user | {"UV_CACHE_DIR": str(tmp_path / "cache")}
     unreachable = run([make, "rehearse"], product.path, elsewhere)
     assert "make rehearse TEMPLATE=/path/to/clone" in unreachable.stderr
     assert "Error 3" in unreachable.stderr
     there = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
-    assert "no --index-url line" in there.stderr
+    assert "no index lines" in there.stderr
 
     # Without .cruft.json it is the clone's newest version.
     (product.path / ".cruft.json").unlink()
@@ -255,7 +288,7 @@ def test_make_rehearse_runs_the_rehearsal_of_the_templates_version(
     assert "cannot be fetched" in newest.stderr
     git(moved, "reset", "--quiet", "--hard", was)
     reset = run([make, "rehearse", f"TEMPLATE={moved}"], product.path, user)
-    assert "no --index-url line" in reset.stderr
+    assert "no index lines" in reset.stderr
 
 
 def rehearse(product: Baked, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -348,13 +381,11 @@ def test_uv_takes_the_index_that_pip_is_configured_for(
 def test_an_address_becomes_what_uv_takes(
     address: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(PRODUCT))
     monkeypatch.chdir(tmp_path)
     for name in ("clone/.git", "bare one/objects", "files"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("clone/pyproject.toml", "files/pyproject.toml", "closed.whl"):
         (tmp_path / name).touch()
-    source = import_module("closed_function.commands.rehearse").source
     address, expected = (each.format(folder=tmp_path) for each in (address, expected))
     assert source(address, "abc") == expected
     assert source(address, "") == expected.removesuffix("@abc")

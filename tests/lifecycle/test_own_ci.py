@@ -211,8 +211,8 @@ name, *folders = sys.argv[1:]
 sys.path += folders
 importlib.import_module(name)
 for module in list(sys.modules):
-    ours = ("tests", "scripts", "hooks", "closed_network", "terraform_replay", name)
-    if module.split(".")[0] in ours:
+    ours = "tests scripts hooks closed_network closed_function terraform_replay".split()
+    if module.split(".")[0] in (*ours, name):
         del sys.modules[module]
 for module in "fcntl grp posix pty pwd resource syslog termios tty".split():
     sys.modules[module] = None

@@ -154,7 +154,7 @@ def users_files(product: Baked) -> dict[str, str]:
         HAND_OVER: product.read(HAND_OVER).replace("closed-functions", "our-subnetwork"),
         SETTINGS: json.dumps(settings, indent=4),
         "terraform/function/backend.tf": 'terraform {\n  backend "gcs" {}\n}\n',
-        "terraform/function/environments/prod.tfvars": 'project_id = "the-prod"\n',
+        "terraform/function/environments/prod.tfvars.json": '{"project_id": "the-prod"}',
         "terraform/function/terraform.tfstate": '{"serial": 7}\n',
         "tests/test_main.py": product.read("tests/test_main.py") + "\n# ours\n",
         "tests/test_ours.py": "def test_ours() -> None:\n    assert True\n",
@@ -447,7 +447,7 @@ def test_an_environments_own_files_are_not_compared_with_the_answers(noted: Note
     product = noted.product
     environments = product.path / "terraform/function/environments"
     environments.mkdir()
-    (environments / "prod.tfvars").write_text('project_id = "the-prod"\n', encoding="utf-8")
+    (environments / "prod.tfvars.json").write_text('{"project_id": "the-prod"}')
     files = {
         HAND_OVER: environments / "prod.platform.tfvars.json",
         "function/requirements.txt": product.path / "function/requirements.txt",  # `make lock ENV=`

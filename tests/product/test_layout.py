@@ -235,7 +235,7 @@ def test_the_stubs_are_those_of_the_kinds_folders() -> None:
     assert "function/main.py" in write_stubs.stubs()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "shared"])
 def test_what_is_included_has_no_template_marks(kind: str) -> None:
     files = [path for path in (TEMPLATE / "templates" / kind).glob("*/**/*") if path.is_file()]
     assert files

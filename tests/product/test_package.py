@@ -1,12 +1,17 @@
-"""The product's own tool: how it is built, and that a user's modules of any name leave it alone."""
+"""The product's own tool and the rehearsal: how they are built, and that nothing is in both.
+
+And that a user's modules of any name leave the tool alone.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -14,45 +19,53 @@ import pytest
 from tests.support.baking import Baked, bake
 from tests.support.environments import Environments, assert_all_passed, assert_done, make
 from tests.support.repositories import commit, git
-from tests.support.template import PRODUCT
+from tests.support.template import PRODUCT, TEMPLATE
 
-NAME = "closed_function"
-PACKAGE = PRODUCT / NAME
+NAME, REHEARSAL = "closed_function", "closed_network"
 LONGEST = 350
 # From the ground up: each imports from its own floor and those below it alone.
-FLOORS = ["", "gcloud", "symptoms", "checks", "commands", "__main__"]
-MODULES = {
-    ".".join(path.relative_to(PRODUCT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in PACKAGE.rglob("*.py")
+FLOORS = [
+    *(NAME, f"{NAME}.gcloud", f"{NAME}.symptoms", f"{NAME}.checks", f"{NAME}.commands"),
+    *(f"{NAME}.__main__", REHEARSAL, f"{REHEARSAL}.stages", f"{REHEARSAL}.__main__"),
+]
+FILES = {
+    ".".join(path.relative_to(parent).with_suffix("").parts): path
+    for parent, name in ((PRODUCT, NAME), (TEMPLATE, REHEARSAL))
+    for path in (parent / name).rglob("*.py")
+}
+SOURCES = {
+    module.removesuffix(".__init__"): path.read_text(encoding="utf-8")
+    for module, path in FILES.items()
 }
 
 
 def floor(module: str) -> int:
-    """Return the floor of a module: that of its folder, or of its own name when that is one."""
-    first = module.removeprefix(NAME).strip(".").split(".")[0]
-    return FLOORS.index(first) if first in FLOORS else 0
+    """Return the floor of a module: that of the innermost name of it that is one."""
+    while module not in FLOORS:
+        module = module.rpartition(".")[0]
+    return FLOORS.index(module)
 
 
-def imports(source: str) -> Iterator[str]:
+def imports(module: str, source: str) -> Iterator[str]:
     """Yield the dotted name of all that is imported, wherever, and in both of its readings."""
+    package = module if f"{module}.__init__" in FILES else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            assert node.module
-            yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            yield origin
+            yield from (f"{origin}.{each.name}" for each in node.names)
 
 
-def modules_imported(source: str) -> set[str]:
-    """Return the modules of the package that `source` imports."""
-    return {name for name in imports(source) if name in MODULES and name != NAME}
+def modules_imported(module: str, source: str) -> set[str]:
+    """Return the modules of the two packages that `source` imports."""
+    return {name for name in imports(module, source) if name in SOURCES and "." in name}
 
 
 def upward(sources: dict[str, str]) -> list[str]:
     """Return the imports that run upwards, or in a circle on one floor."""
-    graph = {module: modules_imported(source) for module, source in sources.items()}
+    graph = {module: modules_imported(module, source) for module, source in sources.items()}
     wrong = [
         f"{module} imports {each}"
         for module, imported in graph.items()
@@ -66,16 +79,13 @@ def upward(sources: dict[str, str]) -> list[str]:
     return wrong
 
 
-SOURCES = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
-
-
-def test_no_module_of_the_tool_is_longer_than_can_be_read_at_once() -> None:
+def test_no_module_is_longer_than_can_be_read_at_once() -> None:
     lengths = {module: source.count("\n") for module, source in SOURCES.items()}
     assert len(lengths) > len(FLOORS)
     assert {module: number for module, number in lengths.items() if number > LONGEST} == {}
 
 
-def test_no_import_of_the_tool_runs_upwards() -> None:
+def test_no_import_runs_upwards() -> None:
     assert {floor(module) for module in SOURCES} == set(range(len(FLOORS)))
     assert upward(SOURCES) == []
 
@@ -83,24 +93,73 @@ def test_no_import_of_the_tool_runs_upwards() -> None:
 @pytest.mark.parametrize(
     ("module", "line", "wrong"),
     [
-        ("index", "import closed_function.gcloud.session", "upwards"),
-        ("gcloud.program", "from closed_function import checks", "upwards"),
-        ("symptoms.logs", "def f():\n    from closed_function.checks import result", "upwards"),
-        ("checks.settings", "from closed_function.commands.lock import lock", "upwards"),
-        ("commands.lock", "from closed_function.__main__ import main", "upwards"),
-        ("errors", "from closed_function.processes import Outcome", "in a circle"),
-        ("commands.lock", "from closed_function.errors import CommandError", ""),
+        (f"{NAME}.index", "import closed_function.gcloud.session", "upwards"),
+        (f"{NAME}.gcloud.program", "from closed_function import checks", "upwards"),
+        (
+            f"{NAME}.symptoms.logs",
+            "def f():\n    from closed_function.checks import result",
+            "upwards",
+        ),
+        (f"{NAME}.checks.settings", "from closed_function.commands.lock import lock", "upwards"),
+        (f"{NAME}.commands.lock", "from closed_function.__main__ import main", "upwards"),
+        (f"{NAME}.__main__", "from closed_network.journal import hosts", "upwards"),
+        (f"{NAME}.errors", "from closed_function.processes import Outcome", "in a circle"),
+        (f"{NAME}.commands.lock", "from closed_function.errors import CommandError", ""),
+        (f"{REHEARSAL}.network", "from .stages import build", "upwards"),
+        (f"{REHEARSAL}.stages.build", "from ..__main__ import main", "upwards"),
+        (f"{REHEARSAL}.journal", "from .report import Report", "in a circle"),
+        (f"{REHEARSAL}.journal", "from closed_function.commands.lock import lock", ""),
     ],
 )
 def test_an_import_that_runs_upwards_would_be_noticed(module: str, line: str, wrong: str) -> None:
-    name = f"{NAME}.{module}"
     # What the module below imports, so that the other way round is a circle.
     below = {f"{NAME}.processes": "import closed_function.errors"} if wrong == "in a circle" else {}
-    assert bool(upward({**SOURCES, **below, name: line})) == bool(wrong)
+    assert bool(upward({**SOURCES, **below, module: line})) == bool(wrong)
+
+
+RUN = 6
+
+
+def lines_of_code(source: str) -> list[str]:
+    """Return the lines of `source` without blank lines, comments and indentation."""
+    lines = [line.strip() for line in source.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def runs(source: str) -> set[tuple[str, ...]]:
+    """Return each run of six lines of code."""
+    code = lines_of_code(source)
+    return {tuple(code[start : start + RUN]) for start in range(len(code) - RUN + 1)}
+
+
+def in_both(sources: dict[str, str]) -> set[tuple[str, ...]]:
+    """Return the runs of lines that stand in both packages."""
+    of_tool: set[tuple[str, ...]] = set()
+    of_rehearsal: set[tuple[str, ...]] = set()
+    for module, source in sources.items():
+        (of_rehearsal if module.startswith(REHEARSAL) else of_tool).update(runs(source))
+    return of_tool & of_rehearsal
+
+
+def test_nothing_is_written_in_the_tool_and_again_in_the_rehearsal() -> None:
+    assert in_both(SOURCES) == set()
+
+
+@pytest.mark.parametrize("lines", [RUN - 1, RUN])
+def test_what_is_written_again_would_be_noticed(lines: int) -> None:
+    copied = "\n\n".join(lines_of_code(SOURCES[f"{NAME}.pip_settings"])[-lines:])
+    again = "def copy():\n    # Again.\n" + textwrap.indent(copied, "    ")
+    name = f"{REHEARSAL}.journal"
+    assert len(in_both({**SOURCES, name: again})) == lines - RUN + 1
 
 
 def test_the_tool_needs_nothing_but_the_standard_library() -> None:
-    taken = {name.split(".")[0] for source in SOURCES.values() for name in imports(source)}
+    taken = {
+        name.split(".")[0]
+        for module, source in SOURCES.items()
+        if floor(module) < FLOORS.index(REHEARSAL)
+        for name in imports(module, source)
+    }
     assert {NAME, "json", "ssl"} <= taken
     assert taken - sys.stdlib_module_names == {NAME}
     assert "cruft" not in sys.stdlib_module_names

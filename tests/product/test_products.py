@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from closed_network.processes import group_exists, started
+from closed_network.processes import started
 from tests.support.baking import Baked, bake, bare_environment, cli
 from tests.support.environments import (
     ALL_PASSED,
@@ -206,10 +206,10 @@ def test_make_lock_says_which_environment_has_no_index_of_its_own(
     product = environments.give(bake(tmp_path, function_kind="http"))
     before = locks(product)
     typo = make(product, "lock", "ENV=prdo")
-    assert "terraform/function/environments/prdo.tfvars does not exist" in typo.stderr
+    assert "terraform/function/environments/prdo.tfvars.json does not exist" in typo.stderr
     folder = product.path / "terraform/function/environments"
     folder.mkdir()
-    (folder / "prod.tfvars").write_text('project_id = "p-project"\n', encoding="utf-8")
+    (folder / "prod.tfvars.json").write_text('{"project_id": "p-project"}')
     shared = make(product, "lock", "ENV=prod")
     assert "prod has no platform of its own" in shared.stderr
     assert "Run: make lock" in shared.stderr
@@ -364,6 +364,14 @@ def wait_for_answer(port: int, key: str, output: Path) -> Any:  # noqa: ANN401 -
     pytest.fail(f"no answer has {key}:\n{output.read_text(encoding='utf-8')}")
 
 
+def group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def wait_for_group_to_end(group: int) -> None:
     deadline = time.monotonic() + 10
     while group_exists(group):
@@ -475,7 +483,7 @@ def product(tmp_path: Path) -> Baked:
 
 GOOD = "--index-url https://us-east4-python.pkg.dev/the-platform/ar-buildpython/simple/"
 BAD_REQUIREMENTS = {
-    "a missing file": (None, "cannot be read"),
+    "a missing file": (None, "the file is missing"),
     "an empty file": ("", "no index lines; exactly one is needed"),
     "no index line": ("flask==3.0.0\n", "no index lines; exactly one is needed"),
     "a comment for the index line": (f"# {GOOD}\n", "no index lines; exactly one is needed"),

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from closed_function.index import Index
 from closed_network import diagnosis
 from closed_network.clients import BUILD_INSTALL
 from closed_network.evidence import page as page_of
@@ -42,7 +43,7 @@ SWITCH = "/v1/projects/my-project-id/locations/asia-northeast1/vpcscConfig"
 
 @pytest.fixture
 def registry() -> ArtifactRegistry:
-    return ArtifactRegistry("asia-northeast1", "my-project-id", "ar-buildpython", TOKEN)
+    return ArtifactRegistry(Index("asia-northeast1", "my-project-id", "ar-buildpython"), TOKEN)
 
 
 def api(registry: ArtifactRegistry, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -226,11 +227,16 @@ def test_a_folder_that_is_no_function_repository_is_refused(tmp_path: Path) -> N
     assert read_repository(product.path, None, None, None).target == "handle_request"
     done = rehearse(tmp_path, tmp_path)
     assert done.status == 2
-    assert "requirements.txt: cannot be read" in done.errors
+    assert "it begins with a line such as --index-url" in done.errors
     (product.path / "function/requirements.txt").write_text("x==1\n", encoding="utf-8")
     done = rehearse(product.path, tmp_path)
     assert done.status == 2
-    assert "no --index-url line" in done.errors
+    assert "no index lines" in done.errors
+    two = f"{INDEX_LINE}--extra-index-url https://example.com/simple/\n"
+    (product.path / "function/requirements.txt").write_text(two, encoding="utf-8")
+    done = rehearse(product.path, tmp_path)
+    assert done.status == 2
+    assert "--extra-index-url makes pip ask a second index" in done.errors
 
 
 # Whole rehearsals
@@ -397,9 +403,9 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
         "4 build",
         ["functions-framework is not in requirements.txt", "second pip", "asks "],
     ),
-    "a second index": (
+    "a second place for packages": (
         "function/requirements.txt",
-        lambda text: text.replace("\n", "\n--extra-index-url https://example.com/simple/\n", 1),
+        lambda text: text + "--find-links https://example.com/\n",
         "2 denied",
         ["example.com", "a closed build cannot reach", "--extra-index-url"],
     ),
@@ -458,7 +464,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
         "events/request.json",
         lambda _: "{not json",
         "5 serve",
-        ["request.json is not a JSON object"],
+        ["request.json is not JSON"],
     ),
     "an answer that is no success": (
         "events/request.json",

@@ -18,7 +18,10 @@ from closed_network.clients import Machine
 from closed_network.evidence import page
 from closed_network.journal import Request
 from closed_network.report import CONTROLS, Check, Command, Report, ServedFile, StageFailedError
-from closed_network.stages import Rehearsal, without_secret
+from closed_network.repository import read_repository
+from closed_network.stages.__main__ import without_secret
+from closed_network.stages.build import compare_with_the_lock
+from closed_network.stages.run import Run
 from tests.support.baking import bake
 from tests.support.chromium import Tab, chromium, find_chromium
 from tests.support.machine import need
@@ -410,12 +413,13 @@ def test_a_file_that_is_not_the_locks_fails_the_stage(tmp_path: Path) -> None:
     requirements = tmp_path / "source/requirements.txt"
     requirements.parent.mkdir()
     requirements.write_text(f"idna==3.20 \\\n    --hash=sha256:{DIGEST}\n", encoding="utf-8")
-    rehearsal = Rehearsal.__new__(Rehearsal)
-    rehearsal.machine, rehearsal.report = Machine(tmp_path, "http://127.0.0.1:1"), Report("here")
+    repository = read_repository(bake(tmp_path, function_kind="http").path, None, None, None)
+    machine, report = Machine(tmp_path, "http://127.0.0.1:1"), Report("here")
+    run = Run(repository, machine, report, enclosed=False)
     wheel = replace(asked(INDEX_HOST, 0), path="/p/r/idna-3.20-py3-none-any.whl", sha256=DIGEST)
 
-    rehearsal.compare_with_the_lock([wheel])
-    assert [file.in_lock for file in rehearsal.report.files] == [True]
-    assert rehearsal.report.checks[0].claim == "the files are those of the lock"
+    compare_with_the_lock(run, [wheel])
+    assert [file.in_lock for file in report.files] == [True]
+    assert report.checks[0].claim == "the files are those of the lock"
     with pytest.raises(StageFailedError, match="no such hash for idna"):
-        rehearsal.compare_with_the_lock([replace(wheel, sha256="0" * 64)])
+        compare_with_the_lock(run, [replace(wheel, sha256="0" * 64)])

@@ -158,7 +158,7 @@ def test_bad_usage_is_one_line(product: Baked, tmp_path: Path) -> None:
         (product, [], "no command; put it behind --"),
         (product, ["--python", "3.99", "--", "true"], "--python 3.99: it is not on this machine"),
         (product, ["--", "no-such-command"], "no-such-command: cannot be run"),
-        (bare, ["--", "true"], "no --index-url line"),
+        (bare, ["--", "true"], "no index lines"),
     ):
         done = laptop(where, *words)
         assert done.status == 2

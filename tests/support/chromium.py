@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from closed_network.processes import end_group
+from closed_network.processes import end_gently
 
 # Chromium reads commands from descriptor 3 and writes to 4. Not every sh has numbers above 9.
 ON_ITS_DESCRIPTORS = 'exec "$@" 3<&%d 4>&%d'
@@ -141,4 +141,4 @@ def chromium(program: str, folder: Path) -> Iterator[Tab]:
         with os.fdopen(commands, "wb", 0) as to_it, os.fdopen(answers, "rb", 0) as from_it:
             yield Tab(to_it, from_it)
     finally:
-        end_group(process)
+        end_gently(process)

@@ -43,6 +43,7 @@ COMMON_FILES = {
     "terraform/function/trigger.tf",
     "terraform/function/variables.tf",
     "terraform/function/versions.tf",
+    "tests/framework_client.py",
     "tests/real_parts.py",
     "tests/requirements.in",
     "tests/requirements.txt",
@@ -59,6 +60,7 @@ COMMON_FILES |= {
     for path in (PRODUCT / "closed_function").rglob("*")
     if path.suffix in (".py", ".json")
 }
+FILES_OF_PUBSUB = {"function/pubsub_message.py", "tests/test_pubsub_message.py"}
 FILES_OF_KIND = {
     "alert-to-snmp": {
         "events/incident-closed.json",
@@ -71,8 +73,9 @@ FILES_OF_KIND = {
         "function/snmp_v3.py",
         "mibs/ALERT-TO-SNMP-MIB.txt",
         "tests/receiver.py",
-    },
-    "pubsub": {"events/message.json"},
+    }
+    | FILES_OF_PUBSUB,
+    "pubsub": {"events/message.json"} | FILES_OF_PUBSUB,
     "http": {"events/request.json"},
     "storage": {"events/object-finalized.json"},
 }

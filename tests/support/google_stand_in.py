@@ -90,6 +90,10 @@ class GoogleCloud:
     # Nothing is deployed until a test does so: functions by full name, objects by bucket/name.
     functions: dict[str, Json] = field(default_factory=dict)
     objects: dict[str, Json] = field(default_factory=dict)
+    # Versions of secrets by their full names; what alerts use, by project.
+    secrets: dict[str, str] = field(default_factory=dict)
+    channels: dict[str, list[Json]] = field(default_factory=dict)
+    alert_policies: dict[str, list[Json]] = field(default_factory=dict)
     # What the caller may not do, and which services the perimeter keeps the caller from.
     denied: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
@@ -199,7 +203,27 @@ class GoogleCloud:
             "read_function",
             "cloudfunctions.functions.get",
         ),
+        ("cloudfunctions", "GET", r"/v2/(projects/[^/]+/locations/[^/]+)/functions"): (
+            "list_functions",
+            "cloudfunctions.functions.list",
+        ),
         ("storage", "GET", r"/storage/v1/b/([^/]+)/o/(.+)"): ("read_object", "storage.objects.get"),
+        ("secretmanager", "GET", r"/v1/(projects/[^/]+/secrets/[^/]+/versions/[^/]+)"): (
+            "read_secret",
+            "secretmanager.versions.get",
+        ),
+        ("secretmanager", "GET", r"/v1/(projects/[^/]+/secrets/[^/:]+):getIamPolicy"): (
+            "read_policy",
+            "secretmanager.secrets.getIamPolicy",
+        ),
+        ("monitoring", "GET", r"/v3/projects/([^/]+)/notificationChannels"): (
+            "list_channels",
+            "monitoring.notificationChannels.list",
+        ),
+        ("monitoring", "GET", r"/v3/projects/([^/]+)/alertPolicies"): (
+            "list_alert_policies",
+            "monitoring.alertPolicies.list",
+        ),
         ("accesscontextmanager", "GET", r"/v1/accessPolicies"): (
             "list_access_policies",
             "accesscontextmanager.policies.list",
@@ -273,7 +297,7 @@ class GoogleCloud:
         return {"ancestor": [{"resourceId": each} for each in [own, *self.ancestors]]}
 
     def read_policy(self, owner: str, **_: object) -> Json:
-        if owner.startswith("projects/"):
+        if "/repositories/" in owner:
             found(self.repositories, owner)
         return {"version": 3, "etag": "BwXhqDVHTzs=", "bindings": self.policies.get(owner, [])}
 
@@ -309,12 +333,30 @@ class GoogleCloud:
     def read_function(self, name: str, **_: object) -> Json:
         return {"name": name, **found(self.functions, name)}
 
+    def list_functions(self, place: str, query: dict[str, list[str]]) -> Json:
+        listed = [
+            {"name": name, **function}
+            for name, function in self.functions.items()
+            if name.startswith(f"{place}/")
+        ]
+        return self.page(listed, "functions", query)
+
     def read_object(self, bucket: str, name: str, query: dict[str, list[str]]) -> Json:
         """A live object, or the one of the generation that is asked for."""
         stored = found(self.objects, f"{bucket}/{name}")
         if query.get("generation", [stored["generation"]]) != [stored["generation"]]:
             raise RefusalError(404, f"No such object: {bucket}/{name}")
         return {"name": name, **stored}
+
+    def read_secret(self, version: str, **_: object) -> Json:
+        return {"name": version, "state": found(self.secrets, version)}
+
+    def list_channels(self, project: str, query: dict[str, list[str]]) -> Json:
+        assert query["filter"] == ['type="pubsub"']
+        return self.page(self.channels.get(project, []), "notificationChannels", query)
+
+    def list_alert_policies(self, project: str, query: dict[str, list[str]]) -> Json:
+        return self.page(self.alert_policies.get(project, []), "alertPolicies", query)
 
     def list_access_policies(self, query: dict[str, list[str]]) -> Json:
         listed = [each for each in self.access_policies if each["parent"] in query["parent"]]

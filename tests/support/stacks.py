@@ -48,6 +48,16 @@ def name_receivers(product: Baked) -> None:
     settings(product, "function", function=function)
 
 
+def reach_receivers(product: Baked) -> None:
+    """Name a receiver, and let the platform hand over that its network lets functions reach it."""
+    name_receivers(product)
+    file = product.path / "terraform/function/platform.auto.tfvars.json"
+    handed = json.loads(file.read_text(encoding="utf-8"))
+    allowance = {"ranges": ["10.20.0.0/24"], "protocol": "udp", "ports": ["162"]}
+    handed["platform"]["egress_allowances"] = {"snmp": allowance}
+    file.write_text(json.dumps(handed), encoding="utf-8")
+
+
 def settings(product: Baked, stack: str, **changed: object) -> None:
     """Change the rendered settings of a stack as its user does."""
     file = product.path / "terraform" / stack / "settings.auto.tfvars.json"

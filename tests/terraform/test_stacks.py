@@ -25,9 +25,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from closed_function.declarations import Declaration, find_unknown, parse_declarations
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
+from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
 from tests.support.stacks import GIVEN, name_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -113,7 +115,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     assert "gcf-v2-sources" in destroyed.stdout
     assert resources(product, "function") == []
     assert resources(product, "platform") != []
-    destroyed = make("destroy", "STACK=platform", "YES=1")
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
     assert "the upstream policy stays ALLOW" in destroyed.stdout
     assert resources(product, "platform") == []
@@ -139,12 +141,12 @@ def test_what_is_handed_over_is_what_the_template_guessed(product: Baked, make: 
 def test_an_environment_has_its_own_state_and_platform(product: Baked, make: Run) -> None:
     refused = make("platform", "ENV=prod", "YES=1")
     assert refused.returncode == 2
-    assert "terraform/platform/environments/prod.tfvars does not exist" in refused.stderr
+    assert "terraform/platform/environments/prod.tfvars.json does not exist" in refused.stderr
 
     for stack in ("platform", "function"):
         folder = product.path / "terraform" / stack / "environments"
         folder.mkdir()
-        (folder / "prod.tfvars").write_text('project_id = "a-prod-project"\n', encoding="utf-8")
+        (folder / "prod.tfvars.json").write_text('{"project_id": "a-prod-project"}')
     before = product.read(HAND_OVER)
     assert make("platform", "ENV=prod", "YES=1").returncode == 0
     assert product.read(HAND_OVER) == before
@@ -231,7 +233,7 @@ def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run)
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
-    "a variable": ({"functoin": {}}, "there is no functoin; it has egress, function, "),
+    "a variable": ({"vpn": {}}, "there is no vpn; it has egress, function, "),
     "an attribute": (
         {"egress": {"dierct": {}}},
         "there is no egress.dierct; did you mean direct?",
@@ -269,6 +271,7 @@ REFUSED_VALUES = {
     ("platform", "YES="): "'' must be 1",
     ("accounts", "YES=yes"): "'yes' must be 1",
     ("state", "BUCKET=a-bucket", "YES=no"): "'no' must be 1",
+    ("destroy", "STACK=platform", "FORCE=yes"): "'yes' must be 1",
     ("plan", "ENV="): "'' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for",
     ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '' must be 1 to 30",
     ("status", "ENV="): "argument --env: '' must be 1 to 30",
@@ -316,7 +319,7 @@ def test_a_value_that_says_nothing_or_not_1_is_refused(
 
 def test_an_environment_may_stand_before_make(make: Run) -> None:
     done = make("plan", ENV="prod")
-    assert "terraform/function/environments/prod.tfvars does not exist" in done.stderr
+    assert "terraform/function/environments/prod.tfvars.json does not exist" in done.stderr
 
 
 @pytest.mark.slow
@@ -634,11 +637,10 @@ def test_both_stacks_are_validated_until_one_is_broken(terraform: Client, tmp_pa
 
 
 def name_environment(product: Baked, stack: str, name: str, **values: object) -> None:
-    """Write the environment's tfvars."""
+    """Write what differs in an environment."""
     folder = product.path / "terraform" / stack / "environments"
     folder.mkdir(exist_ok=True)
-    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-    (folder / f"{name}.tfvars").write_text(text, encoding="utf-8")
+    (folder / f"{name}.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
 
 
 def wrapper(folder: Path, terraform: Client, script: str) -> str:
@@ -683,8 +685,7 @@ def test_a_command_waits_for_no_lock_of_another_environment(product: Baked, make
 
     folder = product.path / "terraform/function"
     assert make("deploy", "YES=1").returncode == 0
-    (folder / "environments").mkdir()
-    (folder / "environments/prod.tfvars").write_text('project_id = "a-prod-project"\n')
+    name_environment(product, "function", "prod", project_id="a-prod-project")
     with (folder / "terraform.tfstate").open("r+") as state:
         fcntl.lockf(state, fcntl.LOCK_EX)  # as a deployment of the default environment does
         refused = make("plan")
@@ -748,29 +749,31 @@ def test_two_commands_initialise_a_stack_one_after_the_other(
 
 @pytest.mark.slow
 def test_environments_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
-    file = "terraform/function/settings.auto.tfvars.json"
-    function = json.loads(product.read(file))["function"]
     name_environment(product, "function", "prod", project_id="a-project")
     unused = make("plan", "ENV=prod")
     assert unused.returncode == 0, unused.stderr  # nothing is made in the default environment
 
-    (product.path / "terraform/function/environments/prod.tfvars").rename(product.path / "kept")
+    (product.path / "terraform/function/environments/prod.tfvars.json").rename(
+        product.path / "kept"
+    )
     assert make("deploy", "YES=1").returncode == 0
-    (product.path / "kept").rename(product.path / "terraform/function/environments/prod.tfvars")
+    (product.path / "kept").rename(
+        product.path / "terraform/function/environments/prod.tfvars.json"
+    )
     for target in ("plan", "deploy", "destroy"):
         refused = make(target, "ENV=prod", *(["YES=1"] if target != "plan" else []))
         assert refused.returncode == 2
         assert refused.stderr.splitlines()[0] == (
             "prod and the default environment would create the same things (project_id a-project, "
             "function.name alert-to-snmp): set another in terraform/function/environments/"
-            'prod.tfvars, such as function = { name = "alert-to-snmp-prod", … }.'
+            'prod.tfvars.json, such as {"function": {"name": "alert-to-snmp-prod"}}.'
         )
     refused = make("destroy", "YES=1")
     assert refused.returncode == 2
     assert "The default environment and prod would create the same things" in refused.stderr
 
     name_environment(
-        product, "function", "prod", project_id="a-project", function=function | {"name": "other"}
+        product, "function", "prod", project_id="a-project", function={"name": "other"}
     )
     assert make("deploy", "ENV=prod", "YES=1").returncode == 0
     name_environment(product, "function", "stg", project_id="b-project")
@@ -780,6 +783,179 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
     assert make("plan").returncode == 0  # neither of them concerns the others
 
 
+def planned_function(
+    product: Baked, terraform: Client, environment: dict[str, str]
+) -> dict[str, Any]:
+    """Return the values of the variables in prod.plan."""
+    plan = product.path / "terraform/function/prod.plan"
+    read = subprocess.run(
+        [terraform.program, "show", "-json", plan.name],
+        cwd=plan.parent,
+        env={**environment, "TF_WORKSPACE": "prod"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables = json.loads(read.stdout)["variables"]
+    return {name: each["value"] for name, each in variables.items()}
+
+
+@pytest.mark.slow
+def test_an_environment_says_only_what_differs(
+    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
+) -> None:
+    given = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))
+    given["function"] |= {"environment": {"LEVEL": "info", "PLACE": "a", "ONCE": "1"}}
+    given["function"] |= {"runtime_roles": ["roles/logging.logWriter"]}
+    settings(product, "function", function=given["function"])
+    own = {"LEVEL": "debug", "ONCE": None, "NEW": "b"}
+    name_environment(
+        product,
+        "function",
+        "prod",
+        project_id="a-prod-project",
+        function={"min_instances": 0, "environment": own},
+    )
+    planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
+    assert planned.returncode == 0, planned.stderr
+    values = planned_function(product, terraform, environment)
+    assert values["project_id"] == "a-prod-project"
+    assert values["function"] == given["function"] | {
+        "min_instances": 0,
+        "environment": {"LEVEL": "debug", "PLACE": "a", "NEW": "b"},
+    }
+    assert values["trigger"] == given["trigger"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"projet_id": "p"}, "there is no projet_id; did you mean project_id?"),
+        (
+            {"function": {"min_instance": 0}},
+            "there is no function.min_instance; did you mean min_instances?",
+        ),
+        ({"trigger": "http", "min_instances": 0}, "there is no min_instances; it has egress, "),
+    ],
+)
+def test_a_misspelt_name_of_an_environment_is_refused_before_any_plan(
+    values: dict[str, Any], message: str, product: Baked, make: Run
+) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    assert make("plan", "ENV=prod").returncode == 0
+    name_environment(product, "function", "prod", project_id="a-prod-project", **values)
+    for target in ("plan", "doctor"):
+        refused = make(target, "ENV=prod")
+        said = refused.stdout + refused.stderr
+        assert f"terraform/function/environments/prod.tfvars.json: {message}" in said
+        assert "Plan:" not in said
+
+
+@pytest.mark.slow
+def test_the_settings_are_held_against_what_is_declared_not_against_an_environment(
+    product: Baked, make: Run
+) -> None:
+    given = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))
+    given["function"] |= {"environment": {"SNMP_VERSION": "2c"}}
+    settings(product, "function", function=given["function"])
+    environment = {"environment": {"SNMP_VERSION": None, "OTHER": "1"}}
+    name_environment(product, "function", "prod", project_id="a-prod-project", function=environment)
+    planned = make("plan", "ENV=prod")
+    assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.slow
+def test_the_next_commands_that_are_printed_name_the_environment(product: Baked, make: Run) -> None:
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    made = make("accounts", "ENV=prod", "YES=1")
+    assert made.returncode == 0, made.stderr
+    # The platform is the default environment's.
+    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert '"a-prod-project": ' in made.stdout
+    name_environment(product, "platform", "prod", project_id="a-prod-project")
+    made = make("platform", "ENV=prod", "YES=1")
+    assert "another: run `make lock ENV=prod`." in made.stdout
+    destroyed = make("destroy", "ENV=prod", "YES=1")
+    assert "`make destroy STACK=platform ENV=prod` removes it" in destroyed.stdout
+
+
+@pytest.mark.slow
+def test_an_environment_in_hcl_is_converted_once(
+    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
+) -> None:
+    folder = product.path / "terraform/function/environments"
+    folder.mkdir()
+    old = """\
+# Ours.
+  project_id = "a-${"prod"}-project"
+function = {
+  name = "other" # its own
+  environment = { LEVEL = "debug" }
+}
+"""
+    (folder / "prod.tfvars").write_text(old, encoding="utf-8")
+    assert "`make plan ENV=prod` converts it" in make("doctor", "ENV=prod").stderr
+    planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "Converted terraform/function/environments/prod.tfvars" in planned.stdout
+    assert json.loads((folder / "prod.tfvars.json").read_text(encoding="utf-8")) == {
+        "project_id": "a-prod-project",
+        "function": {"name": "other", "environment": {"LEVEL": "debug"}},
+    }
+    assert (folder / "prod.tfvars.old").read_text(encoding="utf-8") == old
+    values = planned_function(product, terraform, environment)
+    assert values["function"]["entry_point"] == "handle_request"
+
+    (folder / "prod.tfvars").write_text("function = {\n", encoding="utf-8")
+    assert "both name what differs in prod" in make("plan", "ENV=prod").stderr
+    (folder / "prod.tfvars.json").unlink()
+    refused = make("plan", "ENV=prod")
+    assert refused.returncode == 2
+    assert "prod.tfvars cannot be converted to prod.tfvars.json:" in refused.stderr
+    assert (folder / "prod.tfvars").is_file()
+
+
+@pytest.mark.parametrize("stack", ["platform", "function"])
+def test_the_declared_names_are_those_that_terraform_knows(
+    stack: str, product: Baked, terraform: Client, tmp_path: Path
+) -> None:
+    folder = product.path / "terraform" / stack
+    declared = parse_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
+    scratch = tmp_path / stack
+    scratch.mkdir()
+    for name in ("variables.tf", "settings.auto.tfvars.json", "platform.auto.tfvars.json"):
+        if (folder / name).is_file():
+            shutil.copy(folder / name, scratch)
+    assert declared.fields
+    values = ", ".join(f"{name} = var.{name}" for name in declared.fields)
+    asked = subprocess.run(
+        [terraform.program, "console"],
+        cwd=scratch,
+        env=terraform.variables(),
+        input=f"jsonencode({{{values}}})\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = json.loads(json.loads(asked.stdout.strip().split("\n")[-1]))
+    assert list(find_unknown(known, declared)) == []
+    assert names(known, declared) == []
+
+
+def names(known: object, declared: Declaration, path: str = "") -> list[str]:
+    """Return the paths that are declared, and that an object of Terraform's lacks."""
+    if declared.fields is None or not isinstance(known, dict):
+        return []
+    return [
+        found
+        for name, each in declared.fields.items()
+        for found in (
+            names(known[name], each, f"{path}{name}.") if name in known else [f"{path}{name}"]
+        )
+    ]
+
+
 @pytest.mark.slow
 def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
     assert make("platform", "YES=1").returncode == 0
@@ -787,11 +963,74 @@ def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, ma
     name_environment(product, "platform", "prod", pool={"machine_type": "e2-standard-2"})
     refused = make("destroy", "STACK=platform", "ENV=prod", "YES=1")
     assert refused.returncode == 2
-    assert 'such as project_id = "a-project-prod".' in refused.stderr
+    assert 'such as {"project_id": "a-project-prod"}.' in refused.stderr
     assert "pool.name cb-workerpool" in refused.stderr
     assert resources(product, "platform") == made
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     assert make("plan", "STACK=platform", "ENV=prod").returncode == 0
+
+
+# --- a platform in use ---
+
+POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
+PLACE = "projects/a-project/locations/asia-northeast1/functions"
+
+
+@pytest.mark.slow
+def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    made = resources(product, "platform")
+    command = ("destroy", "STACK=platform", "YES=1")
+    with serve(tmp_path) as stand_in:
+        home = tmp_path / "signed-in"
+        home.mkdir()
+        cloud = stand_in.cloud
+        there = signed_in_environment(stand_in, home)
+        recorded = record_gcloud(there, tmp_path)
+        there["PATH"] = f"{recorded}:{environment['PATH']}"
+        del there["HOME"]
+        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
+        cloud.functions[f"{PLACE}/another"] = {"buildConfig": {"workerPool": POOL + "-2"}}
+        refused = make(*command, **there)
+        assert refused.returncode == 2
+        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+        assert "another" not in refused.stderr
+        assert resources(product, "platform") == made
+        cloud.denied.add("cloudfunctions.functions.list")
+        refused = make(*command, **there)
+        assert "It is not known whether functions use this platform: you may" in refused.stderr
+        cloud.denied.clear()
+
+        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
+        assert "\nNothing was destroyed.\n" in declined.stderr
+        plan, _, below = declined.stdout.partition("to destroy.")
+        assert plan
+        assert f"- {PLACE}/second" in below
+        assert resources(product, "platform") == made
+
+        cloud.apis["a-project"].remove("cloudfunctions")
+        cloud.functions.clear()
+        destroyed = make(*command, **there)
+        assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_where_nobody_is_signed_in_only_an_override_destroys_a_platform(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_gcloud(tmp_path, "echo 'You do not currently have an active account' >&2; exit 1")
+    there = {"PATH": f"{tmp_path}:{environment['PATH']}"}
+    assert make("platform", "YES=1").returncode == 0
+    refused = make("destroy", "STACK=platform", "YES=1", **there)
+    assert refused.returncode == 2
+    assert "It is not known whether functions use this platform: gcloud is not" in refused.stderr
+    assert "FORCE=1" in refused.stderr
+    destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1", **there)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
 
 # --- Ctrl-C, and a helper that fails ---
@@ -807,8 +1046,6 @@ GOES_ON = """if [ "$1" = COMMAND ]; then trap '' INT; kill -INT 0; fi"""
     [
         pytest.param("init", ENDS, id="init ends"),
         pytest.param("init", GOES_ON, id="init goes on"),
-        pytest.param("console", ENDS, id="console ends"),
-        pytest.param("console", GOES_ON, id="console goes on"),
         pytest.param("apply", ENDS, id="apply ends before its plan"),
     ],
 )
@@ -884,15 +1121,9 @@ def test_a_state_whose_move_is_interrupted_stays_here(
 
 
 @pytest.mark.slow
-def test_without_the_settings_values_nothing_is_applied(
-    product: Baked, make: Run, terraform: Client, tmp_path: Path
+def test_a_setting_without_a_value_is_named_before_anything_is_applied(
+    product: Baked, make: Run
 ) -> None:
-    broken = 'if [ "$1" = console ]; then echo "Error: no console" >&2; exit 1; fi'
-    refused = make("deploy", "YES=1", TERRAFORM=wrapper(tmp_path, terraform, broken))
-    assert refused.returncode != 0
-    assert "Error: no console" in refused.stderr
-    assert "The settings of terraform/function cannot be read" in refused.stderr
-
     file = product.path / "terraform/function/settings.auto.tfvars.json"
     given = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**given, "project_id": "A"}), encoding="utf-8")
@@ -905,5 +1136,5 @@ def test_without_the_settings_values_nothing_is_applied(
     file.write_text(json.dumps(given), encoding="utf-8")
     missing = make("deploy", "YES=1")
     assert missing.returncode != 0
-    assert "one of function, project_id, trigger has no value" in missing.stderr
+    assert "settings.auto.tfvars.json: project_id has no value" in missing.stderr
     assert resources(product, "function") == []

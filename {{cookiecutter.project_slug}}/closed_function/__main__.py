@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from closed_function.command_line import Parser, escape_unprintable
+from closed_function.command_line import Parser, escape_unprintable, write_for_environment
 from closed_function.errors import CommandError, ExitStatus
 
 # Each command with its module in commands/ and what it does.
@@ -20,7 +20,7 @@ COMMANDS = {
     "describe": ("switch", "show whether upstream access is allowed"),
     "plan": ("apply", "show what Terraform would change in a stack"),
     "apply": ("apply", "create or change a stack"),
-    "destroy": ("apply", "remove a stack, and show what remains"),
+    "destroy": ("destroy", "remove a stack, and show what remains"),
     "accounts": ("apply", "create the function's accounts alone"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
     "format": ("format", "bring the stacks' files into Terraform's format"),
@@ -52,6 +52,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     escape_unprintable()
     options = parse(sys.argv[1:])
+    write_for_environment(getattr(options, "env", None))
     interrupted: int = ExitStatus.INTERRUPTED
 
     def interrupt(number: int, _: object) -> None:

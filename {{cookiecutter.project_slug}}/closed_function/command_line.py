@@ -3,10 +3,18 @@
 import argparse
 import io
 import json
+import re
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-from closed_function.paths import DEFAULT_ENVIRONMENT, ENVIRONMENT
+from closed_function.paths import (
+    DEFAULT_ENVIRONMENT,
+    ENVIRONMENT,
+    HAND_OVER,
+    hand_over_file,
+    own_settings,
+    relative,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,7 +34,7 @@ def approval(text: str) -> bool:
     """Accept 1 alone: who types YES=no means no."""
     if text != "1":
         raise argparse.ArgumentTypeError(
-            f"{text!r} must be 1, which approves (YES=1); leave it out to be asked"
+            f"{text!r} must be 1, which approves; leave it out to be asked"
         )
     return True
 
@@ -50,6 +58,10 @@ def add_yes(command: argparse.ArgumentParser) -> None:
     )
 
 
+def approval_options(options: argparse.Namespace) -> list[str]:
+    return ["-auto-approve"] if options.yes else []
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -68,3 +80,37 @@ def escape_unprintable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class EnvironmentWriter:
+    """A stream in which each command and file that is named is that of an environment."""
+
+    def __init__(self, stream: TextIO, environment: str) -> None:
+        self.stream = stream
+        names = ["plan", "accounts", "deploy", "destroy", "status", "doctor", "explain"]
+        self.files = {}
+        has_stack = own_settings("platform", environment).is_file()
+        if has_stack:
+            names += ["platform", "(?:plan|destroy) STACK=platform"]
+        if has_stack or hand_over_file(environment).is_file():
+            names.append("lock")
+            self.files[str(relative(HAND_OVER))] = str(relative(hand_over_file(environment)))
+        commands = "|".join(sorted(names, key=len, reverse=True))
+        self.pattern = re.compile(rf"\bmake (?:{commands})\b(?! (?:ENV|STACK)=)")
+        self.replacement = rf"\g<0> ENV={environment}"
+
+    def write(self, text: str) -> int:
+        text = self.pattern.sub(self.replacement, text)
+        for file, own in self.files.items():
+            text = text.replace(file, own)
+        return self.stream.write(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
+
+
+def write_for_environment(environment: str | None) -> None:
+    """Let whatever is printed from now on name the commands and files of `environment`."""
+    for name in ("stdout", "stderr"):
+        if environment and (stream := getattr(sys, name)):
+            setattr(sys, name, EnvironmentWriter(stream, environment))

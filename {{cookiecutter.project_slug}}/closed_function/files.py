@@ -1,6 +1,7 @@
 """Read files that may be missing or broken, and write files in one step."""
 
 import json
+import tempfile
 from pathlib import Path
 
 
@@ -29,9 +30,18 @@ def read_object(path: Path) -> tuple[dict[str, object], str]:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` in one step: a failure leaves the file as it was."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.close()
+            temporary.chmod(path.stat().st_mode if path.is_file() else 0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
 
 
 def as_mapping(value: object) -> dict[str, object]:

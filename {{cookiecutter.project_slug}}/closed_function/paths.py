@@ -40,12 +40,30 @@ def hand_over_file(environment: str | None) -> Path:
     return FUNCTION_STACK / "environments" / f"{environment}.platform.tfvars.json"
 
 
+def own_settings(stack: str, environment: str) -> Path:
+    """Return where an environment says what differs in it."""
+    return TERRAFORM / stack / "environments" / f"{environment}.tfvars.json"
+
+
 def environment_settings(stack: str, environment: str) -> Path:
     """Return the file that says what differs in an environment. CommandError without one."""
-    settings = TERRAFORM / stack / "environments" / f"{environment}.tfvars"
-    if not settings.is_file():
+    settings = own_settings(stack, environment)
+    if settings.is_file():
+        return settings
+    if settings.with_suffix("").is_file():  # as it was named before
         raise CommandError(
-            f"{relative(settings)} does not exist: it says what differs in "
-            f'{environment}, such as project_id = "my-project".'
+            f"{relative(settings.with_suffix(''))} must become {settings.name}, which says only "
+            f"what differs from the settings: `make plan ENV={environment}"
+            f"{' STACK=platform' if stack == 'platform' else ''}` converts it."
         )
-    return settings
+    raise CommandError(
+        f"{relative(settings)} does not exist: it says what differs in "
+        f'{environment}, such as {{"project_id": "my-project"}}.'
+    )
+
+
+def environments(stack: str) -> list[str]:
+    """Return the names of the environments that have settings of their own."""
+    files = (TERRAFORM / stack / "environments").glob("*.tfvars.json")
+    names = {file.name.removesuffix(".tfvars.json") for file in files}
+    return sorted(n for n in names if ENVIRONMENT.fullmatch(n) and n != DEFAULT_ENVIRONMENT)

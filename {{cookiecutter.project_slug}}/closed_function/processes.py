@@ -82,13 +82,12 @@ def run_to_end(
     folder: Path,
     environment: Mapping[str, str],
     *,
-    typed: str | None = None,
     capture: Sequence[str] = (),
 ) -> tuple[subprocess.CompletedProcess[str], bool]:
     """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
 
-    Its input is `typed` if given; `capture` names the streams to keep. Return how it ended, and
-    whether Ctrl-C was pressed, which does not interrupt this program. SIGTERM is passed on.
+    `capture` names the streams to keep. Return how it ended, and whether Ctrl-C was pressed, which
+    does not interrupt this program. SIGTERM is passed on.
     """
     pipes = dict.fromkeys(capture, subprocess.PIPE)
     with (
@@ -97,7 +96,6 @@ def run_to_end(
             command,
             cwd=folder,
             env=dict(environment),
-            stdin=None if typed is None else subprocess.PIPE,
             stdout=pipes.get("stdout"),
             stderr=pipes.get("stderr"),
             encoding="utf-8",
@@ -107,7 +105,7 @@ def run_to_end(
         if signals:  # before the command could receive it
             process.terminate()
         try:
-            output, errors = process.communicate(typed)
+            output, errors = process.communicate()
         except KeyboardInterrupt:  # from SIGTERM, which only this program received
             process.terminate()
             process.wait()

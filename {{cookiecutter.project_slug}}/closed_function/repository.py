@@ -1,9 +1,9 @@
 """Read what the files of this repository say about the function and its platform."""
 
-import re
 from typing import NamedTuple
 
-from closed_function.files import as_mapping, as_text, read_object, read_text, text_at
+from closed_function.errors import CommandError
+from closed_function.files import as_mapping, as_text, read_object, text_at
 from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
@@ -14,15 +14,16 @@ from closed_function.paths import (
     hand_over_file,
 )
 from closed_function.runtimes import DEFAULT_RUNTIME
+from closed_function.settings import read_settings
 
 PLACEHOLDER = "my-project-id"
-PROJECT_ID = re.compile(r'^project_id\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 class Facts(NamedTuple):
     """What the files of this repository say; a text is empty where they do not say it.
 
-    `docker_repository` and `worker_pool` are full names (projects/…); `access_policy` is a number.
+    `docker_repository`, `worker_pool` and `alert_topic` are full names (projects/…);
+    `access_policy` is a number; `secrets` are names with their versions, each pair once.
     """
 
     project: str = ""
@@ -37,11 +38,15 @@ class Facts(NamedTuple):
     runtime: str = ""
     entry_point: str = ""
     access_policy: str = ""
+    runtime_account: str = ""
+    secrets: tuple[tuple[str, str], ...] = ()
+    alert_topic: str = ""
 
     def placeholders(self) -> dict[str, str]:
         """Return the values for the commands of the catalogue."""
-        names = ("project", "location", "repository", "build_account", "function_project")
-        values = {name: getattr(self, name) for name in (*names, "function")}
+        names = "project location repository build_account function_project function"
+        names += " runtime_account alert_topic"
+        values = {name: getattr(self, name) for name in names.split()}
         values["docker_repository"] = self.docker_repository.rpartition("/")[2]
         values["pool"] = self.worker_pool.rpartition("/")[2]
         return values
@@ -55,17 +60,22 @@ class Repository:
     """
 
     def __init__(self, environment: str | None) -> None:
+        self.environment = environment
         own = hand_over_file(environment)
         self.hand_over = own if own.is_file() else HAND_OVER
-        self.settings, self.settings_unread = read_object(FUNCTION_SETTINGS)
+        self.settings_files = [FUNCTION_SETTINGS]
+        if environment:
+            self.settings_files.append(environment_settings("function", environment))
+        self.settings: dict[str, object] = {}
+        self.settings_unread = ""
+        try:
+            self.settings = read_settings("function", environment)
+        except CommandError as error:
+            self.settings_unread = str(error)
         hand_over, self.hand_over_unread = read_object(self.hand_over)
         self.platform = as_mapping(hand_over.get("platform"))
         self.function = as_mapping(self.settings.get("function"))
         self.function_project = text_at(self.settings, "project_id")
-        if environment:
-            settings, _ = read_text(environment_settings("function", environment))
-            if project := PROJECT_ID.search(settings):
-                self.function_project = project[1]
         self.index: Index | None = None
         self.index_error = ""
         try:
@@ -89,6 +99,9 @@ class Repository:
             runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
             entry_point=text_at(function, "entry_point"),
             access_policy=text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id"),
+            runtime_account=f"{name}-runtime@{project}.iam.gserviceaccount.com",
+            secrets=self.secrets(),
+            alert_topic=self.alert_topic(),
         )
         elsewhere = facts.project not in ("", project)
         if elsewhere or function.get("own_build_service_account") is True:
@@ -98,3 +111,19 @@ class Repository:
             docker = f"projects/{project}/locations/{region}/repositories/{name}"
             facts = facts._replace(docker_repository=docker)
         return facts
+
+    def secrets(self) -> tuple[tuple[str, str], ...]:
+        """Return the secrets that the function reads, with their versions."""
+        used = [
+            (text_at(each, "secret"), text_at(each, "version") or "latest")
+            for name in ("secret_environment", "secret_volumes")
+            for each in as_mapping(self.function.get(name)).values()
+        ]
+        return tuple(dict.fromkeys(used))
+
+    def alert_topic(self) -> str:
+        """Return the topic that Cloud Monitoring publishes to, or nothing for other triggers."""
+        if text_at(self.settings, "trigger.kind") != "alert":
+            return ""
+        own = f"projects/{self.function_project}/topics/{text_at(self.function, 'name')}"
+        return text_at(self.settings, "trigger.topic") or own

@@ -1,4 +1,4 @@
-"""Log lines that Cloud Logging understands: one JSON object a line on standard output.
+"""Write log lines that Cloud Logging understands: one JSON object a line on standard output.
 
 The functions framework adds the execution id to each of these lines when LOG_EXECUTION_ID is true.
 """

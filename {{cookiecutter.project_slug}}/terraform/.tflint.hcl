@@ -1,4 +1,4 @@
-# Every rule that tflint has for the language; what we do not follow has its reason.
+# All of tflint's rules for the language; each exception has its reason.
 plugin "terraform" {
   enabled = true
   preset  = "all"

@@ -109,6 +109,18 @@ class Served:
         lines = text[: text.rfind("\n") + 1].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def errors(self, event_id: str = "") -> list[str]:
+        """What was logged as an error so far, for one event or for all."""
+        entries = [each for each in self.lines() if each["severity"] == "ERROR"]
+        return [each["message"] for each in entries if event_id in ("", each["event_id"])]
+
+
+def entry_point() -> str:
+    """The function that is deployed."""
+    path = ROOT / "terraform/function/settings.auto.tfvars.json"
+    name: str = json.loads(path.read_text(encoding="utf-8"))["function"]["entry_point"]
+    return name
+
 
 @contextlib.contextmanager
 def serve(folder: Path, source: Path | None = None, **environment: str) -> Iterator[Served]:
@@ -117,10 +129,7 @@ def serve(folder: Path, source: Path | None = None, **environment: str) -> Itera
     `FUNCTION_TARGET` defaults to the entry point that is deployed. Raises AssertionError when the
     function does not start.
     """
-    settings = json.loads(
-        (ROOT / "terraform/function/settings.auto.tfvars.json").read_text(encoding="utf-8")
-    )
-    target = environment.pop("FUNCTION_TARGET", settings["function"]["entry_point"])
+    target = environment.pop("FUNCTION_TARGET", None) or entry_point()
     port, log = free_port(), folder / "function.log"
     command = [sys.executable, "-m", "functions_framework", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--target", target]
@@ -194,6 +203,39 @@ class Emulator:
             ids = [each["ackId"] for each in received]
             self.call("POST", f"{path}:acknowledge", {"ackIds": ids})
         return received
+
+    def deploy(self, topic: str, url: str) -> None:
+        """Create what is deployed: `topic`, pushed to `url`, with its topic of dead letters.
+
+        Unlike there, a redelivery waits for nothing, and the topic "in-order" keeps order.
+        """
+        for name in ("dead-letters", topic, "in-order"):
+            self.create_topic(name)
+        self.subscribe("dead-letters", "dead-letters")
+        settings = {"ackDeadlineSeconds": 600, "pushConfig": {"pushEndpoint": url}}
+        dead_letters = f"projects/{self.project}/topics/dead-letters"
+        policy = {"deadLetterTopic": dead_letters, "maxDeliveryAttempts": 5}
+        self.subscribe(topic, topic, deadLetterPolicy=policy, **settings)
+        self.subscribe("in-order", "in-order", enableMessageOrdering=True, **settings)
+
+    def wait_for_dead_letters(self, seconds: float) -> list[bytes]:
+        """What was published in vain, once there is something."""
+        dead: list[dict[str, Any]] = []
+
+        def has_dead_letter() -> bool:
+            dead.extend(self.pull("dead-letters"))
+            return bool(dead)
+
+        wait_until(has_dead_letter, seconds, "a dead letter")
+        return [base64.b64decode(letter["message"]["data"]) for letter in dead]
+
+
+def pushed(content: bytes, message_id: str = "1") -> bytes:
+    """Return the body with which a subscription pushes a message."""
+    encoded = base64.b64encode(content).decode()
+    message = {"data": encoded, "messageId": message_id, "publishTime": "2026-11-23T09:00:00Z"}
+    subscription = "projects/my-project-id/subscriptions/my-subscription"
+    return json.dumps({"message": message, "subscription": subscription}).encode()
 
 
 @contextlib.contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pubsub_message import PoisonMessageError, published
 from snmp import NOTIFICATIONS
 
 if TYPE_CHECKING:
@@ -22,33 +21,14 @@ MAX_SUMMARY_BYTES = 700
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class PoisonMessageError(ValueError):
-    """A message that no redelivery can mend; the text is the reason."""
-
-
 def decode(event: CloudEvent) -> tuple[dict[str, Any], str]:
     """Return the incident and the Pub/Sub message id of an event, or raise PoisonMessageError."""
-    try:
-        message = event.data["message"]
-        encoded = message["data"]
-    except (KeyError, TypeError):
-        reason = "the event carries no Pub/Sub message data"
-        raise PoisonMessageError(reason) from None
-    try:
-        content = base64.b64decode(encoded, validate=True)
-    except (TypeError, ValueError) as error:
-        reason = f"the data is not base64: {error}"
-        raise PoisonMessageError(reason) from error
-    try:
-        notification = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        reason = f"the data is not JSON: {error}"
-        raise PoisonMessageError(reason) from error
+    notification = published(event)
     incident = notification.get("incident") if isinstance(notification, dict) else None
     if not isinstance(incident, dict):
         reason = "the data has no incident object"
         raise PoisonMessageError(reason)
-    return incident, str(message.get("messageId") or event["id"])
+    return incident, str(event.data["message"].get("messageId") or event["id"])
 
 
 def describe(incident: Mapping[str, Any], message_id: str) -> dict[str, str]:

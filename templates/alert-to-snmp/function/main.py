@@ -11,18 +11,16 @@ import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import flask
 import functions_framework
 
-from incident import PoisonMessageError, decode, describe
+from incident import decode, describe
+from pubsub_message import PoisonMessageError, drop_message_without_data
 from settings import SettingsError, read_settings
 from snmp import notify
 from structured_log import log
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
-    from flask.typing import ResponseReturnValue
-    from werkzeug.exceptions import HTTPException
 
 REPORT_SECONDS = 10  # Error Reporting's client sets no deadline of its own.
 
@@ -32,6 +30,8 @@ except SettingsError as error:
     # An instance that could send nothing never starts, and the deployment that broke it fails.
     log("CRITICAL", f"Not started: {error}")
     raise SystemExit(1) from error
+
+functions_framework.errorhandler(400)(drop_message_without_data)
 
 
 @functions_framework.cloud_event
@@ -58,20 +58,6 @@ def send_event(event: CloudEvent) -> None:
             event_id=event["id"],
             receivers=list(SETTINGS.receivers),
         )
-
-
-@functions_framework.errorhandler(400)  # type: ignore[untyped-decorator]
-def drop_message_without_data(refusal: HTTPException) -> ResponseReturnValue:
-    """Acknowledge a pushed message that has attributes alone; any other refusal stands.
-
-    The framework takes it for no event. Refused, it would be delivered again and again.
-    """
-    body = flask.request.get_json(silent=True)
-    message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(message, dict) or "messageId" not in message or "data" in message:
-        return refusal
-    log("ERROR", "Message dropped: it has no data", event_id=message["messageId"])
-    return "OK"
 
 
 def report(error: Exception) -> None:

@@ -6,7 +6,6 @@ otherwise.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -108,13 +107,7 @@ def content_of(incident_id: str, **changes: object) -> bytes:
 def push_of(incident_id: str, **changes: object) -> bytes:
     """The body of a push, whose message id is the incident's and the state's."""
     state = changes.get("state", "open")
-    message = {
-        "data": base64.b64encode(content_of(incident_id, **changes)).decode(),
-        "messageId": f"{incident_id}-{state}",
-        "publishTime": "2026-11-23T09:00:00Z",
-    }
-    subscription = "projects/my-project-id/subscriptions/alerts"
-    return json.dumps({"message": message, "subscription": subscription}).encode()
+    return real_parts.pushed(content_of(incident_id, **changes), f"{incident_id}-{state}")
 
 
 def push(served: real_parts.Served, incident_id: str, **changes: object) -> int:
@@ -149,13 +142,9 @@ def received_of(from_: Receiver, *incident_ids: str) -> list[str]:
     return [each for each in incidents(from_.received()) if each in incident_ids]
 
 
-def errors(served: real_parts.Served) -> list[str]:
-    return [each["message"] for each in served.lines() if each["severity"] == "ERROR"]
-
-
 def failed(served: real_parts.Served) -> set[int]:
     """The ports that the last failure names."""
-    names = errors(served)[-1].partition("receivers failed: ")[2]
+    names = served.errors()[-1].partition("receivers failed: ")[2]
     return {int(each.split(" ")[0]) for each in names.split("127.0.0.1:")[1:]}
 
 
@@ -184,8 +173,7 @@ class Published:
 
     def errors(self, incident_id: str) -> list[str]:
         """What the function logged as it failed to send an incident, or dropped it."""
-        entries = [each for each in self.served.lines() if each["severity"] == "ERROR"]
-        return [each["message"] for each in entries if each["event_id"] == self.ids[incident_id]]
+        return self.served.errors(self.ids[incident_id])
 
     def wait_for(self, at: Receiver, *incident_ids: str) -> list[str]:
         """The incidents that have arrived there, when all have."""
@@ -218,16 +206,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         real_parts.pubsub_emulator(script, folder) as emulator,
         serve(folder / "f", steady.port, lossy, **v2c("inform", SNMP_TIMEOUT="0.2")) as served,
     ):
-        for topic in ("dead-letters", "alerts", "in-order"):
-            emulator.create_topic(topic)
-        emulator.subscribe("dead-letters", "dead-letters")
-        # As deployed, but without a pause before a redelivery, and once with order.
-        settings = {"ackDeadlineSeconds": 600, "pushConfig": {"pushEndpoint": served.url}}
-        dead_letters = f"projects/{emulator.project}/topics/dead-letters"
-        policy = {"deadLetterTopic": dead_letters, "maxDeliveryAttempts": 5}
-        emulator.subscribe("alerts", "alerts", deadLetterPolicy=policy, **settings)
-        emulator.subscribe("in-order", "in-order", enableMessageOrdering=True, **settings)
-
+        emulator.deploy("alerts", served.url)
         ids = {}
         for incident_id in ("doomed", "flaky", "plain"):
             (ids[incident_id],) = emulator.publish("alerts", content_of(incident_id))
@@ -442,7 +421,7 @@ def test_receivers_that_fail_are_named_and_keep_nothing_from_the_others(
             served = stack.enter_context(serve(tmp_path, *ports, code=COUNT_ENGINES, **settings))
             assert push(served, ids[0]) == 500
             assert failed(served) == set(bad)
-            assert errors(served)[-1].startswith("Incident not sent: 3 of 4 receivers failed")
+            assert served.errors()[-1].startswith("Incident not sent: 3 of 4 receivers failed")
         mended = [stack.enter_context(receiver(tmp_path / str(port), USERS, port)) for port in bad]
         assert push(served, ids[1]) == 200
         assert [incidents(each.received()) for each in mended] == [[ids[1]]] * 3
@@ -515,15 +494,7 @@ def test_incidents_with_an_ordering_key_arrive_in_order(published: Published) ->
 def test_an_incident_that_keeps_failing_becomes_a_dead_letter_and_poison_is_delivered_once(
     published: Published,
 ) -> None:
-    dead: list[dict[str, Any]] = []
-
-    def has_dead_letter() -> bool:
-        dead.extend(published.emulator.pull("dead-letters"))
-        return bool(dead)
-
-    real_parts.wait_until(has_dead_letter, SECONDS, "a dead letter")
-    (letter,) = dead
-    assert base64.b64decode(letter["message"]["data"]) == content_of("doomed")
+    assert published.emulator.wait_for_dead_letters(SECONDS) == [content_of("doomed")]
     assert len(published.errors("doomed")) == 5
     assert received_of(published.steady, "doomed") == ["doomed"] * 5
     assert received_of(published.other, "doomed") == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import html
 import json
 import os
 import re
@@ -15,18 +14,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from unittest import mock
 
-import functions_framework
 import pytest
 from google.cloud import error_reporting  # type: ignore[import-untyped]
 from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
 from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
 
+import framework_client
 import snmp
+from framework_client import TRACE, TRACEPARENT, load, log_lines, post, push
 from incident import MAX_SUMMARY_BYTES, MAX_TEXT_BYTES
+from real_parts import ROOT
 from settings import read_settings
 
 if TYPE_CHECKING:
@@ -34,11 +34,9 @@ if TYPE_CHECKING:
 
     from werkzeug.test import Client, TestResponse
 
-ROOT = Path(__file__).parents[1]
 ENTERPRISE = "1.3.6.1.4.1.32473.1"
 SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
 SNMP_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
-TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 class Notification(NamedTuple):
@@ -125,32 +123,9 @@ def create_client(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> Create
             monkeypatch.delenv(name)
         for name, value in {"SNMP_RECEIVERS": receiver.name, **settings}.items():
             monkeypatch.setenv(name, value)
-        client: Client = functions_framework.create_app(  # type: ignore[no-untyped-call]
-            target="send_event", source=str(ROOT / "function/main.py")
-        ).test_client()
-        return client
+        return framework_client.create_client()
 
     return create
-
-
-def post(client: Client, event: dict[str, Any], **headers: str) -> TestResponse:
-    return client.post(
-        "/",
-        data=json.dumps(event),
-        content_type="application/cloudevents+json",
-        headers=headers,
-    )
-
-
-def push(client: Client, message: dict[str, Any]) -> TestResponse:
-    """Post a message as the deployed subscription does, which wraps it in no CloudEvent."""
-    body = {"message": message, "subscription": "projects/my-project-id/subscriptions/alerts"}
-    return client.post("/", json=body)
-
-
-def load(name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((ROOT / "events" / name).read_text(encoding="utf-8"))
-    return event
 
 
 def event_of(content: object) -> dict[str, Any]:
@@ -164,10 +139,6 @@ def event_of(content: object) -> dict[str, Any]:
 def incident(**changes: object) -> dict[str, Any]:
     content = json.loads(base64.b64decode(load("incident-open.json")["data"]["message"]["data"]))
     return event_of(content | {"incident": content["incident"] | changes})
-
-
-def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def failure(response: TestResponse, capsys: pytest.CaptureFixture[str]) -> str:
@@ -231,15 +202,6 @@ def test_the_console_s_test_notification_is_sent_as_an_open_incident_without_tim
     assert (notification.texts[8], notification.texts[9]) == ("", "")
 
 
-def test_an_event_in_binary_mode_is_the_same_event(
-    create_client: CreateClient, receiver: Receiver
-) -> None:
-    event = load("incident-open.json")
-    headers = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
-    assert create_client().post("/", json=event["data"], headers=headers).status_code == 200
-    assert receiver.receive().texts[11] == "13284501712345678"
-
-
 def test_a_pushed_message_is_the_same_message(
     create_client: CreateClient, receiver: Receiver
 ) -> None:
@@ -247,29 +209,6 @@ def test_a_pushed_message_is_the_same_message(
     notification = receiver.receive()
     assert notification.texts[1] == "0.opqiw61fsv7p"
     assert notification.texts[11] == "13284501712345678"
-
-
-@pytest.mark.parametrize(
-    ("method", "content_type", "body", "status", "reason"),
-    [
-        pytest.param("GET", None, "", 405, "The method is not allowed", id="GET"),
-        pytest.param("PUT", "application/json", "{}", 405, "The method is not allowed", id="PUT"),
-        pytest.param("POST", "text/plain", "{}", 415, "Content-Type was not", id="text"),
-        pytest.param("POST", "application/json", "{", 400, "could not understand", id="not JSON"),
-        pytest.param("POST", "application/json", "{}", 400, "Failed to find specversion", id="{}"),
-    ],
-)
-def test_what_is_no_event_is_refused_with_the_reason(
-    create_client: CreateClient,
-    method: str,
-    content_type: str | None,
-    body: str,
-    status: int,
-    reason: str,
-) -> None:
-    response = create_client().open("/", method=method, data=body, content_type=content_type)
-    assert response.status_code == status
-    assert reason in html.unescape(response.text)
 
 
 # What incidents lack or have too much of
@@ -337,30 +276,10 @@ def test_the_packet_of_a_usual_incident_with_a_long_summary_needs_no_fragments(
 # Poison messages
 
 
-def without_data() -> dict[str, Any]:
-    event = load("incident-open.json")
-    del event["data"]["message"]["data"]
-    return event
-
-
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        pytest.param(without_data(), "no Pub/Sub message data", id="no data"),
-        pytest.param(load("incident-open.json") | {"data": None}, "no Pub/Sub", id="null event"),
-        pytest.param(
-            load("incident-open.json") | {"data": {"message": {"data": "%%%"}}},
-            "not base64",
-            id="not base64",
-        ),
-        pytest.param(
-            load("incident-open.json") | {"data": {"message": {"data": 5}}},
-            "not base64",
-            id="a number for base64",
-        ),
         pytest.param(event_of(b"incident"), "not JSON", id="not JSON"),
-        pytest.param(event_of(b'{"incident": "\xff"}'), "not JSON", id="invalid UTF-8"),
-        pytest.param(event_of(b"[" * 100_000), "not JSON", id="too deep"),
         pytest.param(event_of([]), "no incident object", id="a list"),
         pytest.param(event_of({"version": "1.2"}), "no incident object", id="no incident"),
         pytest.param(event_of({"incident": None}), "no incident object", id="null incident"),
@@ -385,15 +304,12 @@ def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
     assert receiver.receive().texts[6] == "the first to arrive"
 
 
-@pytest.mark.parametrize("without_data", [{}, {"data": ""}, {"data": None}], ids=str)
 def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
-    create_client: CreateClient,
-    capsys: pytest.CaptureFixture[str],
-    without_data: dict[str, Any],
+    create_client: CreateClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = load("incident-open.json")["data"]["message"]
     del message["data"]
-    assert push(create_client(), message | without_data).status_code == 200
+    assert push(create_client(), message).status_code == 200
     (line,) = log_lines(capsys)
     assert line["severity"] == "ERROR"
     assert line["message"].startswith("Message dropped: ")
@@ -839,9 +755,8 @@ def test_every_log_line_belongs_to_the_trace_of_its_request(
 ) -> None:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project-id")
     client = create_client()
-    header = f"00-{TRACE}-b7ad6b7169203331-01"
-    post(client, load("incident-open.json"), traceparent=header)
-    post(client, event_of([]), traceparent=header)
+    post(client, load("incident-open.json"), traceparent=TRACEPARENT)
+    post(client, event_of([]), traceparent=TRACEPARENT)
     lines = log_lines(capsys)
     assert [line["severity"] for line in lines] == ["INFO", "ERROR"]
     assert {line["logging.googleapis.com/trace"] for line in lines} == {

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
-import functions_framework
 import pytest
+
+from framework_client import TRACE, TRACEPARENT, create_client, log_lines, replace_process
+from real_parts import ROOT
 
 if TYPE_CHECKING:
     from werkzeug.test import Client
 
-ROOT = Path(__file__).parents[1]
 REQUEST = (ROOT / "events/request.json").read_bytes()
-TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture
 def client() -> Client:
-    client: Client = functions_framework.create_app(  # type: ignore[no-untyped-call]
-        target="handle_request", source=str(ROOT / "function/main.py")
-    ).test_client()
-    return client
+    return create_client()
 
 
 @pytest.fixture
 def process(client: Client, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """Put a mock in the place of your code."""
     assert client
-    module = sys.modules["main"]
-    process: mock.Mock = mock.create_autospec(module.process, return_value={"done": True})
-    monkeypatch.setattr(module, "process", process)
-    return process
-
-
-def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return replace_process(monkeypatch, {"done": True})
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
@@ -120,7 +108,7 @@ def test_a_failure_of_your_code_is_logged_with_its_trace_and_kept_from_the_sende
 ) -> None:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project-id")
     process.side_effect = ConnectionError("the database is away")
-    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    headers = {"traceparent": TRACEPARENT}
     response = client.post("/", data=REQUEST, content_type="application/json", headers=headers)
     assert response.status_code == 500
     assert "database" not in response.text

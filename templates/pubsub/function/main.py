@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING, Any
 
-import flask
 import functions_framework
 
+from pubsub_message import PoisonMessageError, drop_message_without_data, published
 from structured_log import log, log_exception
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
-    from flask.typing import ResponseReturnValue
-    from werkzeug.exceptions import HTTPException
 
-
-class PoisonMessageError(ValueError):
-    """A message that no redelivery can mend; the text is the reason."""
+functions_framework.errorhandler(400)(drop_message_without_data)
 
 
 def process(message: dict[str, Any]) -> None:
@@ -47,37 +41,9 @@ def handle_message(event: CloudEvent) -> None:
         raise
 
 
-@functions_framework.errorhandler(400)  # type: ignore[untyped-decorator]
-def drop_message_without_data(refusal: HTTPException) -> ResponseReturnValue:
-    """Acknowledge a pushed message that has attributes alone; any other refusal stands.
-
-    The framework takes it for no event. Refused, it would be delivered again and again.
-    """
-    body = flask.request.get_json(silent=True)
-    message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(message, dict) or "messageId" not in message or "data" in message:
-        return refusal
-    log("ERROR", "Message dropped: it has no data", event_id=message["messageId"])
-    return "OK"
-
-
 def decode(event: CloudEvent) -> dict[str, Any]:
     """Return the JSON object that was published, or raise PoisonMessageError."""
-    try:
-        encoded = event.data["message"]["data"]
-    except (KeyError, TypeError):
-        reason = "the event carries no Pub/Sub message data"
-        raise PoisonMessageError(reason) from None
-    try:
-        content = base64.b64decode(encoded, validate=True)
-    except (TypeError, ValueError) as error:
-        reason = f"the data is not base64: {error}"
-        raise PoisonMessageError(reason) from error
-    try:
-        message = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        reason = f"the data is not JSON: {error}"
-        raise PoisonMessageError(reason) from error
+    message = published(event)
     if not isinstance(message, dict):
         reason = "the data is JSON, but no object"
         raise PoisonMessageError(reason)

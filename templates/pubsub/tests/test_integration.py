@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,8 +42,7 @@ class Published:
 
     def errors(self, name: str) -> list[str]:
         """What the function logged as it failed to process the message, or dropped it."""
-        entries = [each for each in self.served.lines() if each["severity"] == "ERROR"]
-        return [each["message"] for each in entries if each["event_id"] == self.ids[name]]
+        return self.served.errors(self.ids[name])
 
     def done(self, *names: str) -> list[str]:
         """Which of the messages were processed, in that order."""
@@ -75,16 +72,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         real_parts.pubsub_emulator(script, folder) as emulator,
         real_parts.serve(folder, source) as served,
     ):
-        for topic in ("dead-letters", "orders", "in-order"):
-            emulator.create_topic(topic)
-        emulator.subscribe("dead-letters", "dead-letters")
-        # As deployed, but without a pause before a redelivery, and once with order.
-        push = {"ackDeadlineSeconds": 600, "pushConfig": {"pushEndpoint": served.url}}
-        dead_letters = f"projects/{emulator.project}/topics/dead-letters"
-        policy = {"deadLetterTopic": dead_letters, "maxDeliveryAttempts": 5}
-        emulator.subscribe("orders", "orders", deadLetterPolicy=policy, **push)
-        emulator.subscribe("in-order", "in-order", enableMessageOrdering=True, **push)
-
+        emulator.deploy("orders", served.url)
         ids = {}
         for name, content in {
             "doomed": message("doomed", failures=100),
@@ -126,33 +114,18 @@ def test_messages_with_an_ordering_key_wait_for_the_one_that_fails(published: Pu
 def test_a_message_that_keeps_failing_becomes_a_dead_letter_and_poison_is_delivered_once(
     published: Published,
 ) -> None:
-    dead: list[dict[str, Any]] = []
-
-    def has_dead_letter() -> bool:
-        dead.extend(published.emulator.pull("dead-letters"))
-        return bool(dead)
-
-    real_parts.wait_until(has_dead_letter, SECONDS, "a dead letter")
-    (letter,) = dead
-    assert base64.b64decode(letter["message"]["data"]) == message("doomed", failures=100)
+    letters = published.emulator.wait_for_dead_letters(SECONDS)
+    assert letters == [message("doomed", failures=100)]
     # Meanwhile the poison message could have come again as often.
     assert published.errors("doomed") == ["Message not processed: doomed fails"] * 5
     assert published.errors("poison") == ["Message dropped: the data is JSON, but no object"]
 
 
-def pushed(name: str) -> bytes:
-    """Return the body of a push."""
-    encoded = base64.b64encode(message(name)).decode()
-    content = {"data": encoded, "messageId": "1", "publishTime": "2026-11-23T09:00:00Z"}
-    body = {"message": content, "subscription": "projects/my-project-id/subscriptions/orders"}
-    return json.dumps(body).encode()
-
-
 def test_two_messages_at_once_do_not_mix(tmp_path: Path) -> None:
-    bodies = {name: pushed(name) for name in ("first", "second")}
+    bodies = {name: real_parts.pushed(message(name)) for name in ("first", "second")}
     real_parts.assert_two_at_once_do_not_mix(tmp_path, bodies, "application/json")
 
 
 def test_a_message_is_processed_before_the_server_ends(tmp_path: Path) -> None:
-    body = pushed("only")
+    body = real_parts.pushed(message("only"))
     real_parts.assert_a_request_is_answered_before_the_end(tmp_path, body, "application/json")

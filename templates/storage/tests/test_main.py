@@ -2,68 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import functions_framework
 import pytest
 
-if TYPE_CHECKING:
-    from werkzeug.test import Client, TestResponse
+from framework_client import (
+    TRACE,
+    TRACEPARENT,
+    create_client,
+    load,
+    log_lines,
+    post,
+    post_binary,
+    replace_process,
+)
 
-ROOT = Path(__file__).parents[1]
-TRACE = "0af7651916cd43dd8448eb211c80319c"
+if TYPE_CHECKING:
+    from werkzeug.test import Client
 
 
 @pytest.fixture
 def client() -> Client:
-    client: Client = functions_framework.create_app(  # type: ignore[no-untyped-call]
-        target="handle_object", source=str(ROOT / "function/main.py")
-    ).test_client()
-    return client
+    return create_client()
 
 
 @pytest.fixture
 def process(client: Client, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """Put a mock in the place of your code."""
     assert client
-    module = sys.modules["main"]
-    process: mock.Mock = mock.create_autospec(module.process, return_value=None)
-    monkeypatch.setattr(module, "process", process)
-    return process
-
-
-def post(client: Client, event: dict[str, Any], **headers: str) -> TestResponse:
-    return client.post(
-        "/",
-        data=json.dumps(event),
-        content_type="application/cloudevents+json",
-        headers=headers,
-    )
-
-
-def load() -> dict[str, Any]:
-    path = ROOT / "events/object-finalized.json"
-    event: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return event
+    return replace_process(monkeypatch)
 
 
 def event_with(**changes: object) -> dict[str, Any]:
     """Return object-finalized.json with other data."""
-    event = load()
+    event = load("object-finalized.json")
     event["data"] |= changes
     return event
 
 
-def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
 def test_the_object_reaches_your_code(client: Client, process: mock.Mock) -> None:
-    assert post(client, load()).status_code == 200
+    assert post(client, load("object-finalized.json")).status_code == 200
     process.assert_called_once_with(
         sys.modules["main"].StoredObject(
             bucket="my-project-id-incoming",
@@ -78,7 +58,7 @@ def test_the_object_reaches_your_code(client: Client, process: mock.Mock) -> Non
 def test_the_object_is_logged_until_your_code_is_there(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert post(client, load()).status_code == 200
+    assert post(client, load("object-finalized.json")).status_code == 200
     (line,) = log_lines(capsys)
     assert line["severity"] == "INFO"
     assert line["message"].endswith("gs://my-project-id-incoming/reports/2026-11-23/売上.csv")
@@ -86,9 +66,7 @@ def test_the_object_is_logged_until_your_code_is_there(
 
 
 def test_an_event_in_binary_mode_is_the_same_event(client: Client, process: mock.Mock) -> None:
-    event = load()
-    headers = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type")}
-    assert client.post("/", json=event["data"], headers=headers).status_code == 200
+    assert post_binary(client, load("object-finalized.json")).status_code == 200
     (stored,) = process.call_args.args
     assert stored.generation == 1795424400123456
 
@@ -111,10 +89,12 @@ def test_an_empty_object_without_a_content_type_is_an_object(
         pytest.param(event_with(generation="first"), "no number: ", id="generation"),
         pytest.param(event_with(size=[]), "no number: ", id="size"),
         pytest.param(
-            load() | {"data": None}, "lacks bucket, name, generation, size", id="null event"
+            load("object-finalized.json") | {"data": None},
+            "lacks bucket, name, generation, size",
+            id="null event",
         ),
         pytest.param(
-            load() | {"type": "google.cloud.storage.object.v1.deleted"},
+            load("object-finalized.json") | {"type": "google.cloud.storage.object.v1.deleted"},
             "its type is google.cloud.storage.object.v1.deleted",
             id="another type",
         ),
@@ -138,7 +118,7 @@ def test_a_poison_event_is_logged_and_acknowledged_without_your_code(
 def test_an_event_without_a_name_is_a_poison_event(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event = load()
+    event = load("object-finalized.json")
     del event["data"]["name"]
     assert post(client, event).status_code == 200
     process.assert_not_called()
@@ -149,7 +129,7 @@ def test_your_code_can_drop_an_event_for_good(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process.side_effect = sys.modules["main"].PoisonEventError("it is no report")
-    assert post(client, load()).status_code == 200
+    assert post(client, load("object-finalized.json")).status_code == 200
     (line,) = log_lines(capsys)
     assert line["severity"] == "ERROR"
     assert line["message"] == "Event dropped: it is no report"
@@ -160,7 +140,7 @@ def test_an_object_that_is_gone_by_now_reaches_your_code_which_can_drop_its_even
 ) -> None:
     # Whoever deletes an object does not take its event back.
     process.side_effect = sys.modules["main"].PoisonEventError("the object is gone")
-    assert post(client, load()).status_code == 200
+    assert post(client, load("object-finalized.json")).status_code == 200
     (stored,) = process.call_args.args
     assert (stored.name, stored.generation) == ("reports/2026-11-23/売上.csv", 1795424400123456)
     (line,) = log_lines(capsys)
@@ -177,7 +157,7 @@ def test_a_failure_of_your_code_is_logged_with_its_trace_and_left_to_redelivery(
 ) -> None:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project-id")
     process.side_effect = ConnectionError("the database is away")
-    response = post(client, load(), traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
+    response = post(client, load("object-finalized.json"), traceparent=TRACEPARENT)
     assert response.status_code == 500
     (line,) = log_lines(capsys)
     assert line["severity"] == "ERROR"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from closed_function.checks.answers import check_answers
+from closed_function.checks.environment import check_environment
 from closed_function.checks.index_line import check_hand_over, check_index
 from closed_function.checks.lock import check_requirements
 from closed_function.checks.result import PROBLEM, Result
@@ -19,6 +20,8 @@ def check_files(repository: Repository, today: str) -> Iterator[Result]:
         return
     facts = repository.facts()
     yield from check_settings(repository, facts, today)
+    if not repository.settings_unread:
+        yield from check_environment(repository)
     yield from check_index(repository)
     yield from check_requirements(facts.runtime)
     yield from check_hand_over(repository)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer, Request, Session
 from closed_function.redaction import redact
+from closed_function.repository import Facts
 
 FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(?:repositories|workerPools)/[^/]+")
 WHOLE_POLICY = json.dumps({"options": {"requestedPolicyVersion": 3}})
@@ -91,6 +92,16 @@ class Cloud:
             f"the IAM policy of {name}",
             "artifactregistry.repositories.getIamPolicy",
             expects="etag",
+        )
+
+    def function(self, facts: Facts) -> Answer:
+        place = f"projects/{facts.function_project}/locations/{facts.location}"
+        return self.get(
+            "cloudfunctions",
+            f"v2/{quote(place)}/functions/{quote(facts.function)}",
+            f"the function {facts.function} of {facts.function_project} in {facts.location}",
+            "cloudfunctions.functions.get",
+            expects="name",
         )
 
     def role(self, name: str) -> Answer:

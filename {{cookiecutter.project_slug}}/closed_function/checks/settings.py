@@ -15,7 +15,8 @@ CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 def check_conflicts(repository: Repository) -> Result:
     check = Check("no file has the marks of a merge conflict", "git status")
-    for file in (REQUIREMENTS, REQUIREMENTS_IN, MAIN, FUNCTION_SETTINGS, repository.hand_over):
+    settings = repository.settings_files
+    for file in (REQUIREMENTS, REQUIREMENTS_IN, MAIN, *settings, repository.hand_over):
         content, _ = read_text(file)
         if mark := CONFLICT.search(content):
             line = 1 + content.count("\n", 0, mark.start())
@@ -26,19 +27,19 @@ def check_conflicts(repository: Repository) -> Result:
 
 def check_settings(repository: Repository, facts: Facts, today: str) -> Iterator[Result]:
     """Check that the function's settings can be read, name real projects and a known runtime."""
-    file = relative(FUNCTION_SETTINGS)
-    readable = Check("the function's settings can be read", f"cat {file}")
+    files = " ".join(str(relative(file)) for file in repository.settings_files)
+    readable = Check("the function's settings can be read", f"cat {files}")
     named, supported = Check("the projects are named"), Check("the Python runtime is supported")
     why = repository.settings_unread
     if not why and not (facts.function_project and facts.entry_point):
         missing = "function.entry_point" if facts.function_project else "project_id"
-        why = f"does not name {missing}"
+        why = f"{relative(FUNCTION_SETTINGS)} does not name {missing}."
     if why:
-        yield readable.problem("settings-unreadable", f"{file} {why}.")
+        yield readable.problem("settings-unreadable", why)
         for other in (named, supported):
             yield other.unknown("the function's settings cannot be read", optional=True)
         return
-    yield readable.ok(str(file))
+    yield readable.ok(files)
     projects = {"gcp_project_id": facts.function_project, "platform_project_id": facts.project}
     unnamed = [question for question, project in projects.items() if project == PLACEHOLDER]
     if unnamed:

@@ -1,11 +1,11 @@
-"""Plan, apply or destroy a Terraform stack of this repository, platform or function.
+"""Plan or apply a Terraform stack of this repository, platform or function.
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 `accounts` applies the accounts and agents of the function alone and prints what the platform's
 owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
-state in a workspace of that name and reads its own environments/NAME.tfvars. Terraform or OpenTofu
-does the work and asks before it changes anything. A misspelt setting, the placeholder project and
-the names of another environment are refused before.
+state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
+Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
+placeholder project and the names of another environment are refused before.
 """
 
 import argparse
@@ -13,30 +13,13 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from closed_function.command_line import add_environment, add_yes
+from closed_function.command_line import add_environment, add_yes, approval_options
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
 from closed_function.stack import Stack
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
-
-REMAINING = {
-    "platform": """\
-These remain, because Google or Terraform does not remove them:
-- the access policy, if it was created here: it may hold the perimeters of others by now;
-- on a network that existed before, its connection to Google's services;
-- the upstream policy stays ALLOW; `make deny` sets it to DENY;
-- the switch producer_restricted_vip, if it was on:
-  gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
-- the APIs that were enabled, and the service agents with them.""",
-    "function": """\
-These remain, because Google created them and not this stack:
-- the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
-- the APIs that were enabled, and the service agents with them.
-A build account of its own is removed: take it out of the platform's `functions`, or the platform
-can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,20 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    commands = {"plan": plan, "apply": apply, "destroy": destroy, "accounts": accounts}
+    commands = {"plan": plan, "apply": apply, "accounts": accounts}
     commands[options.command](options)
     return ExitStatus.DONE
 
 
 def plan(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables, _ = stack.prepare(changes=False)
+    variables = stack.prepare(changes=False)
     stack.call("plan", *variables)
 
 
 def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    variables, _ = stack.prepare()
+    variables = stack.prepare()
     try:
         stack.change("apply", *variables, *approval_options(options))
     except CommandError as error:
@@ -74,15 +57,6 @@ def apply(options: argparse.Namespace) -> None:
             print(f"Upstream access: {stack.output('upstreams')}")
 
 
-def destroy(options: argparse.Namespace) -> None:
-    stack = Stack(options.stack, options.env)
-    variables, _ = stack.prepare()
-    if stack.name == "platform":
-        print("Destroy every function on this platform first: none can be built without it.")
-    stack.change("destroy", *variables, *approval_options(options))
-    print(REMAINING[stack.name])
-
-
 def accounts(options: argparse.Namespace) -> None:
     stack = Stack("function", options.env)
     # With its data sources: an output is kept only when all that it depends on is a target.
@@ -92,8 +66,8 @@ def accounts(options: argparse.Namespace) -> None:
         "-target=google_project_service_identity.agents",
         "-target=data.google_storage_project_service_account.agent",
     ]
-    variables, values = stack.prepare("trigger")
-    if values["trigger"].get("topic"):
+    variables = stack.prepare()
+    if text_at(stack.settings(), "trigger.topic"):
         # The first channel creates Cloud Monitoring's agent.
         targets.append("-target=google_monitoring_notification_channel.alert")
     stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
@@ -105,10 +79,6 @@ def accounts(options: argparse.Namespace) -> None:
         print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
         print("and runs `make platform`; then run `make deploy`.")
         print(json.dumps({"functions": functions}, indent=2))
-
-
-def approval_options(options: argparse.Namespace) -> list[str]:
-    return ["-auto-approve"] if options.yes else []
 
 
 @contextlib.contextmanager
@@ -131,5 +101,6 @@ def hand_over(platform: object, environment: str | None) -> None:
     print(f"Handed over: {relative(file)}")
     index = text_at(platform, "python_index_url")
     if read_text(REQUIREMENTS)[0].partition("\n")[0] != f"--index-url {index}":
-        lock = "make lock" if environment is None else f"make lock ENV={environment}"
-        print(f"The platform's index is {index}, and requirements.txt names another: run `{lock}`.")
+        print(
+            f"The platform's index is {index}, and requirements.txt names another: run `make lock`."
+        )

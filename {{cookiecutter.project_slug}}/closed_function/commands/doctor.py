@@ -15,6 +15,7 @@ from closed_function.checks.files import check_files
 from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Check, Result
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
+from closed_function.paths import relative
 from closed_function.repository import Facts, Repository
 from closed_function.symptoms.catalogue import cause_as_json, load, print_cause
 
@@ -54,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"\n{cause.id}: {cause.what}")
             print_cause(cause, values)
         print_counts(results)
+        for file in repository.settings_files[1:]:
+            print(f"What differs in {options.env} is set in {relative(file)}.")
     if problems:
         return ExitStatus.WRONG
     return ExitStatus.UNAVAILABLE if unknown else ExitStatus.DONE

@@ -96,14 +96,7 @@ def lines_from_cloud(repository: Repository, facts: Facts, today: dt.date) -> li
     project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
 
     def checks_of(cloud: Cloud) -> Checks:
-        function = cloud.get(
-            "cloudfunctions",
-            f"v2/projects/{quote(project)}/locations/{facts.location}"
-            f"/functions/{quote(facts.function)}",
-            f"the function {facts.function} of {project} in {facts.location}",
-            "cloudfunctions.functions.get",
-            expects="name",
-        )
+        function = cloud.function(facts)
         uploaded = stored_object(cloud, f"{project}-{facts.function}-source", archive)
         deployed = function.content.get("buildConfig", {})
         lines: dict[str, Callable[[], Result]] = {

@@ -16,6 +16,12 @@ variable "platform" {
     python_index_url      = string               # the same repository, as pip names it
     build_service_account = string               # e-mail
     reserved_ranges       = optional(string, "") # of the network, separated by commas
+    # Whom functions may send to besides Google's APIs; null: anybody. `make doctor` compares it.
+    egress_allowances = optional(map(object({
+      ranges   = list(string)
+      protocol = string
+      ports    = optional(list(string), [])
+    })))
     # What Google's service agents of a project may do, by the project's id.
     service_agents = optional(map(object({
       storage_triggers = optional(bool, false)

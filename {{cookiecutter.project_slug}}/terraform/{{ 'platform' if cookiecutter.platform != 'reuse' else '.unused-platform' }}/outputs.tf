@@ -11,6 +11,7 @@ output "platform" {
     python_index_url      = "https://${var.region}-python.pkg.dev/${var.project_id}/${local.python_index_repository}/simple/"
     build_service_account = local.build_service_account
     service_agents        = local.service_agents
+    egress_allowances     = local.deny_egress ? var.network.egress_allowances : null
     # Of the network, so that a function's connector does not take one of them.
     reserved_ranges = join(",", distinct(compact([
       var.pool.ip_cidr_range,

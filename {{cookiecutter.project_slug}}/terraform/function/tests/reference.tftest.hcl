@@ -197,7 +197,7 @@ run "the_source_is_a_zip_in_a_closed_bucket_named_by_its_content" {
     error_message = "Destroying must work although versions are kept."
   }
   assert {
-    condition     = google_storage_bucket_object.source.name == "crf-sendtoevent-bc73291fb8092e41.zip"
+    condition     = google_storage_bucket_object.source.name == "crf-sendtoevent-2e8d8d011e4f2a16.zip"
     error_message = "The object must be named by its content."
   }
   assert {

@@ -1,38 +1,15 @@
-"""What the documents say of the template, read where the template says it."""
+"""The settings that the Terraform stacks declare, as their files have them."""
 
 from __future__ import annotations
 
-import json
 import re
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment
-
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ROOT / "docs"
-TERRAFORM = ROOT / "{{cookiecutter.project_slug}}" / "terraform"
+from tests.support.template import PRODUCT
 
 
-def answers() -> dict[str, Any]:
-    """The questions with their defaults."""
-    content: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    return content
-
-
-@cache
-def kind_settings(name: str) -> dict[str, Any]:
-    """What a kind of function sets in its kind.jinja."""
-    text = (ROOT / "templates" / name / "kind.jinja").read_text(encoding="utf-8")
-    engine = Environment(**answers()["_jinja2_env_vars"])  # noqa: S701 - no page for a browser
-    return vars(engine.from_string(text).module)
-
-
-@cache
 def stack_file(stack: str, name: str) -> str:
     """The text of a stack's file; the platform's folder has a condition in its name."""
-    (path,) = TERRAFORM.glob(f"*{stack}*/{name}")
+    (path,) = (PRODUCT / "terraform").glob(f"*{stack}*/{name}")
     return path.read_text(encoding="utf-8")
 
 

@@ -1,0 +1,186 @@
+"""Stages 0, 2 and 4: the build's own commands, refused at first and then let through."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+from closed_function.runtimes import RUNTIME_PLATFORM
+from closed_network import diagnosis
+from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
+from closed_network.journal import Request, hosts
+from closed_network.processes import Outcome
+from closed_network.report import StageFailedError
+from closed_network.repository import FRAMEWORK
+
+from .run import PIP_TIMEOUT, TOOL_TIMEOUT, Run
+
+ONE_INDEX = (
+    "a closed build cannot reach; keep one --index-url line and no --extra-index-url or other "
+    "location in requirements.txt"
+)
+
+
+def copy_the_source(run: Run) -> None:
+    """Copy what the build uploads; it must not need anything else of this machine."""
+    try:
+        run.machine.prepare(run.repository)
+    except OSError as error:
+        raise StageFailedError(f"the source cannot be copied: {error}") from None
+    if outside := diagnosis.paths_outside(run.machine.source / "requirements.txt"):
+        raise StageFailedError(
+            f"requirements.txt names {', '.join(outside)}, on this machine but not in the "
+            "function's folder, so the build does not have it"
+        )
+
+
+def show_the_denial(run: Run) -> None:
+    """With the switch at DENY the build's pip fails, and it is the stand-in that refused it."""
+    make_the_environment(run)
+    outcome = install(run)
+    run.refuse_other_hosts("pip", ONE_INDEX)
+    if outcome.status == 0:
+        raise StageFailedError("pip succeeded although the upstream is denied")
+    lines = diagnosis.documented_lines(outcome.output)
+    if not lines:
+        raise StageFailedError(f"pip failed for another reason: {outcome.last_line}")
+    answers = run.seen()
+    denied = [request for request in answers if request.status == 403]
+    if not denied or len(denied) != len(answers):
+        others = sorted({request.status for request in answers} - {403})
+        raise StageFailedError(
+            f"pip failed, but not because the upstream is denied: Artifact Registry answered "
+            f"{', '.join(map(str, others)) or 'nothing'}"
+        )
+    run.report.proven("the build's pip command fails", "\n".join(lines))
+    run.report.proven(
+        "because Artifact Registry refused it", f"{len(denied)} answered 403 by the stand-in"
+    )
+
+
+def make_the_environment(run: Run) -> None:
+    interpreter = run.interpreter
+    command = run.machine.make_python(interpreter.path)
+    environment = run.machine.environment()
+    made = run.client(command, environment, run.machine.folder, TOOL_TIMEOUT)
+    if made.status != 0:
+        raise StageFailedError(f"no virtual environment could be made: {made.last_line}")
+    run.machine.hide_the_machines_packages()
+    pip = run.python(["-m", "pip", "--version"])
+    name, number = [*pip.output.split(), "", ""][:2]
+    run.report.interpreter = f"Python {interpreter.version}, {name} {number}"
+    run.report.versions |= {"Python": run.machine.python_version, name: number}
+    runtime = run.repository.runtime
+    if interpreter.version != runtime:
+        run.report.interpreter += f" (the runtime's {runtime} is not on this machine)"
+
+
+def install(run: Run) -> Outcome:
+    outcome = run.python(BUILD_INSTALL, PIP_TIMEOUT)
+    if outcome.status is None:
+        raise StageFailedError(f"pip was still running after {PIP_TIMEOUT} s")
+    return outcome
+
+
+def show_the_build(run: Run) -> None:
+    """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
+    outcome = install(run)
+    run.refuse_other_hosts("pip", ONE_INDEX)
+    if sources := diagnosis.source_distributions(run.seen()):
+        raise StageFailedError(
+            f"{', '.join(sources)} is a source distribution, which the build would have to "
+            "compile, with build tools from an index; lock a version that has wheels"
+        )
+    if outcome.status != 0:
+        why = diagnosis.why_pip_failed(outcome.output, run.seen(), run.interpreter.version)
+        raise StageFailedError(why)
+    answered = run.seen()
+    wheels = diagnosis.served_wheels(answered)
+    run.report.packages = len(wheels)
+    run.report.bytes = sum(request.size for request in answered)
+    if set(hosts(answered)) != {run.repository.index.host} or not wheels:
+        raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
+    run.report.proven(
+        "the same pip command succeeds",
+        f"{len(wheels)} packages in {len(answered)} requests, "
+        f"all to {run.repository.index.host}, none elsewhere",
+    )
+    compare_with_the_lock(run, answered)
+    installed = run.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
+    if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
+        raise StageFailedError(
+            f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
+            "the build will not find it; remove paths and --find-links from requirements.txt"
+        )
+    install_the_framework(run)
+    checked = run.python(BUILD_CHECK)
+    if checked.status != 0:
+        raise StageFailedError(f"pip check: {checked.last_line}")
+    run.report.proven("pip check finds no conflict", checked.last_line)
+    compiled = run.python(["-m", "compileall", "-f", "-q", "."])
+    if compiled.status != 0:
+        raise StageFailedError(f"the source does not compile: {compiled.last_line}")
+    run.report.proven("the source compiles", "python3 -m compileall")
+    if not run.interpreter.is_the_runtime(run.repository.runtime):
+        resolve_for_the_runtime(run)
+
+
+def compare_with_the_lock(run: Run, answered: list[Request]) -> None:
+    """The bytes that were served are those that the lock names, where it has hashes."""
+    locked = diagnosis.locked_hashes(run.machine.source / "requirements.txt")
+    files = run.report.files = diagnosis.served_files(answered, locked)
+    run.report.versions |= {
+        file.package: file.version for file in files if file.package == FRAMEWORK
+    }
+    if others := [file.file for file in files if file.in_lock is False]:
+        raise StageFailedError(f"the lock has no such hash for {', '.join(others)}")
+    if without := sum(file.in_lock is None for file in files):
+        run.report.not_proven(
+            "the files are those of the lock",
+            f"requirements.txt has no hash for {without} of {len(files)} packages, so a build "
+            "on another day may install other files",
+        )
+    else:
+        run.report.proven(
+            "the files are those of the lock",
+            f"{len(files)} files, the sha256 of what was sent is in requirements.txt for each",
+        )
+
+
+def install_the_framework(run: Run) -> None:
+    """Do as the build does when requirements.txt does not name functions-framework."""
+    if run.repository.names_the_framework:
+        return
+    run.python(["-m", "pip", "install", "--user", FRAMEWORK], PIP_TIMEOUT)
+    asked = diagnosis.asked_elsewhere(run.seen()) or "another index"
+    raise StageFailedError(
+        "functions-framework is not in requirements.txt, so the build runs a second pip that "
+        f"does not see its index line and asks {asked}; add "
+        "functions-framework to requirements.in and run `make lock`"
+    )
+
+
+def resolve_for_the_runtime(run: Run) -> None:
+    """Resolve the lock for the real runtime when this machine is not like it.
+
+    By uv, which evaluates markers for the runtime; pip does for the Python that runs it.
+    """
+    runtime = run.repository.runtime
+    command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-cache"]
+    command += ["--python", run.machine.python, "--target", str(run.machine.folder / "none")]
+    command += ["--python-version", runtime, "--python-platform", RUNTIME_PLATFORM]
+    command += ["--only-binary", ":all:", "--requirement", "requirements.txt"]
+    environment = run.machine.uv_environment()
+    resolved = run.client(command, environment, run.machine.source, PIP_TIMEOUT)
+    run.report.versions["uv"] = version("uv")
+    if resolved.status != 0:
+        raise StageFailedError(
+            f"the lock has no files for Python {runtime} on Linux x86_64: {resolved.output}"
+        )
+    run.report.proven(
+        "the lock has files for the runtime", f"uv resolved it for Python {runtime} on Linux"
+    )
+    run.report.not_proven(
+        "the runtime's own Python builds and serves",
+        f"Python {runtime} for Linux x86_64 is not on this machine",
+    )

@@ -1,0 +1,55 @@
+"""One run of all stages: what each of them works with, and how it starts a client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from closed_network import diagnosis
+from closed_network.clients import Machine
+from closed_network.interpreters import THIS, find_interpreter
+from closed_network.journal import Journal, Request
+from closed_network.processes import Outcome, run
+from closed_network.report import Report, StageFailedError
+from closed_network.repository import Repository
+
+PIP_TIMEOUT, TOOL_TIMEOUT = 900, 120
+
+
+class Run:
+    """One run of all stages over one repository; what they find goes into `report`.
+
+    `mark` is the number of requests that were made before the stage.
+    """
+
+    def __init__(
+        self, repository: Repository, machine: Machine, report: Report, *, enclosed: bool
+    ) -> None:
+        self.repository, self.machine, self.report = repository, machine, report
+        self.enclosed = enclosed
+        self.journal = Journal(machine.folder / "journal")
+        self.mark = 0
+        self.interpreter = find_interpreter(repository.runtime) or THIS
+
+    def client(
+        self, command: list[str], environment: dict[str, str], folder: Path, timeout: float
+    ) -> Outcome:
+        """Run `command` to its end and keep for the report what was run."""
+        with self.report.command(command, environment, folder) as kept:
+            outcome = run(command, environment, folder, timeout)
+            kept.status = outcome.status
+        return outcome
+
+    def python(self, arguments: list[str], timeout: float = TOOL_TIMEOUT) -> Outcome:
+        """Run the build's python3 in the copy of the source, as the build does."""
+        command = [self.machine.python, *arguments]
+        environment = self.machine.pip_environment()
+        return self.client(command, environment, self.machine.source, timeout)
+
+    def seen(self) -> list[Request]:
+        """Return the requests of this stage."""
+        return self.journal.read(self.mark)
+
+    def refuse_other_hosts(self, asker: str, advice: str) -> None:
+        """Fail the stage when `asker` asked for anything but Artifact Registry."""
+        if asked := diagnosis.asked_elsewhere(self.seen()):
+            raise StageFailedError(f"{asker} asked {asked}, which {advice}")

@@ -1,0 +1,152 @@
+"""Stage 5: what was installed serves the function, which answers every event."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.client import HTTPException
+from pathlib import Path
+
+from closed_function.commands.send import content_type, post
+from closed_network.processes import last_line, started
+from closed_network.receiver import (
+    Receiver,
+    differences,
+    expected_varbinds,
+    find_snmptrapd,
+    receiver,
+)
+from closed_network.report import StageFailedError
+
+from .run import Run
+
+START_TIMEOUT = 60
+COMMUNITY = "rehearsal"
+
+
+def show_the_function(run: Run) -> None:
+    """What was installed serves the function, which answers every event."""
+    if not run.repository.events:
+        run.report.not_proven("the function answers events", "there is no events/*.json")
+    snmptrapd = find_snmptrapd() if run.repository.sends_traps else None
+    folder = run.machine.folder / "snmp"
+    with (
+        receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps,
+        kept(run, traps),
+        serving(run, traps.address if traps else "127.0.0.1:162") as port,
+    ):
+        for number, event in enumerate(run.repository.events, start=1):
+            deliver(run, event, port)
+            if traps:
+                show_the_trap(run, event, number, traps)
+        if traps:
+            show_no_other_trap(run, traps)
+    run.refuse_other_hosts("the function", "a closed network does not reach")
+    if run.repository.sends_traps and not traps:
+        why = "snmptrapd is not installed here (Debian package snmptrapd)"
+        run.report.not_proven("the trap says what the event says", why)
+
+
+def kept(run: Run, traps: Receiver | None) -> AbstractContextManager[object]:
+    """Keep for the report how the receiver of traps was started."""
+    if not traps:
+        return nullcontext()
+    run.report.versions["snmptrapd"] = traps.version
+    return run.report.command(traps.command, traps.environment, traps.log.parent)
+
+
+@contextmanager
+def serving(run: Run, receivers: str) -> Iterator[int]:
+    """functions-framework serving the function from what was installed; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    framework = run.machine.folder / "packages" / "bin" / "functions-framework"
+    if not framework.is_file():
+        raise StageFailedError(
+            "functions-framework was not installed: the marker of its requirement excludes "
+            f"Python {run.interpreter.version}"
+        )
+    command = [str(framework), "--target", run.repository.target, "--host", "127.0.0.1"]
+    command += ["--port", str(port)]
+    environment = {
+        **run.machine.pip_environment(),
+        "LOG_EXECUTION_ID": "true",
+        "SNMP_RECEIVERS": receivers,
+        "SNMP_COMMUNITY": COMMUNITY,
+    }
+    log = run.machine.folder / "function.log"
+    with (
+        log.open("wb") as output,
+        run.report.command(command, environment, run.machine.source),
+        started(command, environment, run.machine.source, output.fileno()) as process,
+    ):
+        wait_for_port(process, port, log)
+        yield port
+
+
+def deliver(run: Run, event: Path, port: int) -> None:
+    """Post one event file as `make send` does; the function must answer with 2xx."""
+    body = event.read_bytes()
+    try:
+        kind = content_type(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        raise StageFailedError(f"{event.name} is not JSON: {error}") from None
+    try:
+        status, answer = post(body, kind, port)
+    except (OSError, HTTPException) as error:
+        raise StageFailedError(f"{event.name}: the function gave no answer ({error})") from None
+    if not 200 <= status < 300:
+        why = last_message((run.machine.folder / "function.log").read_text("utf-8", "replace"))
+        raise StageFailedError(f"{event.name}: the function answered {status}: {why}")
+    run.report.proven(f"{event.name} is answered", f"{status} {answer[:80]}")
+
+
+def show_the_trap(run: Run, event: Path, number: int, traps: Receiver) -> None:
+    received = traps.wait_for(number)
+    if len(received) != number:
+        raise StageFailedError(f"{event.name}: {len(received) - number + 1} traps received, not 1")
+    expected = expected_varbinds(event)
+    if differing := differences(received[-1], expected):
+        raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
+    run.report.proven(
+        "the trap says what the event says",
+        f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
+    )
+
+
+def show_no_other_trap(run: Run, traps: Receiver) -> None:
+    expected = len(run.repository.events)
+    received = traps.wait_for(expected + 1, seconds=1)
+    if len(received) != expected:
+        raise StageFailedError(f"{len(received)} traps received for {expected} events")
+    run.report.proven("no other trap is sent", f"{expected} traps for {expected} events")
+
+
+def last_message(log: str) -> str:
+    """The last thing that the function's log says, out of its JSON where it is JSON."""
+    line = last_line(log)
+    try:
+        return last_line(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+
+
+def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
+    """Return when 127.0.0.1:`port` is open. StageFailedError when the process ends first."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    text = log.read_text(encoding="utf-8", errors="replace")
+    errors = [line for line in text.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    why = errors[-1] if errors else last_line(text)
+    raise StageFailedError(f"functions-framework could not serve the function: {why}")

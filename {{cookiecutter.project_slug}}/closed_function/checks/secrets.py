@@ -1,0 +1,75 @@
+"""Check the secrets that the function reads."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from closed_function.checks.reads import Cloud, gcloud_command
+from closed_function.checks.result import Check, Result
+from closed_function.gcloud.session import Answer
+from closed_function.repository import Facts
+
+READERS = {"roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner"}
+
+
+def check_secrets(cloud: Cloud, facts: Facts) -> Iterator[Result]:
+    """Check that each secret has its version, and that the function's account may read it."""
+    for secret, version in facts.secrets:
+        yield check_version(cloud, facts.function_project, secret, version)
+    for secret in dict.fromkeys(secret for secret, _ in facts.secrets):
+        yield check_access(cloud, facts, secret)
+
+
+def check_version(cloud: Cloud, project: str, secret: str, version: str) -> Result:
+    where = (f"--secret={secret}", f"--project={project}")
+    check = Check(
+        f"the secret {secret} has version {version}",
+        gcloud_command("secrets", "versions", "describe", version, *where),
+    )
+    answer = cloud.get(
+        "secretmanager",
+        f"v1/projects/{quote(project)}/secrets/{quote(secret)}/versions/{quote(version)}",
+        f"version {version} of the secret {secret} in {project}",
+        "secretmanager.versions.get",
+        expects="state",
+    )
+    if answer.status == 404 or answer.reason == "SERVICE_DISABLED":
+        return check.problem("secret-missing", f"{answer.why}.")
+    if answer.why:
+        return check.unknown(answer.why)
+    state = answer.content["state"]
+    if state != "ENABLED":
+        return check.problem("secret-missing", f"Version {version} of {secret} is {state}.")
+    return check.ok(answer.content["name"])
+
+
+def check_access(cloud: Cloud, facts: Facts, secret: str) -> Result:
+    """Check the secret's policy and the project's, once a deployment has granted the access."""
+    project = facts.function_project
+    check = Check(
+        f"the function may read the secret {secret}",
+        gcloud_command("secrets", "get-iam-policy", secret, f"--project={project}"),
+    )
+    if cloud.function(facts).status == 404:
+        return check.ok("`make deploy` grants it")
+    own = cloud.get(
+        "secretmanager",
+        f"v1/projects/{quote(project)}/secrets/{quote(secret)}:getIamPolicy",
+        f"the IAM policy of the secret {secret} in {project}",
+        "secretmanager.secrets.getIamPolicy",
+        expects="etag",
+    )
+    for policy, where in ((own, "the secret"), (cloud.project_policy(project), project)):
+        if role := reader_role(policy, facts.runtime_account):
+            return check.ok(f"{role} on {where}")
+    if own.why:
+        return check.unknown(own.why)
+    seen = f"{facts.runtime_account} has no role on the secret {secret} in {project}."
+    return check.problem("secret-access-denied", seen)
+
+
+def reader_role(policy: Answer, account: str) -> str:
+    """Return a role of `account` in an IAM policy with which it reads secrets, or nothing."""
+    for binding in policy.content.get("bindings", []):
+        if binding["role"] in READERS and f"serviceAccount:{account}" in binding["members"]:
+            return str(binding["role"])
+    return ""
