@@ -479,7 +479,7 @@ def product(tmp_path: Path) -> Baked:
 
 GOOD = "--index-url https://us-east4-python.pkg.dev/the-platform/ar-buildpython/simple/"
 BAD_REQUIREMENTS = {
-    "a missing file": (None, "cannot be read"),
+    "a missing file": (None, "the file is missing"),
     "an empty file": ("", "no index lines; exactly one is needed"),
     "no index line": ("flask==3.0.0\n", "no index lines; exactly one is needed"),
     "a comment for the index line": (f"# {GOOD}\n", "no index lines; exactly one is needed"),
@@ -492,7 +492,7 @@ BAD_REQUIREMENTS = {
     ),
     "http": (GOOD.replace("https", "http") + "\n", "http://us-east4-python.pkg.dev"),
     "a path without simple": (GOOD.removesuffix("simple/") + "\n", "/the-platform/ar-buildpython/"),
-    "credentials": (GOOD.replace("://", "://someone:pass-word@") + "\n", "carries credentials"),
+    "credentials": (GOOD.replace("://", "://someone:pass-word@") + "\n", "has credentials"),
     "a port that is none": (GOOD.replace(".dev", ".dev:x]") + "\n", "not a"),
 }
 
