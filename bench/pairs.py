@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -67,3 +68,11 @@ def seconds(command: Sequence[str], environment: Mapping[str, str] = os.environ)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {done.stderr.decode(errors='replace')}")
     return took
+
+
+def processor_seconds(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> float:
+    """Processor time of a command and its children, which other load changes less."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds(command, environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

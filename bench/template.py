@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from .pairs import TEMPLATE, Row, medians, rounds, seconds
+from .pairs import TEMPLATE, Row, medians, processor_seconds, rounds, seconds
 
 # Folders of other people's templates, which are baked in the same rounds, without their hooks.
 COMPARED = "BENCH_TEMPLATES"
@@ -37,13 +37,15 @@ def bake_rows() -> Iterator[Row]:
         command = [sys.executable, "-m", "cookiecutter", "--no-input", "-f", "--output-dir", out]
         commands = [[*command, str(bare)], [*command, str(TEMPLATE)]]
         commands += [[*command, "--accept-hooks", "no", str(other)] for other in others]
-        taken = rounds([partial(seconds, each, environment) for each in commands])
-    yield medians(taken, 1, 0).row("default bake with hooks ÷ bake of one file without", "s")
+        taken = rounds([partial(processor_seconds, each, environment) for each in commands])
+    yield medians(taken, 1, 0).row(
+        "default bake with hooks ÷ bake of one file without", "s of processor time"
+    )
     for number, other in enumerate(others, start=2):
         what = f"bake of {other.name} without hooks ÷ bake of one file"
-        yield medians(taken, number, 0).row(what, "s")
+        yield medians(taken, number, 0).row(what, "s of processor time")
         what = f"default bake with hooks ÷ bake of {other.name} without"
-        yield medians(taken, 1, number).row(what, "s")
+        yield medians(taken, 1, number).row(what, "s of processor time")
 
 
 def request_rows() -> Iterator[Row]:

@@ -30,15 +30,18 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         "rehearse",
         help="rehearse the build of a function repository",
         description="Rehearse the build of a function repository in a closed network. Exit status: "
-        "0 passed; 1 a stage failed (with CI=true also: a claim was not proven); 2 the folder is "
-        "no repository that can be rehearsed; 3 the rehearsal itself broke.",
+        "0 passed; 1 a stage failed (with CI=true also: a claim was not proven); 2 the folder "
+        "cannot be rehearsed; 3 the rehearsal itself failed.",
     )
     rehearsal.add_argument("path", type=Path, help="the repository")
     rehearsal.add_argument(
         "--report", type=Path, metavar="FILE.json", help="write the findings here"
     )
     rehearsal.add_argument(
-        "--html", type=Path, metavar="FILE.html", help="write them here as a page for a reviewer"
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="write the findings here as a page for a reviewer",
     )
     rehearsal.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
     rehearsal.add_argument("--target", help="entry point (default: the decorated function)")
@@ -46,16 +49,16 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 
     laptop = commands.add_parser(
         "run",
-        help="run a command as on a laptop in the closed network",
+        help="run a command like on a laptop in the closed network",
         usage="%(prog)s [options] PATH -- COMMAND ...",
-        description="Run a command in the repository, where nothing but Artifact Registry answers "
-        "and pip and uv use its index. Exit status: the command's; 1 also when it succeeded though "
-        "it asked another host; 2 it cannot be run so; 3 the rehearsal itself broke.",
+        description="Run a command in the repository, where only Artifact Registry answers and pip "
+        "and uv use its index. Exit status: the command's; 1 also if it succeeded but requested "
+        "another host; 2 bad usage; 3 the rehearsal itself failed.",
     )
     laptop.add_argument("path", type=Path, help="the repository, in which the command runs")
     laptop.add_argument("--python", metavar="3.13", help="its python3 (default: this Python)")
     laptop.add_argument(
-        "--allow-refused", action="store_true", help="do not mind that another host was asked"
+        "--allow-refused", action="store_true", help="accept requests to other hosts"
     )
     laptop.set_defaults(does=run_a_command)
 
@@ -71,9 +74,9 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(argv[:end])
     options.command = argv[end + 1 :]
     if options.does is run_a_command and not options.command:
-        laptop.error("no command; put it behind --, such as: run PATH -- make test")
+        laptop.error("the command is missing; put it after --, such as: run PATH -- make test")
     if options.does is rehearse_the_build and options.command:
-        rehearsal.error(f"no command is run: {' '.join(options.command)}")
+        rehearsal.error(f"rehearse runs no command; leave out: -- {' '.join(options.command)}")
     return options
 
 
@@ -126,10 +129,10 @@ def run_a_command(options: argparse.Namespace) -> int:
     root = options.path.resolve()
     index = index_of_build(options.requirements or default_requirements(root))
     if not root.is_dir():
-        raise RepositoryError(f"{root}: it is no folder")
+        raise RepositoryError(f"{root}: it is not a folder")
     interpreter = find_interpreter(options.python) if options.python else THIS
     if not interpreter:
-        raise RepositoryError(f"--python {options.python}: it is not on this machine")
+        raise RepositoryError(f"--python {options.python}: it is not installed on this machine")
     outcome = run_on_a_laptop(
         options.command, root, index, interpreter, without_namespace=options.no_namespace
     )

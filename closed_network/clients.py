@@ -17,7 +17,7 @@ from closed_function.index import Index
 
 from .repository import Repository
 
-# Word for word what the buildpack runs (buildpacks, pkg/python/python.go).
+# Exactly what the buildpack runs (buildpacks, pkg/python/python.go).
 BUILD_INSTALL = (
     "-m pip install --requirement requirements.txt --upgrade --upgrade-strategy only-if-needed "
     "--no-warn-script-location --no-warn-conflicts --force-reinstall --no-compile "
@@ -27,11 +27,11 @@ BUILD_CHECK = "-m pip check".split()
 
 # What differs from the real build.
 DIFFERENCES = (
-    "Artifact Registry and its switch are stand-ins on this machine; Google Cloud was not asked",
-    "the build is taken to use pip, as GOOGLE_PYTHON_PACKAGE_MANAGER=pip makes it",
+    "Artifact Registry and its switch are stand-ins on this machine; Google Cloud was not called",
+    "the build is assumed to use pip, as GOOGLE_PYTHON_PACKAGE_MANAGER=pip sets",
     "pip runs in a virtual environment that sees the user's site and hides the machine's packages",
     "pip trusts the certificate authority that the gate made for this run (PIP_CERT)",
-    "pip's access token is one that only this run's stand-in accepts (.netrc)",
+    "only this run's stand-in accepts pip's access token (.netrc)",
     "a pip configuration file on this machine is ignored (PIP_CONFIG_FILE)",
 )
 

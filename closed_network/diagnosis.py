@@ -16,7 +16,7 @@ from packaging.utils import parse_wheel_filename
 
 from closed_function.requirements import package_name, read_entries
 
-from .journal import Request, hosts
+from .journal import Request, requests_by_host
 from .report import ServedFile
 
 COULD_NOT_FIND = re.compile(
@@ -73,7 +73,7 @@ def served_files(requests: Iterable[Request], locked: Mapping[str, set[str]]) ->
 
 
 def source_distributions(requests: Iterable[Request]) -> list[str]:
-    """The files that were asked for and are no wheels, which a build would have to compile."""
+    """The files that were asked for and are no wheels, which a build cannot compile."""
     files = {request.path.rpartition("/")[2] for request in requests}
     return sorted(name for name in files if name and not name.endswith((".whl", ".metadata")))
 
@@ -93,11 +93,11 @@ def paths_outside(requirements: Path) -> list[str]:
 
 
 def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> str:
-    """A sentence on why pip, of Python `version`, failed although the upstream is allowed."""
+    """Return a sentence: why pip, of Python `version`, failed with the upstream allowed."""
     if mismatch := HASH_MISMATCH.search(output):
         return (
             f"the file that the index serves for {mismatch[1]} has another hash than the lock; "
-            "renew it with `make lock`, and find out why if it was right before"
+            "run `make lock`, and find out why if the hash was right before"
         )
     if any(request.status >= 500 for request in requests):
         return "the index that this machine's pip is configured for could not be reached"
@@ -115,5 +115,5 @@ def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> st
 
 def asked_elsewhere(requests: Iterable[Request]) -> str:
     """The hosts that were refused, with how often each was asked for; empty when none was."""
-    refused = hosts(request for request in requests if request.refused)
+    refused = requests_by_host(request for request in requests if request.refused)
     return ", ".join(f"{host} ({count} times)" for host, count in refused.items())

@@ -1,4 +1,4 @@
-"""One rehearsal: the stages run in a closed network, and what they report is taken over."""
+"""Run the stages of one rehearsal in a closed network and return their report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rehearse(repository: Repository, *, without_namespace: bool = False) -> Repo
             written = (network.folder / "report").read_text(encoding="utf-8")
             report = Report.from_dict(json.loads(written))
         except (OSError, ValueError):
-            raise RehearsalError(f"the stages ended without a report ({status})") from None
+            raise RehearsalError(f"the stages ended without a report (status {status})") from None
     if status != (0 if report.passed else 1):
         raise RehearsalError(f"the stages ended with status {status}, against their report")
     return report

@@ -123,7 +123,7 @@ class Report:
             yield
         except BaseException as error:
             self.failed_stage = name
-            words = str(error) if isinstance(error, StageFailedError) else f"it broke: {error!r}"
+            words = str(error) if isinstance(error, StageFailedError) else f"it failed: {error!r}"
             self.add("what went wrong", FAILED, words)
             raise
         finally:
@@ -173,7 +173,7 @@ class Report:
             return f"FAILED at stage {self.failed_stage or 'unknown: it did not end'}."
         if self.unproven:
             return f"Passed; NOT PROVEN: {len(self.unproven)} of its claims."
-        return "PASSED: the build asked Artifact Registry alone, and the function answered."
+        return "PASSED: the build requested only Artifact Registry, and the function answered."
 
     def as_dict(self) -> dict[str, Any]:
         content = asdict(self)
@@ -199,13 +199,13 @@ class Report:
         return cls(**{**rest, **rebuilt})
 
     def print(self, console: Console | None = None) -> None:
-        """Print the table and the closing lines, on standard output unless told otherwise."""
+        """Print the table and the closing lines, by default on standard output."""
         if console is None:
             console = Console()
             if not console.is_terminal:
                 console.width = 120
         table = Table(title=Text(visible(f"Rehearsal of {self.repository}")), title_justify="left")
-        for heading in ("stage", "what was to be shown", "result", "evidence"):
+        for heading in ("stage", "claim", "result", "evidence"):
             table.add_column(heading, overflow="fold")
         previous = ""
         for check in self.checks:
@@ -235,4 +235,4 @@ class Report:
         yield self.verdict
         if not self.passed and (Path(self.repository) / "closed_function").is_dir():
             where = shlex.quote(self.repository)
-            yield f"What else is wrong there, and the cure: make -C {where} doctor"
+            yield f"To see what else is wrong, and the fix: make -C {where} doctor"

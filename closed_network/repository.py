@@ -88,7 +88,7 @@ def index_of_build(requirements: Path) -> Index:
     if index.location not in SIGN_IN_LOCATIONS:
         raise RepositoryError(
             f"{requirements}: {index.location} is not a location for which the build writes "
-            "pip's credentials, so pip would be answered 401; name a region of Artifact Registry"
+            "pip's credentials, so pip would get 401; use a region of Artifact Registry"
         )
     return index
 
@@ -109,7 +109,7 @@ def declared_runtime(pyproject: Path) -> str:
         found = None
     if not found:
         raise RepositoryError(
-            f"{pyproject}: no project.requires-python that names the runtime; pass --python 3.13"
+            f"{pyproject}: project.requires-python does not name the runtime; pass --python 3.13"
         )
     return found[0]
 
@@ -128,7 +128,7 @@ def entry_point(main: Path) -> str:
     ]
     if len(marked) != 1:
         raise RepositoryError(
-            f"{main}: {len(marked)} functions are marked as one by functions_framework; "
+            f"{main}: {len(marked)} functions have a decorator of functions_framework, not one; "
             "pass --target NAME"
         )
     return marked[0]

@@ -223,8 +223,8 @@ class Provider:
         block = self.resources[request.type_name]["block"]
         prior, planned = values.decode(request.prior_state), values.decode(request.planned_state)
         action = "create" if prior is None else "delete" if planned is None else "update"
-        told = prior if planned is None else values.decode(request.config)
-        with self.running.changing(self.name, request.type_name, action, told) as started:
+        configuration = prior if planned is None else values.decode(request.config)
+        with self.running.changing(self.name, request.type_name, action, configuration) as started:
             seed = request.type_name.encode() + request.planned_state.msgpack
             state = values.complete(block, planned, seed)
             if self.legacy:
@@ -236,7 +236,7 @@ class Provider:
 
 
 def refusals(block: Schema, configuration: values.Value) -> list[Message]:
-    """What providers say about a value for an attribute that only they can set."""
+    """Return what providers say about a value for an attribute that only they can set."""
     return [
         protocol.Diagnostic(
             severity=protocol.Diagnostic.ERROR,

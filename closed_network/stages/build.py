@@ -1,4 +1,4 @@
-"""Stages 0, 2 and 4: the build's own commands, refused at first and then let through."""
+"""Run stages 0, 2 and 4: the build's own commands, first refused and then allowed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import version
 from closed_function.runtimes import RUNTIME_PLATFORM
 from closed_network import diagnosis
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
-from closed_network.journal import Request, hosts
+from closed_network.journal import Request, requests_by_host
 from closed_network.processes import Outcome
 from closed_network.report import StageFailedError
 from closed_network.repository import FRAMEWORK
@@ -16,8 +16,8 @@ from closed_network.repository import FRAMEWORK
 from .run import PIP_TIMEOUT, TOOL_TIMEOUT, Run
 
 ONE_INDEX = (
-    "a closed build cannot reach; keep one --index-url line and no --extra-index-url or other "
-    "location in requirements.txt"
+    "a closed build cannot reach; keep one --index-url line in requirements.txt, without "
+    "--extra-index-url or another location"
 )
 
 
@@ -29,13 +29,13 @@ def copy_the_source(run: Run) -> None:
         raise StageFailedError(f"the source cannot be copied: {error}") from None
     if outside := diagnosis.paths_outside(run.machine.source / "requirements.txt"):
         raise StageFailedError(
-            f"requirements.txt names {', '.join(outside)}, on this machine but not in the "
-            "function's folder, so the build does not have it"
+            f"requirements.txt names {', '.join(outside)}, which is not in the function's folder, "
+            "so the build does not have it"
         )
 
 
 def show_the_denial(run: Run) -> None:
-    """With the switch at DENY the build's pip fails, and it is the stand-in that refused it."""
+    """With the switch at DENY the build's pip fails, because the stand-in refused it."""
     make_the_environment(run)
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
@@ -64,7 +64,7 @@ def make_the_environment(run: Run) -> None:
     environment = run.machine.environment()
     made = run.client(command, environment, run.machine.folder, TOOL_TIMEOUT)
     if made.status != 0:
-        raise StageFailedError(f"no virtual environment could be made: {made.last_line}")
+        raise StageFailedError(f"the virtual environment cannot be created: {made.last_line}")
     run.machine.hide_the_machines_packages()
     pip = run.python(["-m", "pip", "--version"])
     name, number = [*pip.output.split(), "", ""][:2]
@@ -83,13 +83,13 @@ def install(run: Run) -> Outcome:
 
 
 def show_the_build(run: Run) -> None:
-    """The same pip command now succeeds with Artifact Registry alone, and so does the rest."""
+    """With the switch at ALLOW the same pip command succeeds from Artifact Registry alone."""
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
     if sources := diagnosis.source_distributions(run.seen()):
         raise StageFailedError(
-            f"{', '.join(sources)} is a source distribution, which the build would have to "
-            "compile, with build tools from an index; lock a version that has wheels"
+            f"{', '.join(sources)} is a source distribution, which the build cannot compile; "
+            "lock a version that has wheels"
         )
     if outcome.status != 0:
         why = diagnosis.why_pip_failed(outcome.output, run.seen(), run.interpreter.version)
@@ -98,8 +98,10 @@ def show_the_build(run: Run) -> None:
     wheels = diagnosis.served_wheels(answered)
     run.report.packages = len(wheels)
     run.report.bytes = sum(request.size for request in answered)
-    if set(hosts(answered)) != {run.repository.index.host} or not wheels:
-        raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
+    if set(requests_by_host(answered)) != {run.repository.index.host} or not wheels:
+        raise StageFailedError(
+            f"pip installed without Artifact Registry: {requests_by_host(answered)}"
+        )
     run.report.proven(
         "the same pip command succeeds",
         f"{len(wheels)} packages in {len(answered)} requests, "
@@ -109,8 +111,8 @@ def show_the_build(run: Run) -> None:
     installed = run.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
     if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
         raise StageFailedError(
-            f"{', '.join(elsewhere)} came from this machine and not from Artifact Registry, so "
-            "the build will not find it; remove paths and --find-links from requirements.txt"
+            f"{', '.join(elsewhere)} came from this machine, not from Artifact Registry, so "
+            "the build does not find it; remove paths and --find-links from requirements.txt"
         )
     install_the_framework(run)
     checked = run.python(BUILD_CHECK)
@@ -126,14 +128,16 @@ def show_the_build(run: Run) -> None:
 
 
 def compare_with_the_lock(run: Run, answered: list[Request]) -> None:
-    """The bytes that were served are those that the lock names, where it has hashes."""
+    """Check the served bytes against the hashes in the lock, if it has any."""
     locked = diagnosis.locked_hashes(run.machine.source / "requirements.txt")
     files = run.report.files = diagnosis.served_files(answered, locked)
     run.report.versions |= {
         file.package: file.version for file in files if file.package == FRAMEWORK
     }
     if others := [file.file for file in files if file.in_lock is False]:
-        raise StageFailedError(f"the lock has no such hash for {', '.join(others)}")
+        raise StageFailedError(
+            f"the lock has no such hash for {', '.join(others)}; run `make lock`"
+        )
     if without := sum(file.in_lock is None for file in files):
         run.report.not_proven(
             "the files are those of the lock",
@@ -143,7 +147,7 @@ def compare_with_the_lock(run: Run, answered: list[Request]) -> None:
     else:
         run.report.proven(
             "the files are those of the lock",
-            f"{len(files)} files, the sha256 of what was sent is in requirements.txt for each",
+            f"{len(files)} files; requirements.txt has the sha256 of each",
         )
 
 
@@ -155,15 +159,15 @@ def install_the_framework(run: Run) -> None:
     asked = diagnosis.asked_elsewhere(run.seen()) or "another index"
     raise StageFailedError(
         "functions-framework is not in requirements.txt, so the build runs a second pip that "
-        f"does not see its index line and asks {asked}; add "
+        f"does not see its index line and requests {asked}; add "
         "functions-framework to requirements.in and run `make lock`"
     )
 
 
 def resolve_for_the_runtime(run: Run) -> None:
-    """Resolve the lock for the real runtime when this machine is not like it.
+    """Resolve the lock for the real runtime if this machine is different.
 
-    By uv, which evaluates markers for the runtime; pip does for the Python that runs it.
+    With uv, which evaluates markers for the runtime; pip evaluates them for its own Python.
     """
     runtime = run.repository.runtime
     command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-cache"]

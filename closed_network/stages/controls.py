@@ -1,4 +1,4 @@
-"""Stage 1: the gate refuses what it must, and lets Artifact Registry through."""
+"""Run stage 1: the gate refuses other hosts, and lets Artifact Registry through."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .run import TOOL_TIMEOUT, Run
 
 
 def show_the_gate(run: Run) -> None:
-    """The gate refuses what it must, counts it, and lets Artifact Registry through."""
+    """The gate refuses and counts other hosts, and lets Artifact Registry through."""
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": run.machine.gate, "https": run.machine.gate}
@@ -30,7 +30,7 @@ def show_the_gate(run: Run) -> None:
         policy = answer.json().get("vpcscPolicy") if answer.ok else None
         if policy != "DENY":
             raise StageFailedError(f"the stand-in answered {answer.status_code}, not DENY")
-    run.report.proven("Artifact Registry is let through", "the switch is answered: DENY")
+    run.report.proven("Artifact Registry is reachable", "the stand-in answers DENY")
     if run.enclosed:
         if not namespace.has_no_way_out():
             raise StageFailedError("the clients' network has a way around the gate")

@@ -50,6 +50,6 @@ class Run:
         return self.journal.read(self.mark)
 
     def refuse_other_hosts(self, asker: str, advice: str) -> None:
-        """Fail the stage when `asker` asked for anything but Artifact Registry."""
+        """Fail the stage if `asker` requested another host than Artifact Registry."""
         if asked := diagnosis.asked_elsewhere(self.seen()):
-            raise StageFailedError(f"{asker} asked {asked}, which {advice}")
+            raise StageFailedError(f"{asker} requested {asked}, which {advice}")

@@ -1,4 +1,4 @@
-"""Stage 5: what was installed serves the function, which answers every event."""
+"""Run stage 5: the installed functions-framework serves the function."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ COMMUNITY = "rehearsal"
 
 
 def show_the_function(run: Run) -> None:
-    """What was installed serves the function, which answers every event."""
+    """The installed functions-framework serves the function, which answers every event."""
     if not run.repository.events:
-        run.report.not_proven("the function answers events", "there is no events/*.json")
+        run.report.not_proven("the function answers events", "there is no events/*.json file")
     snmptrapd = find_snmptrapd() if run.repository.sends_traps else None
     folder = run.machine.folder / "snmp"
     with (
@@ -48,8 +48,8 @@ def show_the_function(run: Run) -> None:
             show_no_other_trap(run, traps)
     run.refuse_other_hosts("the function", "a closed network does not reach")
     if run.repository.sends_traps and not traps:
-        why = "snmptrapd is not installed here (Debian package snmptrapd)"
-        run.report.not_proven("the trap says what the event says", why)
+        why = "snmptrapd is not installed (Debian package snmptrapd)"
+        run.report.not_proven("the trap has the event's values", why)
 
 
 def kept(run: Run, traps: Receiver | None) -> AbstractContextManager[object]:
@@ -62,7 +62,7 @@ def kept(run: Run, traps: Receiver | None) -> AbstractContextManager[object]:
 
 @contextmanager
 def serving(run: Run, receivers: str) -> Iterator[int]:
-    """functions-framework serving the function from what was installed; yields its port."""
+    """Serve the function with the installed functions-framework; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     framework = run.machine.folder / "packages" / "bin" / "functions-framework"
@@ -99,7 +99,7 @@ def deliver(run: Run, event: Path, port: int) -> None:
     try:
         status, answer = post(body, kind, port)
     except (OSError, HTTPException) as error:
-        raise StageFailedError(f"{event.name}: the function gave no answer ({error})") from None
+        raise StageFailedError(f"{event.name}: the function did not answer ({error})") from None
     if not 200 <= status < 300:
         why = last_message((run.machine.folder / "function.log").read_text("utf-8", "replace"))
         raise StageFailedError(f"{event.name}: the function answered {status}: {why}")
@@ -114,7 +114,7 @@ def show_the_trap(run: Run, event: Path, number: int, traps: Receiver) -> None:
     if differing := differences(received[-1], expected):
         raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
     run.report.proven(
-        "the trap says what the event says",
+        "the trap has the event's values",
         f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
     )
 
@@ -128,7 +128,7 @@ def show_no_other_trap(run: Run, traps: Receiver) -> None:
 
 
 def last_message(log: str) -> str:
-    """The last thing that the function's log says, out of its JSON where it is JSON."""
+    """Return the last message of the function's log, from its JSON if it is JSON."""
     line = last_line(log)
     try:
         return last_line(json.loads(line)["message"])

@@ -1,4 +1,4 @@
-"""Stage 3: the switch is set to ALLOW."""
+"""Run stage 3: the switch is set to ALLOW."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def throw_the_switch(run: Run) -> None:
     path = switch_path(run.repository.index)
     patched = [r for r in run.seen() if r.method == "PATCH" and r.path == path]
     if [request.status for request in patched] != [200]:
-        raise StageFailedError("the switch of the repository's project and location was not set")
+        raise StageFailedError("the switch of this project and location was not set to ALLOW")
     if not gcloud:
-        why = "gcloud is not installed here: the same request was sent without it"
+        why = "gcloud is not installed: the same request was sent without it"
         run.report.not_proven("the real gcloud sets the switch to ALLOW", why)
         return
     if "command/gcloud.artifacts.vpcsc-config.allow" not in patched[0].agent:
-        raise StageFailedError("the switch was set, but not by gcloud's own command")
+        raise StageFailedError("the switch was set, but not by the gcloud command")
     named = re.search(r"gcloud/([\d.]+)", patched[0].agent)
     run.report.versions["gcloud"] = named[1] if named else ""
     run.report.proven(

@@ -605,7 +605,7 @@ def test_what_an_api_that_is_off_hides_is_said_to_be_hidden_by_it(
     unknown = check().seen("could not tell")
     assert len(unknown) >= 3
     assert set(unknown.values()) == {
-        "artifactregistry.googleapis.com is off in projects/111111111111"
+        "artifactregistry.googleapis.com is disabled in projects/111111111111"
     }
 
 
@@ -637,7 +637,7 @@ def test_each_project_of_two_is_checked_for_itself(
     assert "servicePerimeters/other" in str(checked.seen("problem"))
 
 
-# What cannot be told.
+# What cannot be checked.
 
 # The first is gcloud's own way to ask, the others are `make status`'s.
 NOT_THE_DOCTORS = {
@@ -725,7 +725,7 @@ def test_what_is_certain_elsewhere_is_decided_in_spite_of_a_group(
 
 
 def only_reason(checked: Checked) -> str:
-    """The one reason for which nothing could be told."""
+    """Return the one reason why nothing could be checked."""
     assert checked.symptoms() == []
     assert checked.status == COULD_NOT_LOOK
     reasons = set(checked.seen("could not tell").values())
@@ -930,7 +930,7 @@ def test_gclouds_own_proxy_comes_first_with_its_password_and_in_spite_of_no_prox
 
     cloud.login = "me:another"
     checked = check(**own)
-    assert "wants a login (407)" in only_reason(checked)
+    assert "requires a login (407)" in only_reason(checked)
     assert "p:@ss/w%rd" not in checked.output
 
 
@@ -1016,7 +1016,7 @@ ANSWERS = {
     "a page that is not found": (404, b"<html>Not found</html>", "not from Google's API"),
     "an empty object": (200, b"{}", "not from Google's API"),
     "an error without details": (403, b'{"error": {"details": null}}', "you may not"),
-    "an error of another form": (403, b'{"error": {"details": [5]}}', "not known here"),
+    "an error of another form": (403, b'{"error": {"details": [5]}}', "unknown form"),
     "a deep nest": (200, b"[" * 200_000, "not from Google's API"),
     "the token": (500, json.dumps({"error": {"message": TOKEN}}).encode(), "[hidden]"),
     "an outage": (503, b'{"error": {"message": "Try again."}}', "answered 503"),
@@ -1046,13 +1046,13 @@ def test_a_field_of_another_type_is_no_crash(check: Check, cloud: GoogleCloud) -
     cloud.pools[cloud.pool]["privatePoolV1Config"] = []
     checked = check()
     assert checked.symptoms() == []
-    assert str(checked.seen("could not tell")).count("form that is not known here") == 2
+    assert str(checked.seen("could not tell")).count("unknown form") == 2
 
 
 def test_the_token_does_not_go_over_a_line_that_others_can_read(check: Check, saying: Said) -> None:
     environment = saying(settings("api_endpoint_overrides", iam="http://iam.example.com/"))
     assert "not an https address" in only_reason(check(**environment))
-    assert "type https cannot be used" in only_reason(
+    assert "type https is not supported" in only_reason(
         check(**saying(settings("proxy", type="https", address="127.0.0.1", port="1")))
     )
 

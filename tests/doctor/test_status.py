@@ -196,7 +196,7 @@ def test_the_page_is_short_and_says_the_same_to_people(
 ) -> None:
     deploy(cloud)
     lines = status().lines
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-m", "closed_function", "status"],
         cwd=product.path,
         env={**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"},
@@ -204,8 +204,8 @@ def test_the_page_is_short_and_says_the_same_to_people(
         encoding="utf-8",
         check=True,
     ).stdout.splitlines()
-    assert len(told) <= 12
-    assert told == [f"{name:<10} {line['seen']}" for name, line in lines.items()]
+    assert len(printed) <= 12
+    assert printed == [f"{name:<10} {line['seen']}" for name, line in lines.items()]
 
 
 def test_the_archive_is_named_as_terraform_names_it(
@@ -301,7 +301,7 @@ def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: GoogleCl
     function["buildConfig"]["runtime"] = "python312"
     page = status()
     assert page.lines["runtime"]["deprecated_on"] == "2028-10-02"
-    assert "the settings here say python313" in page.seen("runtime")
+    assert "the settings here name python313" in page.seen("runtime")
     function["buildConfig"]["runtime"] = "python39"
     page = status()
     assert (page.status, page.verdicts()["runtime"]) == (WRONG, "problem")
@@ -376,8 +376,8 @@ def test_an_api_that_is_off_says_who_turns_it_on(status: Status, cloud: GoogleCl
     cloud.apis["a-project"].discard("cloudfunctions")
     page = status()
     assert page.status == COULD_NOT_TELL
-    assert "cloudfunctions.googleapis.com is off" in page.seen("function")
-    assert "`make deploy` turns it on" in page.seen("function")
+    assert "cloudfunctions.googleapis.com is disabled" in page.seen("function")
+    assert "`make deploy` enables it" in page.seen("function")
 
 
 def test_an_answer_of_another_form_is_no_crash(status: Status, cloud: GoogleCloud) -> None:
@@ -436,7 +436,7 @@ def test_neither_gcloud_nor_a_network_that_hangs_is_waited_for_long(
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         gcloud = pool.submit(status, PATH=f"{tmp_path}:/usr/bin:/bin")
         network = pool.submit(status, HTTPS_PROXY=proxy)
-    local_lines_and_a_reason(gcloud.result(), "gcloud gave no answer within 10 s")
+    local_lines_and_a_reason(gcloud.result(), "gcloud was ended: no answer within 10 s")
     local_lines_and_a_reason(network.result(), "no answer in time")
     assert max(gcloud.result().seconds, network.result().seconds) < 20
 

@@ -183,8 +183,8 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     html = tmp_path / "page.html"
     rehearse: list[str | Path] = ["rehearse", product.path, "--html", html, "--report"]
     clone, own = (tmp_path / name for name in ("clone.json", "own.json"))
-    shown = run([sys.executable, "-m", "closed_network", *rehearse, clone], TEMPLATE, user)
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    done = run([sys.executable, "-m", "closed_network", *rehearse, clone], TEMPLATE, user)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "leak" in run([venv / "bin/pip", "config", "list"], tmp_path, user | LEAKS).stdout
     done = run([program, *rehearse, own], tmp_path, user | LEAKS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -314,23 +314,23 @@ NOT_KNOWN = "The template that has the rehearsal is not known: "
         (None, [], 2, f"{NOT_KNOWN}there is no .cruft.json. Name its address or a clone"),
         ("{", [], 2, f"{NOT_KNOWN}.cruft.json is not JSON: line 1"),
         ("{}", [], 2, f"{NOT_KNOWN}.cruft.json names none. Name its address or a clone"),
-        (f'{{"template": "{MISSING}"}}', [], 3, f"from {MISSING}. Where Git cannot reach"),
+        (f'{{"template": "{MISSING}"}}', [], 3, f"from {MISSING}. If Git cannot reach"),
         pytest.param(
             "{}",
             ["--template", MISSING],
             3,
-            f"from {MISSING}. Where Git cannot reach",
+            f"from {MISSING}. If Git cannot reach",
             marks=pytest.mark.slow,
         ),
         pytest.param(
             None,
             ["--template", "/nonexistent"],
             3,
-            "from /nonexistent. Where Git cannot reach",
+            "from /nonexistent. If Git cannot reach",
             marks=pytest.mark.slow,
         ),
-        (None, ["--template", ""], 2, "is given and empty"),
-        (None, ["--report", "", "--template", MISSING], 2, "--report: is given and empty"),
+        (None, ["--template", ""], 2, "is empty"),
+        (None, ["--report", "", "--template", MISSING], 2, "--report: is empty"),
     ],
 )
 def test_what_cannot_be_fetched_is_told_in_a_sentence(
@@ -364,7 +364,7 @@ def test_uv_takes_the_index_that_pip_is_configured_for(
     assert done.returncode == 3
     assert "127.0.0.1:9/simple/" in done.stderr
     assert "index that your pip is configured for" in done.stderr
-    assert "Where Git cannot reach" not in done.stderr
+    assert "If Git cannot reach" not in done.stderr
     assert "secret" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""A repository of an older version is brought to this one, or told other answers, and is whole."""
+"""A repository of an older version is brought to this one, or given other answers, and is whole."""
 
 from __future__ import annotations
 
@@ -170,13 +170,13 @@ def users_files(product: Baked) -> dict[str, str]:
 def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
     kind: str, tmp_path: Path, releases: Path
 ) -> None:
-    told = {
+    answers = {
         "function_kind": kind,
         "gcp_project_id": "a-project",
         "project_name": "障害通知 🚨",
         "project_slug": SLUG,
     }
-    life = Life(tmp_path, releases, OLD, **told)
+    life = Life(tmp_path, releases, OLD, **answers)
     was = life.product.files()
     skipped = tomllib.loads(life.product.read("pyproject.toml"))["tool"]["cruft"]["skip"]
     ours = users_files(life.product)
@@ -189,7 +189,7 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
 
     life.update("--checkout", NEW)
 
-    fresh = bake(tmp_path / "fresh", **told).files()
+    fresh = bake(tmp_path / "fresh", **answers).files()
     kept = {name for name in was if any(f"{name}/".startswith(f"{path}/") for path in skipped)}
     expected = {name: content for name, content in fresh.items() if name not in kept}
     expected |= {name: was[name] for name in kept}
@@ -201,16 +201,16 @@ def test_an_older_repository_becomes_this_version_but_for_what_is_the_users(
     assert updated.keys() == expected.keys()
     assert {name for name in expected if updated[name] != expected[name]} == set()
     assert empty_folders(life.product) == []
-    # The two versions differ, or none of this would have been shown.
+    # The two versions differ, or this would show nothing.
     assert was[".gitignore"] != fresh[".gitignore"] or was["Makefile"] != fresh["Makefile"]
 
     assert state["commit"] == git(releases, "rev-parse", NEW).strip()
-    assert {name: state["context"]["cookiecutter"][name] for name in told} == told
+    assert {name: state["context"]["cookiecutter"][name] for name in answers} == answers
     assert life.cruft("check").returncode == 0
     assert life.cruft("check", "--checkout", OLD).returncode == 1
     compared = life.cruft("diff", "--exit-code")
-    shown = re.findall(r"(?m)^diff --git upstream-template-old/(\S+) ", compared.stdout)
-    assert (compared.returncode, set(shown)) == (1, set(USERS_EDITS))
+    edited = re.findall(r"(?m)^diff --git upstream-template-old/(\S+) ", compared.stdout)
+    assert (compared.returncode, set(edited)) == (1, set(USERS_EDITS))
 
     assert len(called) == 1  # at the bake
     assert calls(tmp_path) == called
@@ -253,9 +253,9 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
     assert {name: answers(life)[name] for name in OTHER} == OTHER
     commit(life.product.path)
 
-    told = differing(life.product)
-    assert [seen.split()[0] for seen in told] == list(OTHER)
-    assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in told)
+    differences = differing(life.product)
+    assert [seen.split()[0] for seen in differences] == list(OTHER)
+    assert all(HAND_OVER in seen and PLATFORM_SETTINGS in seen for seen in differences)
     assert doctor(life.product, "doctor", "--local").output.count("Cure: ") == 1
     tested = own_test(life)
     assert tested.returncode == 1
@@ -277,8 +277,8 @@ def test_answers_that_reach_half_of_the_repository_are_told_until_either_half_is
 
     # The answers are brought in line, in another copy.
     git(life.product.path, "reset", "--quiet", "--hard", "HEAD~1")
-    assert differing(life.product) == told
-    for seen in told:
+    assert differing(life.product) == differences
+    for seen in differences:
         argument = re.search(r"make upgrade ANSWERS='(.+)'", seen)
         assert argument
         mended = upgrade(life, "--answers", argument[1])
@@ -325,7 +325,7 @@ def test_another_ci_takes_the_place_of_the_former_but_for_a_file_that_the_user_e
     life.write({edited: text})
     done = upgrade(life, "--answers", '{"ci": "none"}')
     assert done.returncode == LEFT_TO_MERGE
-    assert f"{edited}: was left as it is" in done.stdout
+    assert f"{edited}: was not changed" in done.stdout
     assert life.product.read(edited) == text
     assert set(life.product.files()) & (gone | come) == {edited}
 
@@ -428,8 +428,8 @@ def test_an_answer_that_the_files_do_not_give_is_one_problem(question: str, note
     (seen,) = noted.differing(**{question: other})
     assert seen.startswith(f"{question} is {other} in .cruft.json, but ")
     assert f" in {file}" in seen
-    (holds,) = re.findall(r"ANSWERS='(.+)'", seen)
-    assert json.loads(holds) == {question: noted.answers[question]}
+    (correction,) = re.findall(r"ANSWERS='(.+)'", seen)
+    assert json.loads(correction) == {question: noted.answers[question]}
 
 
 def test_what_is_no_answer_is_not_compared(noted: Noted) -> None:
@@ -499,7 +499,7 @@ def test_an_upgrade_names_what_the_user_and_the_template_both_changed(
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
-    merge = "edit what stands between <<<<<<< and >>>>>>>"
+    merge = "edit what is between <<<<<<< and >>>>>>>"
     assert f"  Makefile: {merge}" in done.stdout
     assert f"  {NEWS}: {merge}" in done.stdout
     makefile = life.product.read("Makefile")
@@ -509,7 +509,7 @@ def test_an_upgrade_names_what_the_user_and_the_template_both_changed(
     assert again.returncode == USAGE
     assert "UU Makefile" in again.stderr
 
-    take_back = re.search(r"To take it back instead: (.+)", done.stdout)
+    take_back = re.search(r"To undo it instead: (.+)", done.stdout)
     assert take_back
     for command in take_back[1].split(" && "):
         git(life.product.path, *command.split()[1:])
@@ -533,8 +533,8 @@ def test_an_upgrade_names_what_it_left_where_git_does_not_know_the_templates_fil
 
     done = upgrade(life)
     assert done.returncode == LEFT_TO_MERGE, done.stderr
-    assert "  Makefile: take over what is in Makefile.rej, then remove that" in done.stdout
-    assert f"  {NEWS}: was left as it is" in done.stdout
+    assert "  Makefile: apply what is in Makefile.rej, then remove that" in done.stdout
+    assert f"  {NEWS}: was not changed" in done.stdout
     assert life.product.read("Makefile") == edited
     assert "+PORT ?= 8181" in life.product.read("Makefile.rej")
     assert "on: workflow_dispatch" in life.cruft("diff").stdout
@@ -567,7 +567,7 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
     life = Life(tmp_path, template_repository)
     up_to_date = upgrade(life)
     assert (up_to_date.returncode, up_to_date.stderr) == (DONE, "")
-    assert "Nothing to do" in up_to_date.stdout
+    assert "is up to date" in up_to_date.stdout
     refusals = {
         ("--answers", "region"): (USAGE, "must be a JSON object"),
         ("--answers", '{"regoin": "us-east1"}'): (USAGE, "did you mean region?"),
@@ -619,7 +619,7 @@ def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
 
     done = life.python("tools/upgrade.py")
     assert done.returncode == DONE, done.stdout + done.stderr
-    assert "left for you to merge" not in done.stdout
+    assert "Merge these yourself" not in done.stdout
 
     now = life.product.files()
     assert [name for name in now if name.endswith(".rej")] == []
@@ -635,4 +635,4 @@ def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
     commit(life.product.path)
     again = upgrade(life)
     assert (again.returncode, again.stderr) == (DONE, "")
-    assert "Nothing to do" in again.stdout
+    assert "is up to date" in again.stdout

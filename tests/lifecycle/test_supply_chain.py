@@ -155,8 +155,8 @@ def test_a_known_vulnerability_fails_and_is_named_with_its_cure(
     osv.known["flask", version] = ["PYSEC-1", "PYSEC-2"]
     done = audit(product, tools, osv.url)
     assert done.returncode == FOUND, done.stderr
-    *told, advice = done.stdout.splitlines()
-    assert sorted(told) == [
+    *vulnerabilities, advice = done.stdout.splitlines()
+    assert sorted(vulnerabilities) == [
         f"flask {version}: PYSEC-{number} (CVE-of-PYSEC-{number}), fixed in 99.1"
         for number in (1, 2)
     ]
@@ -209,8 +209,8 @@ def test_silence_is_not_taken_for_safety(
 
 def could_not_reach(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == COULD_NOT_TELL, done.stdout
-    (told,) = [line for line in done.stderr.splitlines() if line.startswith("Could not tell")]
-    assert "it cannot be reached" in told
+    (reason,) = [line for line in done.stderr.splitlines() if line.startswith("Could not tell")]
+    assert "it cannot be reached" in reason
     assert "make audit PIP_AUDIT_OSV_URL=https://HOST/v1/query" in done.stderr
     assert "Artifact Analysis" in done.stderr
 

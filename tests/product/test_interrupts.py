@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,12 @@ from tests.support.repositories import commit, git
 INTERRUPT = """\
 import os, pathlib, signal
 {before}
-os.kill(os.getppid(), signal.SIGINT)
-os.kill(os.getpid(), signal.SIGINT)
+os.kill(os.getppid(), signal.SIG{name})
+os.kill(os.getpid(), signal.SIG{name})
 """
 TOOL = ("-m", "closed_function")
-TAKE_BACK = "git reset --hard && git clean -d --force"
-GCLOUD = "#!/bin/sh\nkill -INT $PPID\nexec sleep 30\n"
+UNDO = "git reset --hard && git clean -d --force"
+GCLOUD = "#!/bin/sh\nkill -{name} $PPID\nexec sleep 30\n"
 
 
 @pytest.fixture
@@ -33,17 +34,21 @@ def product(tmp_path: Path) -> Baked:
 
 
 def run(
-    product: Baked, folder: Path, *command: str, modules: dict[str, str] | None = None
+    product: Baked,
+    folder: Path,
+    *command: str,
+    modules: dict[str, str] | None = None,
+    signal_name: str = "INT",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool with a gcloud, and with `modules` of Python's, that press Ctrl-C."""
+    """Run a tool with a gcloud, and with `modules` of Python's, that send it a signal."""
     programs, packages = folder / "bin", folder / "packages"
     programs.mkdir()
-    (programs / "gcloud").write_text(GCLOUD, encoding="utf-8")
+    (programs / "gcloud").write_text(GCLOUD.format(name=signal_name), encoding="utf-8")
     (programs / "gcloud").chmod(0o755)
     for name, before in (modules or {}).items():
         (packages / name).mkdir(parents=True)
         (packages / name / "__init__.py").touch()
-        main = INTERRUPT.format(before=before)
+        main = INTERRUPT.format(before=before, name=signal_name)
         (packages / name / "__main__.py").write_text(main, encoding="utf-8")
     path = os.pathsep.join([str(programs), os.defpath])
     return subprocess.run(
@@ -90,12 +95,54 @@ def test_a_tool_that_is_interrupted_says_so_in_one_line_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (["doctor"], None),
+        (["status"], None),
+        (["audit"], "pip_audit"),
+        (["rehearse", "--template", "x"], "uv"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_tool_that_is_terminated_says_so_in_one_line_too(
+    command: list[str], module: str | None, product: Baked, tmp_path: Path
+) -> None:
+    modules = {module: ""} if module else {}
+    done = run(product, tmp_path, *TOOL, *command, modules=modules, signal_name="TERM")
+    assert done.returncode == 128 + signal.SIGTERM, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "Interrupted; nothing was changed."
+    assert "Traceback" not in done.stderr
+
+
+def test_a_tool_that_is_terminated_while_it_waits_for_no_program_says_so_too(
+    product: Baked, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, *TOOL, "explain"],
+        cwd=product.path,
+        env=bare_environment(tmp_path, PYTHONVERBOSE="1"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        # What it loads last, just before it reads the log.
+        assert any("symptoms.patterns" in line for line in process.stderr)
+        time.sleep(1)
+        process.terminate()
+        errors = process.stderr.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Interrupted; nothing was changed.\n" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
     ("begun", "said"),
     [
         ("", "Interrupted; nothing was changed.\n"),
         (
             "pathlib.Path('Makefile').write_text('half')",
-            f"Interrupted half-way. To take back what was begun: {TAKE_BACK}\n",
+            f"Interrupted half-way. To undo what was begun: {UNDO}\n",
         ),
     ],
     ids=["before", "half-way"],

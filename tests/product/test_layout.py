@@ -325,8 +325,8 @@ def test_a_path_that_is_not_legal_everywhere_would_be_noticed(
 
 
 def test_every_text_has_the_same_line_ends_on_every_system() -> None:
-    told = git(TEMPLATE, "ls-files", "--eol", "-z", "--cached", "--others", "--exclude-standard")
-    for line in filter(None, told.split("\0")):
+    listed = git(TEMPLATE, "ls-files", "--eol", "-z", "--cached", "--others", "--exclude-standard")
+    for line in filter(None, listed.split("\0")):
         facts, name = line.split("\t", 1)
         index, _, attributes = facts.split(maxsplit=2)
         assert attributes.strip() == "attr/text=auto eol=lf", name

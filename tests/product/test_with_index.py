@@ -105,10 +105,10 @@ def test_no_file_of_settings_adds_an_index(product: Baked, tmp_path: Path) -> No
 
     assert "https://example.com/" in pip_settings()
     with metadata_server(json.dumps({"access_token": TOKEN}).encode()) as host:
-        told = pip_settings("-m", "closed_function", "with-index", GCE_METADATA_HOST=host)
-    assert "example.com" not in told
-    assert ":env:.index-url=" in told
-    assert ":env:.proxy='http://a:1'" in told
+        settings = pip_settings("-m", "closed_function", "with-index", GCE_METADATA_HOST=host)
+    assert "example.com" not in settings
+    assert ":env:.index-url=" in settings
+    assert ":env:.proxy='http://a:1'" in settings
 
 
 def test_the_commands_own_status_is_the_status(product: Baked) -> None:

@@ -24,7 +24,7 @@ from closed_network import diagnosis
 from closed_network.clients import BUILD_INSTALL
 from closed_network.evidence import page as page_of
 from closed_network.interpreters import THIS
-from closed_network.journal import Journal, Request, hosts
+from closed_network.journal import Journal, Request, requests_by_host
 from closed_network.receiver import TRAP_OID, UPTIME_OID, decode, differences, expected_varbinds
 from closed_network.report import CONTROLS, Report
 from closed_network.repository import RepositoryError, entry_point, read_repository
@@ -119,7 +119,7 @@ def test_the_journal_counts_by_host(tmp_path: Path) -> None:
     for host in ("a", "b", "b"):
         journal.write(request("/", 200, host=host))
     assert journal.read()[0] == request("/", 200, host="a")
-    assert hosts(journal.read(1)) == {"b": 2}
+    assert requests_by_host(journal.read(1)) == {"b": 2}
 
 
 def test_a_trap_is_read_byte_by_byte(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_without_the_clients_the_claims_are_not_proven(tmp_path: Path) -> None:
     assert not_proven == {
         "there is no way around the gate",
         "the real gcloud sets the switch to ALLOW",
-        "the trap says what the event says",
+        "the trap has the event's values",
     }
     assert "NOT PROVEN: 3 of its claims" in done.output
     assert "PASSED" not in done.output
@@ -399,7 +399,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], str], str, list[str]]] = {
         "function/requirements.txt",
         without_the_framework,
         "4 build",
-        ["functions-framework is not in requirements.txt", "second pip", "asks "],
+        ["functions-framework is not in requirements.txt", "second pip", "requests "],
     ),
     "a second place for packages": (
         "function/requirements.txt",
@@ -565,7 +565,7 @@ def test_an_error_that_nobody_foresaw_fails_the_run(tmp_path: Path) -> None:
     done = rehearse(product.path, tmp_path, PYTHONPATH=f"{site}:{TEMPLATE}")
     assert done.status == 1
     assert done.report["result"] == "failed"
-    assert "it broke: ZeroDivisionError" in done.sentence
+    assert "it failed: ZeroDivisionError" in done.sentence
     assert "PASSED" not in done.output
 
 

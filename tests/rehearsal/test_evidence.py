@@ -108,11 +108,11 @@ def test_the_page_says_what_the_report_says(tab: Tab, tmp_path: Path) -> None:
     assert tab.asked == [(tmp_path / "page.html").as_uri()]
     assert tab.complaints == []
     assert text(tab, "h1") == "orders"
-    assert text(tab, ".verdict").startswith("PASSED: the build asked Artifact Registry alone")
+    assert text(tab, ".verdict").startswith("PASSED: the build requested only Artifact Registry")
     facts = text(tab, "dl")
     for fact in ("/home/me/orders", "2026-09-21 14:13:20 UTC, 8.0 s", INDEX_LINE.split()[1]):
         assert fact in facts
-    assert "nothing but what the rehearsal itself asked on purpose" in facts
+    assert "only what the rehearsal itself requests on purpose" in facts
 
     stages = tables(tab, "stages")
     for name, purpose in found().purposes.items():
@@ -236,10 +236,10 @@ def test_what_would_hide_or_reorder_text_is_shown_by_number(
     report = found(
         repository="/home/me/or\u202eders\x1b[31m\udcff", isolation="\U0001f469\u200d\U0001f4bb"
     )
-    shown = page(report)
-    assert "or\\u202eders\\x1b[31m\\udcff" in shown
-    assert "\U0001f469\u200d\U0001f4bb" in shown
-    assert not re.search("[\u202e\x1b\udcff]", shown)
+    html = page(report)
+    assert "or\\u202eders\\x1b[31m\\udcff" in html
+    assert "\U0001f469\u200d\U0001f4bb" in html
+    assert not re.search("[\u202e\x1b\udcff]", html)
     report.print()
     printed = capsys.readouterr().out
     assert "Rehearsal of /home/me/or\\u202eders\\x1b[31m\\udcff" in printed
@@ -381,8 +381,8 @@ def test_a_served_file_is_compared_with_the_hashes_of_its_own_package(tmp_path: 
         )
     ]
     files = diagnosis.served_files([*requests, asked(INDEX_HOST, 0, 403)], locked)
-    told = {(file.package, file.version, file.sha256): file.in_lock for file in files}
-    assert told == {
+    in_lock = {(file.package, file.version, file.sha256): file.in_lock for file in files}
+    assert in_lock == {
         ("idna", "3.20", DIGEST): True,
         ("other", "1", other): True,
         ("other", "1", DIGEST): False,
@@ -395,9 +395,9 @@ def test_the_report_comes_back_from_its_json_without_the_token() -> None:
     assert Report.from_dict(json.loads(json.dumps(report.as_dict()))) == report
     report.stage_name = "4 build"
     report.proven("the function answers", "its home has a-very-secret-token in it")
-    told = without_secret(report, "a-very-secret-token")
+    redacted = without_secret(report, "a-very-secret-token")
     assert "a-very-secret-token" in page(report)
-    told_page = page(Report.from_dict(json.loads(told)))
+    told_page = page(Report.from_dict(json.loads(redacted)))
     assert "secret" not in told_page
     assert "its home has [token] in it" in told_page
 

@@ -157,8 +157,12 @@ def test_bad_usage_is_one_line(product: Baked, tmp_path: Path) -> None:
     (bare.path / "function").mkdir(parents=True)
     (bare.path / "function" / "requirements.txt").write_text("idna\n", encoding="utf-8")
     for where, words, complaint in (
-        (product, [], "no command; put it behind --"),
-        (product, ["--python", "3.99", "--", "true"], "--python 3.99: it is not on this machine"),
+        (product, [], "the command is missing; put it after --"),
+        (
+            product,
+            ["--python", "3.99", "--", "true"],
+            "--python 3.99: it is not installed on this machine",
+        ),
         (product, ["--", "no-such-command"], "no-such-command: cannot be run"),
         (bare, ["--", "true"], "no index lines"),
     ):
@@ -221,7 +225,7 @@ def test_a_developers_commands_need_nothing_but_the_index(tmp_path: Path) -> Non
     assert done.status == 0, done.output + done.errors
     assert " passed" in done.output
     assert re.search(r"^mypy\.+Passed$", done.output, re.MULTILINE)
-    assert "Every lock is as it was." in done.output
+    assert "Locks are up to date." in done.output
     assert done.said("refused") == "none"
     assert re.fullmatch(rf"{INDEX_HOST}: \d+", done.said("answered"))
     assert git(product.path, "status", "--porcelain") == ""

@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from email import message_from_bytes, policy
@@ -25,10 +27,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from closed_function.declarations import Declaration, find_unknown, read_declarations
+from closed_function.declarations import Declaration, find_unknown, parse_declarations
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
+from tests.support.gcloud import refused_commands
 from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
 from tests.support.stacks import GIVEN, name_receivers, settings
 
@@ -176,7 +179,7 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
         "google_project_service_identity",
         "google_service_account",
     }
-    assert "then go on with `make deploy`" in made.stdout
+    assert "then run `make deploy`" in made.stdout
     listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
     build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
     assert listed["functions"]["build_service_accounts"] == [build]
@@ -226,10 +229,35 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
 
 
 @pytest.mark.slow
+def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
+    gcloud: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    name_receivers(product)
+    deployed = maker(product, environment)("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    printed = deployed.stdout[deployed.stdout.index("Only alert policies") :].replace("\\\n", "")
+    commands = re.findall(r"(gcloud .+?)(?:\):)?\n", printed)
+    assert [each.split()[1:4] for each in commands] == [
+        ["alpha", "monitoring", "policies"],
+        ["alpha", "monitoring", "policies"],
+        ["pubsub", "topics", "publish"],
+    ]
+    assert refused_commands(gcloud, commands, tmp_path) == []
+    topic, project, message = shlex.split(commands[2])[4:]
+    assert (topic, project) == ("alert-to-snmp", "--project=a-project")
+    incident = json.loads(message.removeprefix("--message="))["incident"]
+    event = json.loads(product.read("events/incident-open.json"))
+    sample = json.loads(b64decode(event["data"]["message"]["data"]))["incident"]
+    assert set(incident) < set(sample)
+    assert incident["state"] == sample["state"]
+
+
+@pytest.mark.slow
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
-    assert "The platform has nothing to list for this function." in made.stdout
+    assert "The platform need not list anything for this function." in made.stdout
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
@@ -280,14 +308,14 @@ REFUSED_VALUES = {
     ("lock", "ENV="): "argument --env: '' must be 1 to 30",
     ("plan", "STACK="): "argument stack: invalid choice: ''",
     ("lock", "UPGRADE="): "argument --upgrade: invalid choice: ''",
-    ("upgrade", "VERSION="): "argument --version: is given and empty",
-    ("upgrade", "ANSWERS="): "argument --answers: is given and empty",
+    ("upgrade", "VERSION="): "argument --version: is empty",
+    ("upgrade", "ANSWERS="): "argument --answers: is empty",
     ("audit", "IGNORE="): "argument --ignore: '' must be ids",
     ("explain", "BUILD="): "argument --build: '' must be a build's id",
-    ("explain", "LOG="): "argument file: is given and empty",
-    ("send", "EVENT="): "argument files: is given and empty",
+    ("explain", "LOG="): "argument file: is empty",
+    ("send", "EVENT="): "argument files: is empty",
     ("send", "PORT="): "argument --port: invalid int value: ''",
-    ("run", "PORT="): "PORT: is given and empty: it must be a number, such as 8080",
+    ("run", "PORT="): "PORT: is empty: it must be a number, such as 8080",
     ("state", "BUCKET="): "BUCKET is '', but it must be a bucket's name",
 }
 
@@ -463,8 +491,8 @@ class Buckets(BaseHTTPRequestHandler):
         sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
         if self.refused():
             return
-        told, part = sent.iter_parts()
-        name, content = json.loads(told.get_content())["name"], part.get_payload(decode=True)
+        metadata, part = sent.iter_parts()
+        name, content = json.loads(metadata.get_content())["name"], part.get_payload(decode=True)
         assert isinstance(content, bytes)
         self.objects[name] = content
         self.answer_json(self.resource(name))
@@ -592,12 +620,12 @@ def test_the_format_is_told_mended_and_without_terraform_left_alone(
     real = {"TERRAFORM": terraform.program}
     assert run("--check", **real).returncode == 0
     file.write_text(right.replace("  ", "   ", 1), encoding="utf-8")
-    told = run("--check", **real)
-    assert told.returncode == 1
-    assert "`make format` corrects it" in told.stderr
+    checked = run("--check", **real)
+    assert checked.returncode == 1
+    assert "`make format` corrects it" in checked.stderr
     absent = run("--check", PATH="/nowhere")
     assert absent.returncode == 0
-    assert "was not looked at" in absent.stderr
+    assert "was not checked" in absent.stderr
     assert run("--check", PATH="/nowhere", CI="true").returncode == 3
     file.write_text(right + "locals {\n", encoding="utf-8")
     unread = run("--check", **real)
@@ -764,13 +792,13 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
         refused = make(target, "ENV=prod", *(["YES=1"] if target != "plan" else []))
         assert refused.returncode == 2
         assert refused.stderr.splitlines()[0] == (
-            "prod and the default environment would make the same things (project_id a-project, "
+            "prod and the default environment would create the same things (project_id a-project, "
             "function.name alert-to-snmp): set another in terraform/function/environments/"
             'prod.tfvars.json, such as {"function": {"name": "alert-to-snmp-prod"}}.'
         )
     refused = make("destroy", "YES=1")
     assert refused.returncode == 2
-    assert "The default environment and prod would make the same things" in refused.stderr
+    assert "The default environment and prod would create the same things" in refused.stderr
 
     name_environment(
         product, "function", "prod", project_id="a-project", function={"name": "other"}
@@ -779,7 +807,7 @@ def test_environments_that_would_make_the_same_names_are_refused(product: Baked,
     name_environment(product, "function", "stg", project_id="b-project")
     name_environment(product, "function", "dev", project_id="b-project")
     refused = make("plan", "ENV=stg")
-    assert "stg and dev would make the same things (project_id b-project" in refused.stderr
+    assert "stg and dev would create the same things (project_id b-project" in refused.stderr
     assert make("plan").returncode == 0  # neither of them concerns the others
 
 
@@ -921,7 +949,7 @@ def test_the_declared_names_are_those_that_terraform_knows(
     stack: str, product: Baked, terraform: Client, tmp_path: Path
 ) -> None:
     folder = product.path / "terraform" / stack
-    declared = read_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
+    declared = parse_declarations((folder / "variables.tf").read_text(encoding="utf-8"))
     scratch = tmp_path / stack
     scratch.mkdir()
     for name in ("variables.tf", "settings.auto.tfvars.json", "platform.auto.tfvars.json"):
@@ -1129,7 +1157,7 @@ def test_a_setting_without_a_value_is_named_before_anything_is_applied(
     file.write_text(json.dumps({**given, "project_id": "A"}), encoding="utf-8")
     invalid = make("deploy", "YES=1")
     assert invalid.returncode != 0
-    assert "project_id is A, which is no project id" in " ".join(
+    assert "project_id is A, which is not a project ID" in " ".join(
         invalid.stderr.replace("│", " ").split()
     )
     del given["project_id"]

@@ -3,5 +3,3 @@
 The floors, each of which imports from those below it alone: the modules of this folder, gcloud,
 symptoms, checks, commands, __main__.
 """
-
-from __future__ import annotations

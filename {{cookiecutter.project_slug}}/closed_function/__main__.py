@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,23 +12,23 @@ from closed_function.errors import CommandError, ExitStatus
 
 # Each command with its module in commands/ and what it does.
 COMMANDS = {
-    "doctor": ("doctor", "say what is wrong before a build"),
-    "explain": ("explain", "say why a build failed, from its log"),
-    "status": ("status", "say what is deployed and whether it is fit"),
+    "doctor": ("doctor", "show what is wrong before a build"),
+    "explain": ("explain", "show why a build failed, from its log"),
+    "status": ("status", "show what is deployed and whether it is fit"),
     "allow": ("switch", "let the remote repositories ask their upstreams"),
-    "deny": ("switch", "take it back"),
-    "describe": ("switch", "say which of the two holds"),
+    "deny": ("switch", "stop the remote repositories from asking their upstreams"),
+    "describe": ("switch", "show whether upstream access is allowed"),
     "plan": ("apply", "show what Terraform would change in a stack"),
-    "apply": ("apply", "make or change a stack"),
-    "destroy": ("destroy", "remove a stack, and say what stays"),
-    "accounts": ("accounts", "make the function's accounts alone"),
+    "apply": ("apply", "create or change a stack"),
+    "destroy": ("destroy", "remove a stack, and show what remains"),
+    "accounts": ("apply", "create the function's accounts alone"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
     "format": ("format", "bring the stacks' files into Terraform's format"),
-    "validate": ("validate", "check both stacks without their state"),
-    "lock": ("lock", "renew the hash-locked requirements"),
+    "validate": ("format", "check both stacks without their state"),
+    "lock": ("lock", "update the hash-locked requirements"),
     "rehearse": ("rehearse", "rehearse this repository's build in a closed network"),
-    "upgrade": ("upgrade", "update this repository from its template"),
-    "audit": ("audit", "say which locked packages have known vulnerabilities"),
+    "upgrade": ("upgrade", "apply template updates to this repository"),
+    "audit": ("audit", "show which locked packages have known vulnerabilities"),
     "send": ("send", "deliver event files to the local function"),
     "with-index": ("with_index", "run a command that uses this repository's index, signed in"),
 }
@@ -51,25 +52,36 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     escape_unprintable()
     options = parse(sys.argv[1:])
-    if environment := getattr(options, "env", None):
-        write_for_environment(environment)
+    write_for_environment(getattr(options, "env", None))
+    interrupted: int = ExitStatus.INTERRUPTED
+
+    def interrupt(number: int, _: object) -> None:
+        """Interrupt the command as Ctrl-C does, so that it ends what it has started."""
+        nonlocal interrupted
+        interrupted = 128 + number
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
     try:
         status = int(options.module.run(options))
         if sys.stdout:
             sys.stdout.flush()
     except CommandError as error:
         print(error, file=sys.stderr)
-        return error.status
+        return interrupted if error.status == ExitStatus.INTERRUPTED else error.status
     except KeyboardInterrupt:
         words = getattr(options.module, "WHEN_INTERRUPTED", "Interrupted; nothing was changed.")
         print(words, file=sys.stderr)
-        return ExitStatus.INTERRUPTED
+        return interrupted
     except OSError as error:
-        if error.filename is None:  # of what is printed; such as `head` has just seen enough
+        if error.filename is None:  # the output was closed, for example by `head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
-            cannot = error.filename or "Nothing can be printed"
-            print(f"{cannot}: {error.strerror}.", file=sys.stderr)
+            subject = error.filename or "Nothing can be printed"
+            print(f"{subject}: {error.strerror}.", file=sys.stderr)
         return ExitStatus.UNAVAILABLE
     return status
 

@@ -1,4 +1,4 @@
-"""What all commands have in common on a command line."""
+"""Define options and output that several commands share."""
 
 import argparse
 import io
@@ -18,7 +18,7 @@ from closed_function.paths import (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses with one line, without the usage that `--help` prints."""
+    """Refuse with one line, without the usage that `--help` prints."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -26,12 +26,12 @@ class Parser(argparse.ArgumentParser):
 
 def not_empty(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("is given and empty: give a value, or leave it out")
+        raise argparse.ArgumentTypeError("is empty: give a value, or leave the option out")
     return text
 
 
 def approval(text: str) -> bool:
-    """Approve with 1 alone: who types YES=no means no."""
+    """Accept 1 alone: who types YES=no means no."""
     if text != "1":
         raise argparse.ArgumentTypeError(
             f"{text!r} must be 1, which approves; leave it out to be asked"
@@ -58,6 +58,10 @@ def add_yes(command: argparse.ArgumentParser) -> None:
     )
 
 
+def approval_options(options: argparse.Namespace) -> list[str]:
+    return ["-auto-approve"] if options.yes else []
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -67,12 +71,12 @@ def print_json(content: object) -> None:
 
 
 def report_progress(words: str) -> None:
-    """Say what is being done, apart from what is found."""
+    """Print what is being done to stderr, apart from what is found."""
     print(words, file=sys.stderr, flush=True)
 
 
 def escape_unprintable() -> None:
-    """Let a terminal that lacks a character get its number instead of an end of the program."""
+    """Print a character that the terminal lacks as its number, not as an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -105,8 +109,8 @@ class EnvironmentWriter:
         return getattr(self.stream, name)
 
 
-def write_for_environment(environment: str) -> None:
+def write_for_environment(environment: str | None) -> None:
     """Let whatever is printed from now on name the commands and files of `environment`."""
     for name in ("stdout", "stderr"):
-        if stream := getattr(sys, name):
+        if environment and (stream := getattr(sys, name)):
             setattr(sys, name, EnvironmentWriter(stream, environment))

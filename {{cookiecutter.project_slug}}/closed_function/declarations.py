@@ -1,10 +1,11 @@
 """Read which names a stack's variables.tf declares, without Terraform."""
 
-import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
+
+from closed_function.errors import suggestion
 
 TOKEN = re.compile(r'#[^\n]*|"(?:[^"\\]|\\.)*"|[\w.-]+|\S')
 VARIABLE = re.compile(r'^variable\s+"(\w+)"\s*\{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
@@ -25,8 +26,11 @@ class Declaration(NamedTuple):
     default: object = None
     required: bool = False
 
+    def variables(self) -> Iterable[tuple[str, "Declaration"]]:
+        return (self.fields or {}).items()
 
-def read_declarations(text: str) -> Declaration:
+
+def parse_declarations(text: str) -> Declaration:
     """Return the variables that the text of a variables.tf declares, as one object's fields."""
     fields = {}
     for name, body in VARIABLE.findall(text):
@@ -90,8 +94,5 @@ def find_unknown(given: object, declared: Declaration, path: str = "") -> Iterat
         if name in declared.fields:
             yield from find_unknown(value, declared.fields[name], f"{path}{name}.")
             continue
-        near = difflib.get_close_matches(name, declared.fields, n=1)
-        known = ", ".join(sorted(declared.fields))
-        yield f"there is no {path}{name}; " + (
-            f"did you mean {near[0]}?" if near else f"it has {known}."
-        )
+        known = f"it has {', '.join(sorted(declared.fields))}."
+        yield f"there is no {path}{name}; {suggestion(name, declared.fields) or known}"

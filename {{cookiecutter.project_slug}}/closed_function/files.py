@@ -1,4 +1,4 @@
-"""Read files that may be missing or broken."""
+"""Read files that may be missing or broken, and write files in one step."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def read_object(path: Path) -> tuple[dict[str, object], str]:
-    """Return the JSON object in `path`, and why there is none."""
+    """Return the JSON object in `path`, and why it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -28,8 +28,8 @@ def read_object(path: Path) -> tuple[dict[str, object], str]:
     return (content, "") if isinstance(content, dict) else ({}, "is not a JSON object")
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, so that a failure leaves what was there."""
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step: a failure leaves the file as it was."""
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
     ) as file:
@@ -55,7 +55,7 @@ def as_text(value: object) -> str:
 
 
 def text_at(content: object, path: str) -> str:
-    """Return the text at `path`, names with dots between, in a JSON object; empty without one."""
+    """Return the text at a dotted `path` in a JSON object, or an empty one."""
     for name in path.split("."):
         content = as_mapping(content).get(name)
     return as_text(content)

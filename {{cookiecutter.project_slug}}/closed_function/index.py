@@ -1,4 +1,4 @@
-"""The index that the build uses: the first line of function/requirements.txt."""
+"""Read the index that the build uses: the first line of function/requirements.txt."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from closed_function.errors import CommandError
+from closed_function.files import read_text
 
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+INDEX_URL = re.compile(
+    r"https://([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev"
+    r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?"
+)
 # Where the build writes credentials for pip (buildpacks, pkg/ar/ar.go): the template's `region`
 # question offers the same, and the multi-regions can hold a repository, too.
 SIGN_IN_LOCATIONS = frozenset(
@@ -25,11 +30,11 @@ SIGN_IN_LOCATIONS = frozenset(
 
 
 class RequirementsError(CommandError):
-    """The index line of a requirements file is missing or wrong; the text says how it must be."""
+    """Say what is wrong with the index line of a requirements file."""
 
 
 class Index(NamedTuple):
-    """Where an index URL of Artifact Registry points."""
+    """An index URL of Artifact Registry, in its parts."""
 
     location: str
     project: str
@@ -49,22 +54,16 @@ class Index(NamedTuple):
 
 
 def read_index(requirements: Path) -> Index:
-    """Return what the one index line of `requirements` names.
+    """Return the index that `requirements` names.
 
-    Raises RequirementsError when the file is missing, has no such line or more than one, names
-    another host, adds a second index, or carries credentials (which are not repeated).
+    Raises RequirementsError when the file cannot be read, has not exactly one index line, adds a
+    second index, or when parse_index refuses the URL.
     """
-    if not requirements.is_file():
+    text, why = read_text(requirements)
+    if why:
         raise RequirementsError(
-            f"{requirements}: cannot be read (no such file); it begins with a line such as "
-            f"{EXAMPLE}"
+            f"{requirements}: the file {why}; it begins with a line such as {EXAMPLE}"
         )
-    try:
-        text = requirements.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequirementsError(
-            f"{requirements}: cannot be read ({error}); it begins with a line such as {EXAMPLE}"
-        ) from None
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
     if any(option.startswith("--extra") for option in options):
@@ -83,10 +82,13 @@ def read_index(requirements: Path) -> Index:
 
 
 def parse_index(url: str, where: str) -> Index:
-    """Return what `url` names; `where` says in an error which file it stands in."""
+    """Return the index at `url`; `where` is the file that an error names.
+
+    Raises RequirementsError for any other URL. Credentials in it are not repeated.
+    """
     if "@" in url:
         raise RequirementsError(
-            f"{where}: the index carries credentials; pip gets them from the build, so write "
+            f"{where}: the index line has credentials; pip gets them from the build, so write "
             f"{EXAMPLE}"
         )
     try:
@@ -94,17 +96,9 @@ def parse_index(url: str, where: str) -> Index:
         host = parts.hostname or ""
     except ValueError:
         raise RequirementsError(f"{where}: the index is not a URL; write {EXAMPLE}") from None
-    location = re.fullmatch(r"([a-z]+(?:-[a-z]+[0-9]+)?)-python\.pkg\.dev", host)
-    path = re.fullmatch(r"/([a-z][a-z0-9.:-]*)/([a-z][a-z0-9-]*)/simple/?", parts.path)
-    if (
-        not location
-        or not path
-        or parts.scheme != "https"
-        or parts.query
-        or re.search(r"[\s#]", url)
-    ):
-        raise RequirementsError(
-            f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact "
-            f"Registry; write {EXAMPLE}"
-        )
-    return Index(location[1], path[1], path[2])
+    if match := INDEX_URL.fullmatch(url):
+        return Index(*match.groups())
+    raise RequirementsError(
+        f"{where}: {parts.scheme}://{host}{parts.path} is not a Python repository of Artifact "
+        f"Registry; write {EXAMPLE}"
+    )

@@ -1,4 +1,4 @@
-"""Where the files of this repository are."""
+"""Name the files of this repository."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the user's pip is configured for, and the same for uv."""
+"""Read the settings of the user's pip, and give uv the same."""
 
 import ast
 import os
@@ -7,7 +7,7 @@ import sys
 
 
 def pip_setting(name: str) -> str | None:
-    """Return what the user's pip is told about `name` (such as index-url), or None."""
+    """Return the user's pip setting `name` (such as index-url), or None."""
     if from_environment := os.environ.get("PIP_" + name.upper().replace("-", "_")):
         return from_environment
     # `pip config get` reads one file; the list is of all, such as the machine's /etc/pip.conf.

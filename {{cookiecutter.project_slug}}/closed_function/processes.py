@@ -4,14 +4,15 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from closed_function.paths import ROOT
+
 
 class Outcome(NamedTuple):
-    """How a command ended: its exit status (None: it never did) and what it printed."""
+    """How a command ended: its exit status (None: it was ended) and what it printed."""
 
     status: int | None
     output: str
@@ -22,53 +23,39 @@ def run_bounded(command: Sequence[str], environment: Mapping[str, str], timeout:
     """Run `command` for at most `timeout` seconds and leave nothing of it running.
 
     gcloud is a shell script that starts Python, so it gets a process group of its own: ending the
-    script alone would leave a grandchild that keeps the pipes and the terminal. OSError when the
-    command cannot be started.
+    script alone would leave a grandchild that keeps the pipes and the terminal.
     """
-    with interrupted_by_signals():
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            env=dict(environment),
-            start_new_session=True,
-        )
-        try:
-            output, errors = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            return Outcome(None, "", "")
-        finally:
-            end_group(process)
-        return Outcome(process.returncode, output, errors)
-
-
-@contextlib.contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Let a request to end this program interrupt the block, so that it ends its command first.
-
-    A gcloud that went on might change something later.
-    """
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []  # Python lets no other thread do this
-    handlers = {each: signal.signal(each, signal.default_int_handler) for each in numbers}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=dict(environment),
+        start_new_session=True,
+    )
     try:
-        yield
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return Outcome(None, "", "")
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        end_group(process)
+    return Outcome(process.returncode, output, errors)
+
+
+def run_git(*arguments: str, timeout: float = 60) -> Outcome:
+    """Run Git in this repository, with its messages in English. OSError without Git."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    return run_bounded(["git", "-C", str(ROOT), *arguments], environment, timeout)
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
     """End the process group of `process`, whether or not its leader has ended."""
     if os.name == "nt":
         if process.poll() is None:
-            subprocess.run(
-                ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
-            )
+            command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+            subprocess.run(command, capture_output=True, check=False)
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -80,12 +67,12 @@ def end_group(process: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def defer_interrupt() -> Iterator[list[int]]:
-    """Hold Ctrl-C back until the block is left; the list has an item for each that came."""
-    came: list[int] = []
+    """Defer Ctrl-C until the block ends; the list has an item for each time it was pressed."""
+    signals: list[int] = []
     # A handler, not SIG_IGN, which a child would inherit.
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = signal.signal(signal.SIGINT, lambda number, _: signals.append(number))
     try:
-        yield came
+        yield signals
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -99,12 +86,12 @@ def run_to_end(
 ) -> tuple[subprocess.CompletedProcess[str], bool]:
     """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
 
-    Of stdout and stderr those in `capture` are kept. Returns how it ended, and whether Ctrl-C was
-    pressed meanwhile, which does not interrupt this program then.
+    `capture` names the streams to keep. Return how it ended, and whether Ctrl-C was pressed, which
+    does not interrupt this program. SIGTERM is passed on.
     """
     pipes = dict.fromkeys(capture, subprocess.PIPE)
     with (
-        defer_interrupt() as came,
+        defer_interrupt() as signals,
         subprocess.Popen(
             command,
             cwd=folder,
@@ -115,7 +102,12 @@ def run_to_end(
             errors="replace",
         ) as process,
     ):
-        if came:  # before the command was there to get it
+        if signals:  # before the command could receive it
             process.terminate()
-        output, errors = process.communicate()
-    return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(came)
+        try:
+            output, errors = process.communicate()
+        except KeyboardInterrupt:  # from SIGTERM, which only this program received
+            process.terminate()
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(signals)

@@ -1,8 +1,8 @@
-"""What may be shown of a text that others wrote: no credential, and no more than a screen."""
+"""Remove credentials from what other programs print, and keep it to a screen."""
 
 import re
 
-# What must never be shown, whatever gcloud prints: tokens by their form or name, keys, URL logins.
+# Tokens by their form or name, keys, and logins in URLs.
 CREDENTIAL = re.compile(
     r"ya29[.%][\w.%-]+|eyJ[\w-]+\.[\w.-]+|1//[\w-]{10,}|GOCSPX-\S+|AIza[\w-]{30,}"
     r"|(?i:\b(?:bearer|basic)(?:\s|%20)+[\w.~+/=-]+)"
@@ -15,7 +15,7 @@ LONGEST_OUTPUT = 2000  # characters
 
 
 def redact(text: str) -> str:
-    """Return what may be shown of a command's output: no credential, and not more than a screen."""
+    """Return a command's output without credentials, and not more than a screen of it."""
     text = CONTROL_CHARACTER.sub("", CREDENTIAL.sub("[hidden]", text)).strip()
     if len(text) > LONGEST_OUTPUT:
         text = text[:LONGEST_OUTPUT] + f"\n[... {len(text) - LONGEST_OUTPUT} characters more]"

@@ -1,6 +1,4 @@
-"""What the files of this repository say about the function and its platform."""
-
-from typing import NamedTuple
+"""Read what the files of this repository say about the function and its platform."""
 
 from closed_function.errors import CommandError
 from closed_function.files import as_mapping, as_text, read_object, text_at
@@ -19,62 +17,33 @@ from closed_function.settings import read_settings
 PLACEHOLDER = "my-project-id"
 
 
-class Facts(NamedTuple):
-    """What the files of this repository say; a text is empty where they do not say it.
-
-    `docker_repository`, `worker_pool` and `alert_topic` are full names (projects/…);
-    `access_policy` is a number; `secrets` are names with their versions, each pair once.
-    """
-
-    project: str = ""
-    location: str = ""
-    repository: str = ""
-    docker_repository: str = ""
-    worker_pool: str = ""
-    build_account: str = ""
-    own_build_account: bool = False
-    function_project: str = ""
-    function: str = ""
-    runtime: str = ""
-    entry_point: str = ""
-    access_policy: str = ""
-    runtime_account: str = ""
-    secrets: tuple[tuple[str, str], ...] = ()
-    alert_topic: str = ""
-
-    def placeholders(self) -> dict[str, str]:
-        """Return the values that fill the commands of the catalogue."""
-        names = "project location repository build_account function_project function"
-        names += " runtime_account alert_topic"
-        values = {name: getattr(self, name) for name in names.split()}
-        values["docker_repository"] = self.docker_repository.rpartition("/")[2]
-        values["pool"] = self.worker_pool.rpartition("/")[2]
-        return values
-
-
 class Repository:
-    """The files that say what the build needs, for one environment (None: the default's).
+    """What the build needs, for one environment (None: the default); a text may be empty.
 
-    `settings_unread` and `hand_over_unread` say why a file cannot be read. CommandError when the
-    environment has no settings.
+    `docker_repository`, `worker_pool` and `alert_topic` are full names (projects/…); `secrets` are
+    names with their versions, each pair once; `settings_unread` and `hand_over_unread` say why a
+    file cannot be read. CommandError when the environment has no settings.
     """
 
     def __init__(self, environment: str | None) -> None:
         self.environment = environment
-        handed = hand_over_file(environment)
-        self.hand_over = handed if handed.is_file() else HAND_OVER
-        self.settings: dict[str, object] = {}
-        self.settings_unread = ""
+        own = hand_over_file(environment)
+        self.hand_over = own if own.is_file() else HAND_OVER
+        hand_over, self.hand_over_unread = read_object(self.hand_over)
+        self.platform = platform = as_mapping(hand_over.get("platform"))
         self.settings_files = [FUNCTION_SETTINGS]
         if environment:
             self.settings_files.append(environment_settings("function", environment))
+        self.settings: dict[str, object] = {}
+        self.settings_unread = ""
         try:
             self.settings = read_settings("function", environment)
         except CommandError as error:
             self.settings_unread = str(error)
-        handed_over, self.hand_over_unread = read_object(self.hand_over)
-        self.platform = as_mapping(handed_over.get("platform"))
-        self.function = as_mapping(self.settings.get("function"))
+        self.function = function = as_mapping(self.settings.get("function"))
+        self.function_name = text_at(function, "name")
+        self.entry_point = text_at(function, "entry_point")
+        self.runtime = as_text(function.get("runtime", DEFAULT_RUNTIME))
         self.function_project = text_at(self.settings, "project_id")
         self.index: Index | None = None
         self.index_error = ""
@@ -82,54 +51,53 @@ class Repository:
             self.index = read_index(REQUIREMENTS)
         except RequirementsError as error:
             self.index_error = str(error)
-
-    def facts(self) -> Facts:
-        platform, function = self.platform, self.function
-        policy, _ = read_object(PLATFORM_SETTINGS)
-        facts = Facts(
-            docker_repository=text_at(platform, "docker_repository"),
-            worker_pool=text_at(platform, "worker_pool"),
-            build_account=text_at(platform, "build_service_account"),
-            function_project=self.function_project,
-            function=text_at(function, "name"),
-            runtime=as_text(function.get("runtime", DEFAULT_RUNTIME)),
-            entry_point=text_at(function, "entry_point"),
-            access_policy=text_at(policy, "access_policy.id"),
-            secrets=self.secrets(),
-            alert_topic=self.alert_topic(),
-        )
-        if self.index:
-            facts = facts._replace(**self.index._asdict())
-        else:
-            facts = facts._replace(
-                project=text_at(platform, "project_id"),
-                location=text_at(platform, "region"),
-                repository=text_at(platform, "python_repository").rpartition("/")[2],
-            )
-        accounts = f"{facts.function}-{{}}@{facts.function_project}.iam.gserviceaccount.com"
-        facts = facts._replace(runtime_account=accounts.format("runtime"))
-        own = function.get("own_build_service_account") is True
-        elsewhere = bool(facts.project) and facts.project != facts.function_project
-        if own or elsewhere:
-            facts = facts._replace(build_account=accounts.format("build"), own_build_account=True)
+        region = text_at(platform, "region")
+        name = text_at(platform, "python_repository").rpartition("/")[2]
+        index = self.index or Index(region, text_at(platform, "project_id"), name)
+        self.location, self.project, self.python_repository = index
+        self.docker_repository = text_at(platform, "docker_repository")
+        self.worker_pool = text_at(platform, "worker_pool")
+        self.access_policy = text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id")
+        elsewhere = self.project not in ("", self.function_project)
+        self.own_build_account = elsewhere or function.get("own_build_service_account") is True
+        self.build_account = text_at(platform, "build_service_account")
+        domain = f"{self.function_project}.iam.gserviceaccount.com"
+        self.runtime_account = f"{self.function_name}-runtime@{domain}"
+        if self.own_build_account:
+            self.build_account = f"{self.function_name}-build@{domain}"
         if elsewhere:
-            place = f"projects/{facts.function_project}/locations/{text_at(platform, 'region')}"
-            docker = f"{place}/repositories/{facts.function}"
-            facts = facts._replace(docker_repository=docker)
-        return facts
+            place = f"projects/{self.function_project}/locations/{region}"
+            self.docker_repository = f"{place}/repositories/{self.function_name}"
 
-    def secrets(self) -> tuple[tuple[str, str], ...]:
-        """Return the secrets that the function reads, with their versions."""
+        self.secrets = self._secrets()
+        self.alert_topic = self._alert_topic()
+
+    def _secrets(self) -> list[tuple[str, str]]:
         used = [
             (text_at(each, "secret"), text_at(each, "version") or "latest")
             for name in ("secret_environment", "secret_volumes")
             for each in as_mapping(self.function.get(name)).values()
         ]
-        return tuple(dict.fromkeys(used))
+        return list(dict.fromkeys(used))
 
-    def alert_topic(self) -> str:
-        """Return the topic that Cloud Monitoring publishes to, empty for other triggers."""
+    def _alert_topic(self) -> str:
+        """Return the topic that Cloud Monitoring publishes to, or nothing for other triggers."""
         if text_at(self.settings, "trigger.kind") != "alert":
             return ""
-        own = f"projects/{self.function_project}/topics/{text_at(self.function, 'name')}"
+        own = f"projects/{self.function_project}/topics/{self.function_name}"
         return text_at(self.settings, "trigger.topic") or own
+
+    def placeholders(self) -> dict[str, str]:
+        """Return the values for the commands of the catalogue."""
+        return {
+            "project": self.project,
+            "location": self.location,
+            "repository": self.python_repository,
+            "build_account": self.build_account,
+            "runtime_account": self.runtime_account,
+            "alert_topic": self.alert_topic,
+            "function_project": self.function_project,
+            "function": self.function_name,
+            "docker_repository": self.docker_repository.rpartition("/")[2],
+            "pool": self.worker_pool.rpartition("/")[2],
+        }

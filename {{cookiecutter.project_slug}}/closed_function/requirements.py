@@ -1,4 +1,4 @@
-"""The entries of requirements files, and the index options that pip knows."""
+"""Read the entries of requirements files."""
 
 import re
 

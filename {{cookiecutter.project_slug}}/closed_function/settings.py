@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from closed_function.declarations import Declaration, find_unknown, read_declarations
+from closed_function.declarations import Declaration, find_unknown, parse_declarations
 from closed_function.errors import CommandError
 from closed_function.files import read_object, read_text
 from closed_function.paths import SETTINGS, TERRAFORM, environment_settings, relative
@@ -15,16 +15,16 @@ def read_settings(stack: str, environment: str | None) -> dict[str, object]:
     CommandError when a file cannot be read, or has a name that the stack's variables.tf lacks.
     """
     folder = TERRAFORM / stack
-    declared = declarations(stack)
+    declared = read_declarations(stack)
     settings = read_declared(folder / SETTINGS, declared)
     if environment is None:
         return settings
     return merge(settings, read_declared(environment_settings(stack, environment), declared))
 
 
-def declarations(stack: str) -> Declaration:
+def read_declarations(stack: str) -> Declaration:
     """Return the variables of a stack."""
-    return read_declarations(read_text(TERRAFORM / stack / "variables.tf")[0])
+    return parse_declarations(read_text(TERRAFORM / stack / "variables.tf")[0])
 
 
 def read_declared(file: Path, declared: Declaration) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Run Terraform or OpenTofu in one of the two folders below terraform/."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -10,27 +9,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from closed_function import paths
 from closed_function.declarations import Declaration
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import replace_text
-from closed_function.paths import (
-    DEFAULT_ENVIRONMENT,
-    HAND_OVER,
-    ROOT,
-    SETTINGS,
-    STACKS,
-    TERRAFORM,
-    environment_settings,
-    environments,
-    hand_over_file,
-)
+from closed_function.files import write_text
+from closed_function.paths import DEFAULT_ENVIRONMENT, relative
 from closed_function.processes import run_to_end
 from closed_function.repository import PLACEHOLDER
-from closed_function.settings import declarations, read_settings, setting
+from closed_function.settings import read_declarations, read_settings, setting
 from closed_function.tfvars import convert_tfvars
 
-# What makes the names of all that a stack makes: two environments must differ in one of them.
-NAMED_BY = {
+# The settings that name everything in a stack: two environments must differ in one of them.
+NAMING_SETTINGS = {
     "platform": ("project_id", "region", "pool.name"),
     "function": ("project_id", "function.name"),
 }
@@ -53,51 +43,47 @@ class Stack:
     def __init__(self, name: str, environment: str | None) -> None:
         self.name = name
         self.environment = environment
-        self.folder = TERRAFORM / name
+        self.folder = paths.TERRAFORM / name
         self.program = find_program()
-        if not (self.folder / "versions.tf").is_file():
+        if name not in own_stacks():
             raise CommandError(
                 f"terraform/{name} is not in this repository: it uses someone else's {name}. "
-                f"Put what its owner hands over into {HAND_OVER.relative_to(ROOT)}."
+                f"Put what its owner hands over into {relative(paths.HAND_OVER)}."
             )
 
     def run(
         self, *arguments: str, capture: Sequence[str] = ()
     ) -> tuple[subprocess.CompletedProcess[str], bool]:
-        """Run the program in this stack's folder; say how it ended and whether Ctrl-C came.
+        """Run the program in this folder; return how it ended and whether Ctrl-C was pressed.
 
-        Each command carries its workspace itself: what `workspace select` notes is shared by all
-        commands of this folder.
+        The workspace is given to each command: `workspace select` would change it for all.
         """
         environment = {name: value for name, value in os.environ.items() if name != "TF_DATA_DIR"}
-        # `init` refuses a workspace that does not exist yet; the other commands make it.
+        # `init` refuses a workspace that does not exist yet; the other commands create it.
         workspace = self.environment if arguments[0] != "init" else None
         environment["TF_WORKSPACE"] = workspace or DEFAULT_ENVIRONMENT
         return run_to_end([self.program, *arguments], self.folder, environment, capture=capture)
 
-    def call(
-        self, *arguments: str, capture: Sequence[str] = ()
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the program; its failure is ours, and Ctrl-C ends us when it has ended."""
+    def call(self, *arguments: str, capture: Sequence[str] = ()) -> str:
+        """Run the program and return its captured output; raise for a failure or Ctrl-C."""
         done, interrupted = self.run(*arguments, capture=capture)
         if interrupted:
             raise KeyboardInterrupt
         self.require_success(done)
-        return done
+        return done.stdout or ""
 
     def require_success(
         self, done: subprocess.CompletedProcess[str], *, interrupted: bool = False
     ) -> None:
-        """Raise KeyboardInterrupt or CommandError for what failed, `interrupted` or by itself."""
         if done.returncode != 0 and interrupted:
             raise KeyboardInterrupt
         if done.returncode != 0:
             raise CommandError(f"{done.args[1]} of terraform/{self.name} failed.", done.returncode)
 
     def change(self, *arguments: str) -> None:
-        """Run `apply` or `destroy`, in which Ctrl-C is Terraform's to handle: it saves the state.
+        """Run `apply` or `destroy`, in which Terraform handles Ctrl-C and saves the state.
 
-        KeyboardInterrupt when that came before anything was changed.
+        Raises KeyboardInterrupt only if nothing was changed before.
         """
         before = self.state()
         done, interrupted = self.run(*arguments)
@@ -108,106 +94,102 @@ class Stack:
         self.require_success(done, interrupted=unchanged)
 
     def state(self) -> str:
-        """Return the state as Terraform keeps it, empty when there is none."""
-        return self.call("state", "pull", capture=["stdout"]).stdout
+        """Return the state as Terraform keeps it, or nothing."""
+        return self.call("state", "pull", capture=["stdout"])
+
+    def init(self, *options: str) -> None:
+        with init_lock(self.folder):
+            self.call("init", *options)
 
     def prepare(self, *, changes: bool = True) -> list[str]:
-        """Make ready for a command and return the options that name the environment's files.
+        """Initialise; return the options that name the environment's files.
 
-        A misspelt setting and another environment's names are refused and, for a command that
-        `changes` anything, the placeholder.
+        Misspelt settings and the names of another environment are refused and, before `changes`,
+        the placeholder.
         """
         if self.environment:
             convert_tfvars(self.program, self.name, self.environment)
-        settings = self.settings()
-        declared = declarations(self.name)
-        missing = [
-            name
-            for name, known in (declared.fields or {}).items()
-            if known.required and name != "platform" and settings.get(name) is None
-        ]
-        if missing:
-            file = (self.folder / SETTINGS).relative_to(ROOT)
-            raise CommandError(f"{file}: {missing[0]} has no value; variables.tf explains it.")
+        settings, declared = self.settings(), read_declarations(self.name)
+        # The platform's values are handed over.
+        required = {name for name, each in declared.variables() if each.required} - {"platform"}
+        for name in sorted(required):
+            if settings.get(name) is None:
+                file = relative(self.folder / paths.SETTINGS)
+                raise CommandError(f"{file}: {name} has no value; variables.tf explains it.")
         if settings["project_id"] != PLACEHOLDER:
             self.refuse_names_of_others(settings, declared)
         elif changes:
             raise CommandError(
-                f"project_id is still {PLACEHOLDER}, which is nobody's project: generate the "
-                "repository again with your own, which stands in more than one file."
+                f"project_id is still the placeholder {PLACEHOLDER}. Generate the repository again "
+                "with your own project ID: several files contain it."
             )
-        with alone(self.folder):
-            self.call("init", "-input=false")
-        return self.variables(settings)
+        self.init("-input=false")
+        return self.options(settings)
 
     def settings(self) -> dict[str, object]:
-        """Return the settings as this environment has them."""
+        """Return the settings of this environment. CommandError for one that is not declared."""
         return read_settings(self.name, self.environment)
 
-    def refuse_names_of_others(self, settings: dict[str, object], declared: Declaration) -> None:
-        """Refuse what another environment is named by: each would take away what the other made.
+    def names_in(self, settings: dict[str, object], declared: Declaration) -> dict[str, object]:
+        """Return the values of the naming settings, by path."""
+        return {path: setting(settings, declared, path) for path in NAMING_SETTINGS[self.name]}
 
-        The default environment counts once it has made something: a repository may use none but
+    def refuse_names_of_others(self, settings: dict[str, object], declared: Declaration) -> None:
+        """Refuse the names of another environment: each would take away what the other created.
+
+        The default environment counts only once it has resources: a repository may use only
         named ones.
         """
-        own = names_in(settings, declared, self.name)
-        named = environments(self.name)
+        own = self.names_in(settings, declared)
+        named = paths.environments(self.name)
         for other in [None, *named] if named else []:
             if (
                 other == self.environment
-                or names_in(read_settings(self.name, other), declared, self.name) != own
+                or self.names_in(read_settings(self.name, other), declared) != own
                 or (other is None and not Stack(self.name, None).has_resources())
             ):
                 continue
-            names = ", ".join(f"{path} {own[path]}" for path in NAMED_BY[self.name])
+            names = ", ".join(f"{path} {value}" for path, value in own.items())
             environment = self.environment or str(other)
             example: dict[str, object] = {"project_id": f"{own['project_id']}-{environment}"}
             if self.name == "function":
                 example = {"function": {"name": f"{own['function.name']}-{environment}"}}
             raise CommandError(
                 f"{self.environment or 'The default environment'} and "
-                f"{other or 'the default environment'} would make the same things ({names}): set "
-                f"another in {environment_settings(self.name, environment).relative_to(ROOT)}, "
+                f"{other or 'the default environment'} would create the same things ({names}): set "
+                f"another in {relative(paths.environment_settings(self.name, environment))}, "
                 f"such as {json.dumps(example)}."
             )
 
     def has_resources(self) -> bool:
-        """Return whether anything that was made is in the state."""
+        """Return whether the state holds anything that Terraform created."""
         state = json.loads(self.state() or "{}")
         return any(each["mode"] == "managed" for each in state.get("resources", []))
 
-    def variables(self, settings: dict[str, object]) -> list[str]:
+    def options(self, settings: dict[str, object]) -> list[str]:
         """Return the options that name the environment's files, the hand-over first.
 
-        Terraform replaces the whole value of a variable that two files name, so it gets the merged
-        settings: they are written where it keeps what it has installed, which Git ignores.
+        Terraform takes the whole value of a variable from the last file that names it, so the
+        merged settings are written to its data folder, which Git ignores.
         """
         if self.environment is None:
             return []
-        handed = hand_over_file(self.environment)
+        hand_over = paths.hand_over_file(self.environment)
         merged = self.folder / ".terraform" / f"{self.environment}.tfvars.json"
-        replace_text(merged, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
-        files = [handed] if self.name == "function" and handed.is_file() else []
+        write_text(merged, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+        files = [hand_over] if self.name == "function" and hand_over.is_file() else []
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, merged]]
 
     def output(self, name: str) -> object:
-        """Return the value of an output; None also when Terraform keeps none because it is null."""
-        return (
-            json.loads(self.call("output", "-json", capture=["stdout"]).stdout)
-            .get(name, {})
-            .get("value")
-        )
-
-
-def names_in(settings: dict[str, object], declared: Declaration, stack: str) -> dict[str, object]:
-    """Return the values that NAMED_BY speaks of, by path."""
-    return {path: setting(settings, declared, path) for path in NAMED_BY[stack]}
+        """Return the value of an output, or None: Terraform does not keep an output of null."""
+        outputs = json.loads(self.call("output", "-json", capture=["stdout"]))
+        return outputs.get(name, {}).get("value")
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else initialise `folder`: two at once can note a package that is half unpacked."""
-    if sys.platform == "win32":  # where this is not prevented
+def init_lock(folder: Path) -> Iterator[None]:
+    """Let only one command initialise `folder`: two at once can note a half unpacked package."""
+    if sys.platform == "win32":  # has no fcntl
         yield
         return
     import fcntl
@@ -225,20 +207,4 @@ def alone(folder: Path) -> Iterator[None]:
 
 def own_stacks() -> list[str]:
     """Return the names of the stacks that are in this repository."""
-    return [name for name in STACKS if (TERRAFORM / name / "versions.tf").is_file()]
-
-
-def approval_options(options: argparse.Namespace) -> list[str]:
-    return ["-auto-approve"] if options.yes else []
-
-
-@contextlib.contextmanager
-def changes_made(command: str) -> Iterator[None]:
-    """Say of an interrupt in the block that the changes were made."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise CommandError(
-            f"Interrupted when the changes were made already: run `{command}` again.",
-            ExitStatus.INTERRUPTED,
-        ) from None
+    return [name for name in paths.STACKS if (paths.TERRAFORM / name / "versions.tf").is_file()]

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from closed_function.errors import CommandError
-from closed_function.files import replace_text
+from closed_function.files import write_text
 from closed_function.paths import TERRAFORM, relative
 
 NAME = re.compile(r"^\s*(\w+)\s*=", re.MULTILINE)
@@ -49,7 +49,7 @@ def convert_tfvars(program: str, stack: str, environment: str) -> None:
             f"{relative(old)} cannot be converted to {new.name}:\n{done.stderr.strip()}"
         ) from None
     settings = {name: value for name, value in read.items() if value is not None}
-    replace_text(new, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+    write_text(new, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
     old.rename(old.with_name(f"{old.name}.old"))
     print(
         f"Converted {relative(old)} to {new.name}, which is merged with the settings: it need only "

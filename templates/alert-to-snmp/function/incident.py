@@ -1,4 +1,4 @@
-"""From a Pub/Sub event to the texts of a notification."""
+"""Turn a Pub/Sub event into the texts of a notification."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pubsub_message import PoisonMessageError, published
-from snmp import NOTIFICATIONS
+from snmp import NOTIFICATION_NUMBERS
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
 
-# A packet that does not fit the network's MTU, 1,460 bytes in a VPC, travels in fragments, which
-# firewalls like to drop. These leave room for all the rest of a usual incident.
+# A packet above the network's MTU, 1,460 bytes in a VPC, is sent in fragments, which firewalls
+# often drop. These limits leave room for the rest of a usual incident.
 MAX_TEXT_BYTES = 255
 MAX_SUMMARY_BYTES = 700
 
@@ -34,11 +34,11 @@ def decode(event: CloudEvent) -> tuple[dict[str, Any], str]:
 def describe(incident: Mapping[str, Any], message_id: str) -> dict[str, str]:
     """Return the texts of a notification by name; PoisonMessageError if the state is unknown.
 
-    Each is one line of UTF-8. What the incident lacks is empty, what it has besides is left out.
+    Each is one line of UTF-8, empty if the incident does not have it. Other fields are left out.
     The console's test notification passes: its state is in capitals and its times are 0.
     """
     state = _text(incident.get("state")).lower()
-    if state not in NOTIFICATIONS:
+    if state not in NOTIFICATION_NUMBERS:
         reason = f"the incident's state is {state!r}, neither open nor closed"
         raise PoisonMessageError(reason)
     return {

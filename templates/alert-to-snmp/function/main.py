@@ -22,12 +22,12 @@ from structured_log import log
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
 
-REPORT_SECONDS = 10  # Error Reporting's client sets no deadline of its own.
+REPORT_SECONDS = 10  # Error Reporting's client sets no deadline.
 
 try:
     SETTINGS = read_settings(os.environ)
 except SettingsError as error:
-    # An instance that could send nothing never starts, and the deployment that broke it fails.
+    # An instance that cannot send does not start, so a deployment with wrong settings fails.
     log("CRITICAL", f"Not started: {error}")
     raise SystemExit(1) from error
 
@@ -39,7 +39,7 @@ def send_event(event: CloudEvent) -> None:
     """Send the incident of a Pub/Sub event to every receiver.
 
     A poison message is logged and acknowledged. Any other failure is reported and raised, so that
-    Pub/Sub delivers again; receivers that already have the notification know it by its message_id.
+    Pub/Sub delivers again; receivers recognise a repeated notification by its message_id.
     """
     try:
         incident, message_id = decode(event)
@@ -61,7 +61,7 @@ def send_event(event: CloudEvent) -> None:
 
 
 def report(error: Exception) -> None:
-    """Send an exception to Error Reporting, on Cloud Run only; neither raises nor takes long."""
+    """Send an exception to Error Reporting, on Cloud Run only; never raise or take long."""
     service = os.environ.get("K_SERVICE")
     if not service:
         return
@@ -72,13 +72,13 @@ def report(error: Exception) -> None:
             client = import_module("google.cloud.error_reporting").Client(service=service)
             client.report("".join(traceback.format_exception(error)))
             problems.clear()
-        except Exception as problem:  # the failure that is reported comes first
+        except Exception as problem:  # the reported failure is more important
             problems[:] = [repr(problem)]
 
-    # A thread, because only its caller can bound how long the client looks for credentials; and
-    # one that does not hold up the end of the instance.
+    # In a thread, because the client may look for credentials without a limit; a daemon, so that it
+    # does not delay the end of the instance.
     attempt = threading.Thread(target=send, daemon=True)
     attempt.start()
     attempt.join(REPORT_SECONDS)
     for problem in problems[:]:
-        log("WARNING", f"Error Reporting was not told: {problem}")
+        log("WARNING", f"Not sent to Error Reporting: {problem}")

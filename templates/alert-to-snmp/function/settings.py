@@ -1,4 +1,4 @@
-"""The SNMP_* settings of the function; docs/operations.md explains each of them."""
+"""Read and check the SNMP_* settings of the function, which docs/operations.md explains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The first of each is the default.
 VERSIONS = ("2c", "3")
-NOTIFICATIONS = ("trap", "inform")
+NOTIFICATION_TYPES = ("trap", "inform")
 AUTH_PROTOCOLS = ("SHA-256", "SHA-224", "SHA-384", "SHA-512")
 PRIV_PROTOCOLS = ("AES-128", "AES-192", "AES-256")
 
@@ -28,7 +28,7 @@ _ENGINE_ID = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2}){5,32})")
 
 
 class SettingsError(ValueError):
-    """The environment does not say where or how to send; the text names every problem."""
+    """The environment has invalid settings; the text names every problem."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Settings:
     """Where and how to send.
 
     `receivers` maps "host:port" as written to (host, port). With `user` it is SNMPv3, without it
-    SNMPv2c with `community`. `engine_id`, 5 to 32 bytes, is that of the sender of SNMPv3 traps.
+    SNMPv2c with `community`. `engine_id`, 5 to 32 bytes, is the sender's in SNMPv3 traps.
     """
 
     receivers: dict[str, tuple[str, int]]
@@ -60,10 +60,10 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read and check the settings; SettingsError names all that is wrong at once."""
+    """Read and check the settings; SettingsError names every problem at once."""
     reader = _Reader(environment)
     version = reader.choice("SNMP_VERSION", VERSIONS)
-    inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATIONS) == "inform"
+    inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATION_TYPES) == "inform"
     settings = Settings(
         receivers=reader.receivers(),
         community=reader.community(),
@@ -79,7 +79,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 class _Reader:
-    """Reads settings one by one and keeps what is wrong; no secret is ever part of a problem."""
+    """Reads settings one by one and collects problems, which never contain a secret."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -110,7 +110,7 @@ class _Reader:
     def user(self, version: str) -> User | None:
         names = ("SNMP_USER", "SNMP_AUTH_PASSWORD", "SNMP_PRIV_PASSWORD")
         if version != "3":
-            # What was meant to be secret must not go out in clear text.
+            # SNMPv2c would send unencrypted what was meant to be encrypted.
             self.problems += [
                 f"{name} is set, but SNMP_VERSION is {version!r}; give SNMP_VERSION=3"
                 for name in names
@@ -121,7 +121,7 @@ class _Reader:
         if name != name.strip() or not name.isascii() or not 0 < len(name) <= MAX_USER_BYTES:
             self.problems.append(
                 f"SNMP_USER is {name!r}; give 1 to {MAX_USER_BYTES} ASCII characters without "
-                "spaces around"
+                "spaces around them"
             )
         return User(
             name,
@@ -163,7 +163,7 @@ class _Reader:
 
     def _secret(self, name: str, default: str, *, at_least: int) -> str:
         value = self.environment.get(name, default)
-        # Secrets like to end in a newline, with which every receiver drops the packet in silence.
+        # Secrets often end in a newline, and then every receiver silently drops the packet.
         if value != value.strip() or len(value) < at_least or not _is_utf8(value):
             self.problems.append(
                 f"{name} is shorter than {at_least} characters, has white space around it or is "
@@ -173,7 +173,7 @@ class _Reader:
 
 
 def _is_utf8(text: str) -> bool:
-    """Tell whether the bytes of an environment variable were UTF-8."""
+    """Return whether the bytes of an environment variable were UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -182,7 +182,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _is_ipv6(address: str | None) -> bool:
-    """Tell whether what stood in brackets, if anything did, is an IPv6 address."""
+    """Return whether the text in brackets, if any, is an IPv6 address."""
     try:
         return address is None or bool(socket.inet_pton(socket.AF_INET6, address))
     except OSError:

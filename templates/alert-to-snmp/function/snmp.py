@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from settings import Settings
 
-# The contract with the receivers, which mibs/ALERT-TO-SNMP-MIB.txt tells them. The notification is
+# The contract with the receivers, as in mibs/ALERT-TO-SNMP-MIB.txt. The notification is
 # ENTERPRISE.0.N ...
-NOTIFICATIONS = {"open": 1, "closed": 2}
+NOTIFICATION_NUMBERS = {"open": 1, "closed": 2}
 # ... and each of its objects is ENTERPRISE.1.N.0, an OctetString in UTF-8.
 OBJECTS = {
     "incident_id": 1,
@@ -39,10 +39,10 @@ def notify(settings: Settings, texts: Mapping[str, str]) -> None:
 
     A trap fails only if it cannot leave this host; an inform also if it is not acknowledged.
     """
-    # The libraries are slow to import, so they wait for the first notification, and only those of
-    # the version that is used are loaded.
+    # The libraries are slow to import, so only those of the configured version are imported, at the
+    # first notification.
     oid = settings.enterprise_oid
-    notification_oid = f"{oid}.0.{NOTIFICATIONS[texts['state']]}"
+    notification_oid = f"{oid}.0.{NOTIFICATION_NUMBERS[texts['state']]}"
     objects = {f"{oid}.1.{number}.0": texts[name] for name, number in OBJECTS.items()}
     if settings.user:
         import snmp_v3
@@ -54,7 +54,7 @@ def notify(settings: Settings, texts: Mapping[str, str]) -> None:
         send = snmp_v2c.prepare(settings, notification_oid, objects)
 
     def deliver(address: tuple[str, int]) -> None:
-        # The resolver puts the addresses that this host cannot reach last.
+        # The resolver lists addresses that this host cannot reach last.
         family, _, _, _, target = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
         send(family, target)
 

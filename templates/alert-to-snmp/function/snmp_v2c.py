@@ -1,6 +1,6 @@
-"""SNMPv2c, with pysnmp's message layer over a plain socket.
+"""Send SNMPv2c, with pysnmp's message layer over a plain socket.
 
-pysnmp 7.1.30's own hlapi.v1arch hangs on an inform without an answer and cannot close after a trap.
+pysnmp 7.1.30's hlapi.v1arch hangs on an inform without an answer and cannot close after a trap.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def prepare(
     settings: Settings, notification_oid: str, objects: Mapping[str, str]
 ) -> Callable[[socket.AddressFamily, Any], None]:
-    """Return what sends a notification to a socket address; it raises OSError on failure.
+    """Return a function that sends a notification to an address; it raises OSError on failure.
 
     `objects` maps the OID of each to its text.
     """
@@ -32,7 +32,7 @@ def prepare(
     v2c.apiTrapPDU.set_varbinds(
         pdu,
         [
-            (v2c.apiTrapPDU.sysUpTime, v2c.TimeTicks(0)),  # A function has no up time to tell.
+            (v2c.apiTrapPDU.sysUpTime, v2c.TimeTicks(0)),  # A function has no up time.
             (v2c.apiTrapPDU.snmpTrapOID, v2c.ObjectIdentifier(notification_oid)),
             *((oid, v2c.OctetString(text.encode())) for oid, text in objects.items()),
         ],
@@ -81,7 +81,7 @@ def _check(answer: bytes, request_id: int) -> None:
         )
         status = v2c.apiPDU.get_error_status(pdu)
     except (PyAsn1Error, AttributeError, RecursionError, ValueError):
-        reason = "its answer is no SNMPv2c message"
+        reason = "its answer is not an SNMPv2c message"
         raise OSError(reason) from None
     if not belongs:
         reason = "its answer does not belong to the inform"

@@ -1,4 +1,4 @@
-"""SNMPv3 with authentication and encryption (USM, authPriv), by pysnmp's engine."""
+"""Send SNMPv3 with authentication and encryption (USM, authPriv), with pysnmp's engine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from settings import Settings, User
 
-SPARE_SECONDS = 10  # for the engine's own start and timers
+SPARE_SECONDS = 10  # for the engine's start and timers
 
-# 2026-01-01, in seconds since 1970. The clock has room for 68 years from then on.
+# 2026-01-01, in seconds since 1970. The clock lasts 68 years from then.
 CLOCK_START = 1_767_225_600
 
 AUTH_PROTOCOLS = {
@@ -29,8 +29,8 @@ AUTH_PROTOCOLS = {
     "SHA-384": hlapi.USM_AUTH_HMAC256_SHA384,
     "SHA-512": hlapi.USM_AUTH_HMAC384_SHA512,
 }
-# pysnmp encrypts with cryptography, which google-auth brings along. Longer keys than 128 bits are
-# extended as Net-SNMP does it (Blumenthal's draft).
+# pysnmp encrypts with cryptography, a dependency of google-auth. Keys longer than 128 bits are
+# extended as in Net-SNMP (Blumenthal's draft).
 PRIV_PROTOCOLS = {
     "AES-128": hlapi.USM_PRIV_CFB128_AES,
     "AES-192": hlapi.USM_PRIV_CFB192_AES_BLUMENTHAL,
@@ -46,12 +46,12 @@ _starting = threading.Lock()
 def prepare(
     settings: Settings, user: User, notification_oid: str, objects: Mapping[str, str]
 ) -> Callable[[socket.AddressFamily, Any], None]:
-    """Return what sends a notification to a socket address; it raises OSError on failure.
+    """Return a function that sends a notification to an address; it raises OSError on failure.
 
     `objects` maps the OID of each to its text.
     """
     varbinds = [
-        (SYS_UP_TIME, hlapi.TimeTicks(0)),  # A function has no up time to tell.
+        (SYS_UP_TIME, hlapi.TimeTicks(0)),  # A function has no up time.
         (SNMP_TRAP_OID, hlapi.ObjectIdentifier(notification_oid)),
         *((oid, hlapi.OctetString(text.encode())) for oid, text in objects.items()),
     ]
@@ -72,11 +72,11 @@ def prepare(
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
-    """Return the event loop of the engine, which runs in a thread of its own.
+    """Return the event loop of the engine, which runs in its own thread.
 
-    pysnmp's engine lives as long as its loop and takes longer to make than a notification to send,
-    so all requests of an instance share one. Its thread starts with the first of them, because the
-    server forks after it has loaded this code.
+    pysnmp's engine lives as long as its loop, and creating it takes longer than sending a
+    notification, so all requests of an instance share one. Its thread starts with the first
+    request, because the server forks after it has loaded this code.
     """
     with _starting:
         return _start_loop()
@@ -91,7 +91,7 @@ def _start_loop() -> asyncio.AbstractEventLoop:
 
 
 def _log_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what a packet that is none of ours has done to the engine, which goes on."""
+    """Log the error that a foreign packet caused in the engine, which continues."""
     problem = context.get("exception") or context["message"]
     log("WARNING", f"A packet was not understood: {problem!r:.200}")
 
@@ -128,18 +128,18 @@ async def _notify(
 
 @functools.cache
 def _engine(engine_id: bytes) -> Any:
-    """Return the engine of this instance; called in its loop's thread only."""
+    """Return the engine of this instance; call it only in its loop's thread."""
     engine = hlapi.SnmpEngine(hlapi.OctetString(engine_id) if engine_id else None)
     _set_clock(engine)
     return engine
 
 
 def _set_clock(engine: Any) -> None:
-    """Let the engine's clock tell the seconds since CLOCK_START.
+    """Set the engine's clock to the seconds since CLOCK_START.
 
-    By itself it tells those since its start, and receivers drop a trap whose engine id they know
-    from more than 150 seconds later (RFC 3414, section 3.2.7): those of every new instance, because
-    all instances share an engine id. This clock is one on which all of them agree.
+    By default it counts from its start, and receivers drop a trap that is more than 150 seconds
+    behind the latest one of its engine ID (RFC 3414, section 3.2.7): those of every new instance,
+    because all instances share an engine ID. This clock is the same in all of them.
     """
     boots, clock = engine.get_mib_builder().import_symbols(
         "__SNMP-FRAMEWORK-MIB", "snmpEngineBoots", "snmpEngineTime"
@@ -149,10 +149,10 @@ def _set_clock(engine: Any) -> None:
 
 
 def _forget_peers(engine: Any) -> None:
-    """Let the next informs ask their receivers again for engine id and clock.
+    """Make the next informs request engine ID and clock from their receivers again.
 
-    Another engine may have taken over an address, or one may have lost count of its boots; pysnmp
-    would believe what it knew before for 300 seconds, and not hear what contradicts it.
+    An address may have a new engine, or an engine may have lost its count of boots; pysnmp would
+    use its cached values for 300 seconds and ignore what contradicts them.
     """
     engines, users = engine.message_processing_subsystems[3], engine.security_models[3]
     for holder, name in (
@@ -164,10 +164,10 @@ def _forget_peers(engine: Any) -> None:
 
 
 def _credentials(user: User, engine_id: bytes, *, inform: bool) -> Any:
-    """Return pysnmp's form of a user. The keys of a trap are made for the sender's engine."""
+    """Return pysnmp's form of a user. The keys of a trap belong to the sender's engine."""
     return hlapi.UsmUserData(
         user.name,
-        user.auth_password.encode(),  # pysnmp would take text for Latin-1.
+        user.auth_password.encode(),  # pysnmp would encode text as Latin-1.
         user.priv_password.encode(),
         authProtocol=AUTH_PROTOCOLS[user.auth_protocol],
         privProtocol=PRIV_PROTOCOLS[user.priv_protocol],

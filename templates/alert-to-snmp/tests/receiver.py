@@ -1,4 +1,4 @@
-"""Real SNMP receivers for the tests: Net-SNMP's snmptrapd, which reads this repository's MIB."""
+"""Run real SNMP receivers for the tests: Net-SNMP's snmptrapd with this repository's MIB."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class User:
 
 
 class Notification(NamedTuple):
-    """What has arrived, as the MIB names it; `sender` is the community or the user."""
+    """A received notification, with the MIB's names; `sender` is the community or the user."""
 
     kind: str
     version: str
@@ -57,7 +57,7 @@ class Notification(NamedTuple):
 
 
 def find_snmptrapd() -> str | None:
-    """The path of snmptrapd, which Debian installs where an ordinary user's PATH does not look."""
+    """Return the path of snmptrapd, which Debian installs outside an ordinary user's PATH."""
     return shutil.which(
         "snmptrapd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     )
@@ -75,12 +75,12 @@ class Receiver:
         return f"127.0.0.1:{self.port}"
 
     def received(self) -> list[Notification]:
-        """What has been received so far, by those before it in the same folder too."""
+        """Return what was received so far, also by earlier receivers in the same folder."""
         text = self.log.read_text(encoding="utf-8")
         return [parse(record) for record in RECORD.findall(text)]
 
     def wait_for(self, count: int, seconds: float = 10) -> list[Notification]:
-        """The notifications once there are `count`, or AssertionError after `seconds`."""
+        """Return the notifications once there are `count`; AssertionError after `seconds`."""
         real_parts.wait_until(
             lambda: len(self.received()) >= count, seconds, f"{count} of {self.received()}"
         )
@@ -89,9 +89,9 @@ class Receiver:
 
 @contextlib.contextmanager
 def receiver(folder: Path, users: Sequence[User] = (), port: int = 0) -> Iterator[Receiver]:
-    """Run snmptrapd on a port of 127.0.0.1, with COMMUNITY, and all that it writes in `folder`.
+    """Run snmptrapd on a port of 127.0.0.1, with COMMUNITY and its files in `folder`.
 
-    In the same folder it is the same SNMP engine, which counts how often it has started.
+    In the same folder it is the same SNMP engine, which counts its starts.
     """
     snmptrapd = real_parts.need(find_snmptrapd(), "snmptrapd")
     folder.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def receiver(folder: Path, users: Sequence[User] = (), port: int = 0) -> Iterato
     # Names without their modules, and bytes as hexadecimal where the MIB names no text.
     command = [snmptrapd, "-f", "-A", "-Lf", str(log), "-Os", "-Ox", "-F", FORMAT]
     command += ["-M", f"+{MIBS}", "-m", "ALERT-TO-SNMP-MIB", f"udp:127.0.0.1:{port}"]
-    persistent = folder / "persistent"  # what it has been told, and what it writes when it ends
+    persistent = folder / "persistent"  # its users, and what it writes when it ends
     environment = {"PATH": os.defpath, "SNMPCONFPATH": f"{folder}{os.pathsep}{persistent}"}
     environment["SNMP_PERSISTENT_DIR"] = str(persistent)
 

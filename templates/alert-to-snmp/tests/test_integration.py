@@ -83,7 +83,7 @@ SETTINGS = {"2c": v2c, "3": v3}
 def serve(
     folder: Path, *receivers: int, code: str = "", **settings: str
 ) -> Iterator[real_parts.Served]:
-    """Serve the function, after `code` where there is some, with ports of 127.0.0.1 to send to.
+    """Serve the function, after `code` if any, with ports of 127.0.0.1 to send to.
 
     Like an instance on Cloud Run it starts with an empty folder for temporary files.
     """
@@ -105,7 +105,7 @@ def content_of(incident_id: str, **changes: object) -> bytes:
 
 
 def push_of(incident_id: str, **changes: object) -> bytes:
-    """The body of a push, whose message id is the incident's and the state's."""
+    """Return the body of a push; its message ID contains the incident ID and the state."""
     state = changes.get("state", "open")
     return real_parts.pushed(content_of(incident_id, **changes), f"{incident_id}-{state}")
 
@@ -138,24 +138,24 @@ def incidents(notifications: list[Notification]) -> list[str]:
 
 
 def received_of(from_: Receiver, *incident_ids: str) -> list[str]:
-    """Which of the incidents have arrived so far, in that order."""
+    """Return which of the incidents have arrived so far, in that order."""
     return [each for each in incidents(from_.received()) if each in incident_ids]
 
 
 def failed(served: real_parts.Served) -> set[int]:
-    """The ports that the last failure names."""
+    """Return the ports in the last failure."""
     names = served.errors()[-1].partition("receivers failed: ")[2]
     return {int(each.split(" ")[0]) for each in names.split("127.0.0.1:")[1:]}
 
 
 @pytest.fixture(scope="module")
 def snmptrapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    """A receiver that knows all users."""
+    """Run a receiver that knows all users."""
     with receiver(tmp_path_factory.mktemp("receiver"), USERS) as running:
         yield running
 
 
-# Behind Pub/Sub, whose redeliveries take their time while the other tests run
+# Behind Pub/Sub, whose redeliveries take time while the other tests run
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ class Published:
     ids: dict[str, str]
 
     def errors(self, incident_id: str) -> list[str]:
-        """What the function logged as it failed to send an incident, or dropped it."""
+        """Return the errors that the function logged for an incident."""
         return self.served.errors(self.ids[incident_id])
 
     def wait_for(self, at: Receiver, *incident_ids: str) -> list[str]:
-        """The incidents that have arrived there, when all have."""
+        """Wait until all incidents have arrived there, and return them."""
         real_parts.wait_until(
             lambda: set(received_of(at, *incident_ids)) == set(incident_ids),
             SECONDS,
@@ -242,7 +242,7 @@ def test_a_published_incident_arrives_once_everywhere_with_its_message_id(
         ("3", "u4", "trap"),
     ],
 )
-def test_a_receiver_reads_what_the_incident_says(
+def test_a_receiver_reads_the_values_of_the_incident(
     version: str, sender: str, notification: str, snmptrapd: Receiver, tmp_path: Path
 ) -> None:
     incident_id = f"{sender}-{notification}"
@@ -275,7 +275,7 @@ def test_a_receiver_reads_what_the_incident_says(
     ],
     ids=["community", "authentication", "encryption"],
 )
-def test_an_inform_with_a_wrong_secret_fails_and_tells_no_secret(
+def test_an_inform_with_a_wrong_secret_fails_and_logs_no_secret(
     wrong: dict[str, str], snmptrapd: Receiver, tmp_path: Path
 ) -> None:
     with serve(tmp_path, snmptrapd.port, SNMP_TIMEOUT="0.2", **wrong) as served:
@@ -292,7 +292,7 @@ def test_an_inform_with_a_wrong_secret_fails_and_tells_no_secret(
     assert received_of(snmptrapd, "wrong") == []
 
 
-def test_a_trap_with_a_wrong_password_does_not_arrive_and_tells_no_secret(
+def test_a_trap_with_a_wrong_password_does_not_arrive_and_logs_no_secret(
     snmptrapd: Receiver, tmp_path: Path
 ) -> None:
     passwords = {
@@ -327,7 +327,7 @@ snmp_v3._set_clock = replacement
 
 
 @pytest.mark.parametrize("own_clock", ["False", "True"])
-def test_traps_of_all_instances_arrive_whenever_these_were_started(
+def test_traps_of_all_instances_arrive_whenever_the_instances_started(
     own_clock: str, tmp_path: Path
 ) -> None:
     code = STARTED.replace("LEAVE_IT", own_clock)
@@ -387,7 +387,7 @@ def test_informs_reach_receivers_of_different_engines_also_after_these_start_aga
 
 @contextlib.contextmanager
 def garbage() -> Iterator[int]:
-    """A port of 127.0.0.1 that answers everything with random bytes."""
+    """Serve a port of 127.0.0.1 that answers everything with random bytes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
 
@@ -408,7 +408,7 @@ def garbage() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("version", ["2c", "3"])
-def test_receivers_that_fail_are_named_and_keep_nothing_from_the_others(
+def test_failing_receivers_are_named_and_do_not_affect_the_others(
     version: str, snmptrapd: Receiver, tmp_path: Path
 ) -> None:
     settings = SETTINGS[version]("inform", SNMP_TIMEOUT="0.5")
@@ -468,7 +468,7 @@ def test_an_inform_is_waited_for_before_the_server_ends(
     assert received_of(snmptrapd, f"{version}-end") == [f"{version}-end"]
 
 
-# Behind Pub/Sub, after some time
+# Behind Pub/Sub, later
 
 
 def test_a_redelivered_incident_is_recognised_by_its_message_id(published: Published) -> None:
@@ -509,7 +509,7 @@ def children(process_id: int) -> list[int]:
 
 @pytest.mark.load
 @pytest.mark.parametrize("version", ["2c", "3"])
-def test_a_burst_arrives_though_the_server_is_killed_amid_it(version: str, tmp_path: Path) -> None:
+def test_a_burst_arrives_although_the_server_is_killed(version: str, tmp_path: Path) -> None:
     script = real_parts.need(real_parts.find_pubsub_emulator(), "the Pub/Sub emulator")
     count, seconds = 1_000, 180
     settings = SETTINGS[version]("inform", THREADS="8")
@@ -600,8 +600,8 @@ def test_a_failure_is_reported_with_its_service_and_stack(
         assert response.status_code == 500
     finally:
         server.stop(None).wait(SECONDS)
-    (told,) = reports
-    assert told.project_name == "projects/my-project-id"
-    assert told.event.service_context.service == "alert-to-snmp"
-    assert told.event.message.startswith("Traceback (most recent call last):\n")
-    assert f"DeliveryError: 1 of 1 receivers failed: 127.0.0.1:{closed}" in told.event.message
+    (reported,) = reports
+    assert reported.project_name == "projects/my-project-id"
+    assert reported.event.service_context.service == "alert-to-snmp"
+    assert reported.event.message.startswith("Traceback (most recent call last):\n")
+    assert f"DeliveryError: 1 of 1 receivers failed: 127.0.0.1:{closed}" in reported.event.message

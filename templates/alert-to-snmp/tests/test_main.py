@@ -1,4 +1,4 @@
-"""Events enter through the functions framework; what leaves is read from local UDP sockets."""
+"""Send events to the functions framework and read its packets from local UDP sockets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Notification(NamedTuple):
 
 
 class Receiver:
-    """An SNMP receiver on 127.0.0.1; it answers informs only when told."""
+    """An SNMP receiver on 127.0.0.1; it answers an inform only in `acknowledge`."""
 
     def __init__(self, family: socket.AddressFamily, host: str) -> None:
         self.udp = socket.socket(family, socket.SOCK_DGRAM)
@@ -129,7 +129,7 @@ def create_client(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> Create
 
 
 def event_of(content: object) -> dict[str, Any]:
-    """Return incident-open.json with other content: bytes as they are, all else as JSON."""
+    """Return incident-open.json with other content: bytes unchanged, anything else as JSON."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     event = load("incident-open.json")
     event["data"]["message"]["data"] = base64.b64encode(raw).decode()
@@ -142,7 +142,7 @@ def incident(**changes: object) -> dict[str, Any]:
 
 
 def failure(response: TestResponse, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what was logged of a delivery that Pub/Sub will repeat."""
+    """Return the log of a delivery that Pub/Sub will repeat."""
     assert response.status_code == 500
     line, *_ = log_lines(capsys)
     assert line["severity"] == "ERROR"
@@ -211,7 +211,7 @@ def test_a_pushed_message_is_the_same_message(
     assert notification.texts[11] == "13284501712345678"
 
 
-# What incidents lack or have too much of
+# Incidents with missing or extra fields
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,7 @@ def test_an_imperfect_incident_is_sent_all_the_same(
     assert receiver.receive().texts[number] == text
 
 
-def test_a_state_is_all_that_an_incident_needs(
-    create_client: CreateClient, receiver: Receiver
-) -> None:
+def test_an_incident_needs_only_a_state(create_client: CreateClient, receiver: Receiver) -> None:
     assert post(create_client(), event_of({"incident": {"state": "open"}})).status_code == 200
     empty = dict.fromkeys(range(1, 12), "")
     assert receiver.receive().texts == empty | {
@@ -304,7 +302,7 @@ def test_a_poison_message_is_logged_and_acknowledged_but_not_sent(
     assert receiver.receive().texts[6] == "the first to arrive"
 
 
-def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
+def test_a_pushed_message_with_only_attributes_is_a_poison_message(
     create_client: CreateClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = load("incident-open.json")["data"]["message"]
@@ -345,7 +343,7 @@ V3 = {
 def refusal(
     create_client: CreateClient, capsys: pytest.CaptureFixture[str], **settings: str
 ) -> str:
-    """Return what was logged as the function did not start."""
+    """Return the log of a function that did not start."""
     with pytest.raises(SystemExit) as stopped:
         create_client(**settings)
     assert stopped.value.code == 1
@@ -462,9 +460,9 @@ def test_snmpv3_has_the_stronger_algorithms_by_default_and_informs_need_no_engin
 
 def test_settings_do_not_show_their_secrets() -> None:
     environment = {"SNMP_RECEIVERS": "127.0.0.1:162", "SNMP_COMMUNITY": "correct-horse", **V3}
-    shown = repr(read_settings(environment))
-    assert "monitor" in shown
-    assert [secret for secret in ("correct-horse", "password'") if secret in shown] == []
+    printed = repr(read_settings(environment))
+    assert "monitor" in printed
+    assert [secret for secret in ("correct-horse", "password'") if secret in printed] == []
 
 
 def test_all_bad_settings_are_named_at_once_and_no_secret_with_them(
@@ -519,7 +517,7 @@ def test_an_ipv6_receiver_is_written_in_brackets(create_client: CreateClient) ->
 
 
 def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
-    """Stand for a resolver that knows one name."""
+    """Replace the resolver by one that knows one name."""
     if host != "manager.example":
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     return [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("127.0.0.1", port))]
@@ -599,7 +597,7 @@ def test_an_answer_that_is_garbage_does_not_acknowledge_an_inform(
     with ThreadPoolExecutor() as pool:
         pool.submit(lambda: receiver.udp.sendto(garbage, receiver.udp.recvfrom(65_535)[1]))
         response = post(client, load("incident-open.json"))
-    assert "its answer is no SNMPv2c message" in failure(response, capsys)
+    assert "its answer is not an SNMPv2c message" in failure(response, capsys)
 
 
 def test_an_echo_of_the_inform_does_not_acknowledge_it(
@@ -672,7 +670,7 @@ def test_a_failure_without_words_is_named(
     assert "(MemoryError)" in failure(response, capsys)
 
 
-# SNMPv3; that real receivers understand it is shown in test_integration.py
+# SNMPv3; test_integration.py sends it to real receivers
 
 
 def security(packet: bytes) -> list[Any]:
@@ -683,7 +681,7 @@ def security(packet: bytes) -> list[Any]:
     return [parameters[number] for number in range(6)]
 
 
-def test_an_snmpv3_trap_is_encrypted_and_its_clock_tells_the_time_since_2026(
+def test_an_snmpv3_trap_is_encrypted_and_its_clock_counts_from_2026(
     create_client: CreateClient, receiver: Receiver
 ) -> None:
     client = create_client(**V3)
@@ -713,7 +711,7 @@ def test_an_snmpv3_inform_without_a_useful_answer_fails_and_names_the_receiver(
     assert f"1 of 1 receivers failed: {silent.name} (" in message
 
 
-def test_an_engine_that_does_not_end_does_not_hold_up_the_request_for_ever(
+def test_an_engine_that_does_not_end_does_not_block_the_request(
     create_client: CreateClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client = create_client(**V3, SNMP_TIMEOUT="0.1")
@@ -731,7 +729,7 @@ def test_an_engine_that_does_not_end_does_not_hold_up_the_request_for_ever(
 @pytest.mark.parametrize(
     "receivers", ["127.0.0.1:162", "nowhere.invalid:162"], ids=["sent", "failed"]
 )
-def test_the_community_is_sent_but_never_shown(
+def test_the_community_is_sent_but_never_logged(
     create_client: CreateClient,
     receiver: Receiver,
     capfd: pytest.CaptureFixture[str],
@@ -820,7 +818,7 @@ def test_a_report_without_credentials_does_not_hide_the_failure(
     assert "DefaultCredentialsError" in warning["message"]
 
 
-def test_a_report_that_hangs_does_not_hold_the_failure_up(
+def test_a_report_that_hangs_does_not_delay_the_failure(
     failing_client: Client,
     reporter: mock.MagicMock,
     monkeypatch: pytest.MonkeyPatch,
@@ -855,7 +853,7 @@ def test_the_mib_names_every_notification_and_object_and_no_other() -> None:
     )
     names = {"Opened": "open", "Closed": "closed"}
     notifications = {names[name]: int(numbers.pop(name)) for name in names}
-    assert notifications == snmp.NOTIFICATIONS
+    assert notifications == snmp.NOTIFICATION_NUMBERS
     objects = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): n for name, n in numbers.items()}
     assert {name: int(number) for name, number in objects.items()} == snmp.OBJECTS
 

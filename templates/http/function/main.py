@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class RequestError(ValueError):
-    """A request that cannot be answered as it is; the text tells its sender what is wrong."""
+    """A request with an error; the text explains it to the sender."""
 
 
 def process(body: dict[str, Any]) -> dict[str, Any]:
-    """Do the work of one request: this is the place for your code; now it returns the keys.
+    """Process one request: replace this sample, which returns the keys.
 
     `body` is the JSON object of the request, the result that of the answer. Raise RequestError for
-    a body that you cannot accept (400); any other exception becomes a 500 that tells the sender
-    nothing and the log everything.
+    a body that you cannot accept (400); any other exception becomes a 500 whose details are only in
+    the log.
     """
     log("INFO", "Request received")
     return {"keys": sorted(body)}
@@ -31,12 +31,12 @@ def process(body: dict[str, Any]) -> dict[str, Any]:
 
 @functions_framework.http
 def handle_request(request: flask.Request) -> ResponseReturnValue:
-    """Answer a POST of a JSON object; refuse all else with a JSON object that holds the error."""
+    """Answer a POST of a JSON object; refuse everything else with a JSON object with the error."""
     if request.method != "POST":
         return {"error": f"use POST, not {request.method}"}, 405, {"Allow": "POST"}
     if request.mimetype != "application/json":
-        sent = request.mimetype or "missing"
-        return {"error": f"the content type is {sent}; send application/json"}, 415
+        content_type = request.mimetype or "missing"
+        return {"error": f"the content type is {content_type}; send application/json"}, 415
     try:
         return process(decode(request.get_data()))
     except RequestError as error:
@@ -47,13 +47,13 @@ def handle_request(request: flask.Request) -> ResponseReturnValue:
 
 
 def decode(content: bytes) -> dict[str, Any]:
-    """Return the JSON object that the bytes hold, or raise RequestError."""
+    """Return the JSON object in `content`, or raise RequestError."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as error:
         reason = f"the body is not JSON: {error}"
         raise RequestError(reason) from error
     if not isinstance(body, dict):
-        reason = "the body is JSON, but no object"
+        reason = "the body is JSON, but not an object"
         raise RequestError(reason)
     return body

@@ -1,4 +1,4 @@
-"""Requests enter through the functions framework."""
+"""Send requests to the functions framework."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def client() -> Client:
 
 @pytest.fixture
 def process(client: Client, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
-    """Put a mock in the place of your code."""
+    """Replace your code by a mock."""
     assert client
     return replace_process(monkeypatch, {"done": True})
 
@@ -40,7 +40,7 @@ def test_the_body_reaches_your_code_and_its_result_the_sender(
     )
 
 
-def test_the_keys_are_answered_until_your_code_is_there(client: Client) -> None:
+def test_the_sample_answers_the_keys(client: Client) -> None:
     response = client.post("/", data=REQUEST, content_type="application/json")
     assert response.status_code == 200
     assert response.json == {"keys": ["customer", "order_id", "quantity"]}
@@ -80,8 +80,8 @@ def test_another_content_type_is_refused_and_named(
         pytest.param(b"{'a': 1}", "the body is not JSON: Expecting property", id="not JSON"),
         pytest.param(b'{"a": "\xff"}', "the body is not JSON: 'utf-8'", id="invalid UTF-8"),
         pytest.param(b"[" * 100_000, "the body is not JSON: ", id="too deep"),
-        pytest.param(b"[1]", "the body is JSON, but no object", id="a list"),
-        pytest.param(b"null", "the body is JSON, but no object", id="null"),
+        pytest.param(b"[1]", "the body is JSON, but not an object", id="a list"),
+        pytest.param(b"null", "the body is JSON, but not an object", id="null"),
     ],
 )
 def test_a_bad_body_is_refused_with_the_reason(
@@ -100,7 +100,7 @@ def test_your_code_can_refuse_a_body(client: Client, process: mock.Mock) -> None
     assert (response.status_code, response.json) == (400, {"error": "the quantity is negative"})
 
 
-def test_a_failure_of_your_code_is_logged_with_its_trace_and_kept_from_the_sender(
+def test_a_failure_of_your_code_is_logged_with_its_trace_and_hidden_from_the_sender(
     client: Client,
     process: mock.Mock,
     monkeypatch: pytest.MonkeyPatch,

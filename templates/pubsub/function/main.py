@@ -16,11 +16,11 @@ functions_framework.errorhandler(400)(drop_message_without_data)
 
 
 def process(message: dict[str, Any]) -> None:
-    """Do the work of one message: this is the place for your code; now it logs the keys.
+    """Process one message: replace this sample, which logs the keys.
 
-    `message` is the JSON object that was published. Return when the work is done, and bear with
-    the same message again: a message can be delivered twice. Raise PoisonMessageError to drop a
-    message for good; any other exception makes Pub/Sub deliver it again.
+    `message` is the JSON object that was published. Return when the work is done, and accept the
+    same message again: a message can be delivered twice. Raise PoisonMessageError to drop it;
+    any other exception makes Pub/Sub deliver it again.
     """
     log("INFO", "Message received", keys=sorted(message))
 
@@ -45,6 +45,6 @@ def decode(event: CloudEvent) -> dict[str, Any]:
     """Return the JSON object that was published, or raise PoisonMessageError."""
     message = published(event)
     if not isinstance(message, dict):
-        reason = "the data is JSON, but no object"
+        reason = "the data is JSON, but not an object"
         raise PoisonMessageError(reason)
     return message

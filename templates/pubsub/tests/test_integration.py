@@ -41,11 +41,11 @@ class Published:
     ids: dict[str, str]
 
     def errors(self, name: str) -> list[str]:
-        """What the function logged as it failed to process the message, or dropped it."""
+        """Return the errors that the function logged for the message."""
         return self.served.errors(self.ids[name])
 
     def done(self, *names: str) -> list[str]:
-        """Which of the messages were processed, in that order."""
+        """Return which of the messages were processed, in that order."""
         wanted = {self.ids[name]: name for name in names}
         entries = self.served.lines()
         return [wanted[each["message_id"]] for each in entries if each.get("message_id") in wanted]
@@ -100,7 +100,7 @@ def test_the_largest_message_arrives_whole(published: Published) -> None:
 
 
 def test_a_message_is_delivered_until_it_is_processed(published: Published) -> None:
-    # Without an ordering key what comes later does not wait.
+    # Without an ordering key, later messages do not wait.
     assert published.wait_until_done("flaky", "plain") == ["plain", "flaky"]
     assert published.errors("flaky") == ["Message not processed: flaky fails"] * 2
 
@@ -118,7 +118,7 @@ def test_a_message_that_keeps_failing_becomes_a_dead_letter_and_poison_is_delive
     assert letters == [message("doomed", failures=100)]
     # Meanwhile the poison message could have come again as often.
     assert published.errors("doomed") == ["Message not processed: doomed fails"] * 5
-    assert published.errors("poison") == ["Message dropped: the data is JSON, but no object"]
+    assert published.errors("poison") == ["Message dropped: the data is JSON, but not an object"]
 
 
 def test_two_messages_at_once_do_not_mix(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Events enter through the functions framework, as Pub/Sub delivers them."""
+"""Send events to the functions framework, as Pub/Sub delivers them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def client() -> Client:
 
 @pytest.fixture
 def process(client: Client, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
-    """Put a mock in the place of your code."""
+    """Replace your code by a mock."""
     assert client
     return replace_process(monkeypatch)
 
@@ -52,9 +52,7 @@ def test_the_message_reaches_your_code(client: Client, process: mock.Mock) -> No
     )
 
 
-def test_the_message_is_logged_until_your_code_is_there(
-    client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_sample_logs_the_message(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert post(client, load("message.json")).status_code == 200
     (line,) = log_lines(capsys)
     assert line["severity"] == "INFO"
@@ -80,11 +78,11 @@ def test_the_largest_message_reaches_your_code(client: Client, process: mock.Moc
     assert len(content) == 10_000_000
     message = load("message.json")["data"]["message"] | {"data": base64.b64encode(content).decode()}
     assert push(client, message).status_code == 200
-    # Not assert_called_once_with, which would show all of it.
+    # Not assert_called_once_with, which would print all of it.
     assert [call.args == (published,) for call in process.call_args_list] == [True]
 
 
-def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
+def test_a_pushed_message_with_only_attributes_is_a_poison_message(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = load("message.json")["data"]["message"]
@@ -101,7 +99,7 @@ def test_a_pushed_message_that_has_attributes_alone_is_a_poison_message(
     ("event", "reason"),
     [
         pytest.param(event_with(b"order"), "not JSON", id="not JSON"),
-        pytest.param(event_with(b"[1]"), "no object", id="a list"),
+        pytest.param(event_with(b"[1]"), "not an object", id="a list"),
     ],
 )
 def test_a_poison_message_is_logged_and_acknowledged_without_your_code(
@@ -119,7 +117,7 @@ def test_a_poison_message_is_logged_and_acknowledged_without_your_code(
     assert line["event_id"] == "13284501711111111"
 
 
-def test_your_code_can_drop_a_message_for_good(
+def test_your_code_can_drop_a_message(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process.side_effect = sys.modules["main"].PoisonMessageError("the quantity is negative")
@@ -129,7 +127,7 @@ def test_your_code_can_drop_a_message_for_good(
     assert line["message"] == "Message dropped: the quantity is negative"
 
 
-def test_a_failure_of_your_code_is_logged_with_its_trace_and_left_to_redelivery(
+def test_a_failure_of_your_code_is_logged_with_its_trace_and_delivered_again(
     client: Client,
     process: mock.Mock,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Read what was published to Pub/Sub, and tell which messages no redelivery can mend."""
+"""Read Pub/Sub messages, and find those that redelivery cannot fix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PoisonMessageError(ValueError):
-    """A message that no redelivery can mend; the text is the reason."""
+    """A message that redelivery cannot fix; the text is the reason."""
 
 
 def published(event: CloudEvent) -> Any:
@@ -40,9 +40,9 @@ def published(event: CloudEvent) -> Any:
 
 
 def drop_message_without_data(refusal: HTTPException) -> ResponseReturnValue:
-    """Acknowledge a pushed message that has attributes alone; any other refusal stands.
+    """Acknowledge a pushed message that has only attributes; keep any other refusal.
 
-    The framework takes it for no event. Refused, it would be delivered again and again.
+    The framework refuses it as no event, and Pub/Sub would deliver it again and again.
     """
     body = flask.request.get_json(silent=True)
     message = body.get("message") if isinstance(body, dict) else None

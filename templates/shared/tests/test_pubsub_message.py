@@ -1,4 +1,4 @@
-"""What Pub/Sub delivers, in each of the forms in which it can arrive."""
+"""Deliver Pub/Sub messages in each form in which they can arrive."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_poison_message_is_refused_with_the_reason(data: object, reason: str) 
 
 
 @pytest.mark.parametrize("without_data", [{}, {"data": ""}, {"data": None}], ids=str)
-def test_a_pushed_message_that_has_attributes_alone_is_logged_and_acknowledged(
+def test_a_pushed_message_with_only_attributes_is_logged_and_acknowledged(
     client: Client, capsys: pytest.CaptureFixture[str], without_data: dict[str, Any]
 ) -> None:
     sent = message(b"{}")
@@ -129,7 +129,7 @@ def test_a_pushed_message_that_has_attributes_alone_is_logged_and_acknowledged(
         ),
     ],
 )
-def test_what_is_no_event_is_refused_with_the_reason(
+def test_a_request_without_an_event_is_refused_with_the_reason(
     client: Client,
     capsys: pytest.CaptureFixture[str],
     method: str,

@@ -16,7 +16,7 @@ FINALIZED = "google.cloud.storage.object.v1.finalized"
 
 
 class PoisonEventError(ValueError):
-    """An event that no redelivery can mend; the text is the reason."""
+    """An event that redelivery cannot fix; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class StoredObject:
 
 
 def process(stored: StoredObject) -> None:
-    """Do the work of one new object: this is the place for your code; now it logs the object.
+    """Process one new object: replace this sample, which logs the object.
 
-    Return when the work is done, and bear with the same generation again: an event can be
-    delivered twice. Raise PoisonEventError to drop an event for good, as when the object is gone
-    by now: no redelivery brings it back. Any other exception makes Eventarc deliver the event
-    again. To write to the same bucket is to call this function again.
+    Return when the work is done, and accept the same generation again: an event can be delivered
+    twice. Raise PoisonEventError to drop an event, such as when the object no longer exists. Any
+    other exception makes Eventarc deliver the event again. Writing to the same bucket calls this
+    function again.
     """
     log("INFO", f"Object received: gs://{stored.bucket}/{stored.name}", size=stored.size)
 
@@ -76,5 +76,5 @@ def decode(event: CloudEvent) -> StoredObject:
             content_type=data.get("contentType") or "",
         )
     except (TypeError, ValueError, OverflowError) as error:
-        reason = f"its generation or size is no number: {error}"
+        reason = f"its generation or size is not a number: {error}"
         raise PoisonEventError(reason) from error

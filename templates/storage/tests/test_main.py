@@ -1,4 +1,4 @@
-"""Events enter through the functions framework, as Eventarc delivers them."""
+"""Send events to the functions framework, as Eventarc delivers them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def client() -> Client:
 
 @pytest.fixture
 def process(client: Client, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
-    """Put a mock in the place of your code."""
+    """Replace your code by a mock."""
     assert client
     return replace_process(monkeypatch)
 
@@ -55,9 +55,7 @@ def test_the_object_reaches_your_code(client: Client, process: mock.Mock) -> Non
     )
 
 
-def test_the_object_is_logged_until_your_code_is_there(
-    client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_sample_logs_the_object(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert post(client, load("object-finalized.json")).status_code == 200
     (line,) = log_lines(capsys)
     assert line["severity"] == "INFO"
@@ -85,9 +83,9 @@ def test_an_empty_object_without_a_content_type_is_an_object(
         pytest.param(event_with(name=None), "its data lacks name", id="null name"),
         pytest.param(event_with(name=""), "its data lacks name", id="empty name"),
         pytest.param(event_with(bucket="", size=None), "lacks bucket, size", id="two missing"),
-        pytest.param(event_with(size=float("inf")), "no number: ", id="infinite size"),
-        pytest.param(event_with(generation="first"), "no number: ", id="generation"),
-        pytest.param(event_with(size=[]), "no number: ", id="size"),
+        pytest.param(event_with(size=float("inf")), "not a number: ", id="infinite size"),
+        pytest.param(event_with(generation="first"), "not a number: ", id="generation"),
+        pytest.param(event_with(size=[]), "not a number: ", id="size"),
         pytest.param(
             load("object-finalized.json") | {"data": None},
             "lacks bucket, name, generation, size",
@@ -125,7 +123,7 @@ def test_an_event_without_a_name_is_a_poison_event(
     assert "its data lacks name" in log_lines(capsys)[0]["message"]
 
 
-def test_your_code_can_drop_an_event_for_good(
+def test_your_code_can_drop_an_event(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     process.side_effect = sys.modules["main"].PoisonEventError("it is no report")
@@ -135,10 +133,10 @@ def test_your_code_can_drop_an_event_for_good(
     assert line["message"] == "Event dropped: it is no report"
 
 
-def test_an_object_that_is_gone_by_now_reaches_your_code_which_can_drop_its_event(
+def test_a_deleted_object_reaches_your_code_which_can_drop_its_event(
     client: Client, process: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Whoever deletes an object does not take its event back.
+    # Deleting an object does not remove its event.
     process.side_effect = sys.modules["main"].PoisonEventError("the object is gone")
     assert post(client, load("object-finalized.json")).status_code == 200
     (stored,) = process.call_args.args
@@ -149,7 +147,7 @@ def test_an_object_that_is_gone_by_now_reaches_your_code_which_can_drop_its_even
     assert line["event_id"] == "13284501722222222"
 
 
-def test_a_failure_of_your_code_is_logged_with_its_trace_and_left_to_redelivery(
+def test_a_failure_of_your_code_is_logged_with_its_trace_and_delivered_again(
     client: Client,
     process: mock.Mock,
     monkeypatch: pytest.MonkeyPatch,

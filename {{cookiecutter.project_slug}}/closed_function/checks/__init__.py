@@ -1,1 +1,1 @@
-"""What a build needs, checked in this repository's files and in Google Cloud."""
+"""Check what a build needs, in this repository's files and in Google Cloud."""

@@ -1,23 +1,23 @@
-"""Checks of what makes Cloud Monitoring call the function."""
+"""Check what makes Cloud Monitoring call the function."""
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
-from closed_function.repository import Facts
+from closed_function.checks.result import Check, Result
+from closed_function.repository import Repository
 
 PUBSUB = 'type="pubsub"'
 
 
-def check_alerts(cloud: Cloud, facts: Facts) -> Iterator[Result]:
+def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
     """Check that an alert policy uses the notification channel of the function's topic."""
-    if not facts.alert_topic:
-        return
-    claim, project = "an alert policy uses the notification channel", facts.function_project
-    if cloud.function(facts).status == 404:
-        yield Result(claim, OK, "`make deploy` makes the channel")
-        return
+    if not repository.alert_topic:
+        return []
+    project = repository.function_project
+    command = gcloud_command("alpha", "monitoring", "policies", "list", f"--project={project}")
+    check = Check("an alert policy uses the notification channel", command)
+    if cloud.function(repository).status == 404:
+        return [check.ok("`make deploy` creates the channel")]
     channels, why = cloud.pages(
         "notificationChannels",
         "monitoring",
@@ -25,19 +25,13 @@ def check_alerts(cloud: Cloud, facts: Facts) -> Iterator[Result]:
         f"the notification channels of {project}",
         "monitoring.notificationChannels.list",
     )
-    names = {
-        each["name"]
-        for each in channels
-        if each.get("labels", {}).get("topic") == facts.alert_topic
+    own = {
+        str(channel["name"])
+        for channel in channels
+        if channel.get("labels", {}).get("topic") == repository.alert_topic
     }
-    if not names:
-        command = gcloud_command("beta", "monitoring", "channels", "list", f"--project={project}")
-        if why:
-            yield Result(claim, UNKNOWN, why, command)
-        else:
-            seen = f"{project} has no channel to {facts.alert_topic}; `make deploy` makes it."
-            yield Result(claim, PROBLEM, seen, command, "channel-unused")
-        return
+    if why and not own:
+        return [check.unknown(why)]
     policies, why = cloud.pages(
         "alertPolicies",
         "monitoring",
@@ -45,12 +39,10 @@ def check_alerts(cloud: Cloud, facts: Facts) -> Iterator[Result]:
         f"the alert policies of {project}",
         "monitoring.alertPolicies.list",
     )
-    command = gcloud_command("alpha", "monitoring", "policies", "list", f"--project={project}")
-    using = [each for each in policies if names & set(each.get("notificationChannels", []))]
-    if using:
-        yield Result(claim, OK, ", ".join(str(each.get("displayName")) for each in using), command)
-    elif why:
-        yield Result(claim, UNKNOWN, why, command)
-    else:
-        seen = f"No alert policy of {project} uses {min(names)}."
-        yield Result(claim, PROBLEM, seen, command, "channel-unused")
+    users = [each for each in policies if own & set(each.get("notificationChannels", []))]
+    if users:
+        return [check.ok(", ".join(str(each.get("displayName")) for each in users))]
+    if why:
+        return [check.unknown(why)]
+    channel = min(own, default=f"a channel to {repository.alert_topic}")
+    return [check.problem("channel-unused", f"No alert policy of {project} uses {channel}.")]

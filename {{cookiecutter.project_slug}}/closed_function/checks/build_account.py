@@ -1,4 +1,4 @@
-"""Checks of the account that builds, and of its roles."""
+"""Check the account that builds, and its roles."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -8,11 +8,12 @@ from closed_function.checks.reads import (
     Cloud,
     account_project,
     gcloud_command,
+    resource_command,
     short_name,
 )
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import PROBLEM, Check, Result
 from closed_function.gcloud.session import Answer
-from closed_function.repository import Facts
+from closed_function.repository import Repository
 
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
 # Prefixes of members that may stand for an account; that of a domain does not.
@@ -20,7 +21,7 @@ SETS_OF_ACCOUNTS = ("group:", "principalSet:")
 
 
 class Need(NamedTuple):
-    """Something that the build account must be allowed to do.
+    """A permission that the build account needs.
 
     `roles` are the usual ones that allow it, so that their definitions need not be read.
     """
@@ -66,117 +67,117 @@ READS_SOURCES = Need(
     "build-sources-denied",
 )
 NEEDS = (READS_PYTHON, WRITES_DOCKER, WRITES_LOGS, READS_SOURCES)
-# A role that is known for one need and not for another does not serve that other.
+# A role that is known for one need and not for another does not meet that other.
 KNOWN_ROLES = frozenset[str]().union(*(need.roles for need in NEEDS))
 # What Google names the buckets with the sources of functions.
 SOURCE_BUCKETS = "gcf-v2-sources-"
 
 
-def check_build_account(cloud: Cloud, facts: Facts) -> Iterator[Result]:
-    """Check that the account that builds is there and has each role that it needs."""
-    claim, email = "the build account is there", facts.build_account
+def check_build_account(cloud: Cloud, repository: Repository) -> Iterator[Result]:
+    """Check that the account that builds exists and has each role that it needs."""
+    email = repository.build_account
     if not email:
-        yield Result(claim, UNKNOWN, "the hand-over names no build account")
+        yield Check("the build account exists").unknown("the hand-over names no build account")
         return
     project = account_project(email)
-    where = [f"--project={project}"] if project else []
-    command = gcloud_command("iam", "service-accounts", "describe", email, *where)
+    options = [f"--project={project}"] if project else []
+    command = gcloud_command("iam", "service-accounts", "describe", email, *options)
+    exists = Check("the build account exists", command)
     answer = cloud.account(email)
-    grants = list(check_grants(cloud, facts))
+    grants = list(check_grants(cloud, repository))
     if answer.status == 404:
-        maker = "make deploy" if facts.own_build_account else "make platform"
-        seen = f"{email} does not exist; `{maker}` makes it."
-        yield Result(claim, PROBLEM, seen, command, "build-account-missing")
-        grants = [
-            Result(grant.check, UNKNOWN, f"{email} does not exist", grant.command)
-            for grant in grants
-        ]
-    elif answer.why:
-        yield Result(claim, UNKNOWN, answer.why, command)
+        maker = "make deploy" if repository.own_build_account else "make platform"
+        seen = f"{email} does not exist; `{maker}` creates it."
+        yield exists.problem("build-account-missing", seen)
+        for grant in grants:
+            yield Check(grant.check, grant.command).unknown(f"{email} does not exist")
+        return
+    if answer.why:
+        yield exists.unknown(answer.why)
     elif answer.content.get("disabled"):
-        yield Result(claim, PROBLEM, f"{email} is disabled.", command, "build-account-missing")
+        yield exists.problem("build-account-missing", f"{email} is disabled.")
     else:
-        yield Result(claim, OK, email, command)
+        yield exists.ok(email)
     if all(grant.verdict == PROBLEM for grant in grants):
-        seen = f"{email} has none of its roles."
-        command = see_roles(facts.function_project, email)
-        claim = "the build account has its roles"
-        yield Result(claim, PROBLEM, seen, command, "build-account-without-roles")
+        check = Check(
+            "the build account has its roles", list_roles(repository.function_project, email)
+        )
+        yield check.problem("build-account-without-roles", f"{email} has no role that it needs.")
     else:
         yield from grants
 
 
-def check_grants(cloud: Cloud, facts: Facts) -> Iterator[Result]:
+def check_grants(cloud: Cloud, repository: Repository) -> Iterator[Result]:
     """Check each need of the build account, by the repository's policy and the project's."""
-    python = f"projects/{facts.project}/locations/{facts.location}/repositories/{facts.repository}"
-    email = facts.build_account
-    for need, name in ((READS_PYTHON, python), (WRITES_DOCKER, facts.docker_repository)):
+    place = f"projects/{repository.project}/locations/{repository.location}"
+    python = f"{place}/repositories/{repository.python_repository}"
+    email = repository.build_account
+    for need, name in ((READS_PYTHON, python), (WRITES_DOCKER, repository.docker_repository)):
         if not FULL_NAME.fullmatch(name):
-            yield Result(need.claim, UNKNOWN, "the hand-over names no Docker repository")
+            yield Check(need.claim).unknown("the hand-over names no Docker repository")
             continue
-        _, project, _, location, _, repository = name.split("/")
-        command = gcloud_command(
-            *("artifacts", "repositories", "get-iam-policy", repository),
-            *(f"--project={project}", f"--location={location}"),
-        )
+        command = resource_command(name, "artifacts", "repositories", "get-iam-policy")
+        project = name.split("/")[1]
         policies = {
             short_name(name): cloud.repository_policy(name),
             project: cloud.project_policy(project),
         }
         yield check_need(cloud, need, email, policies, command)
-    project = facts.function_project or facts.project
-    command = see_roles(project, email)
+    project = repository.function_project or repository.project
     for need in (WRITES_LOGS, READS_SOURCES):
         policies = {project: cloud.project_policy(project)}
-        yield check_need(cloud, need, email, policies, command)
+        yield check_need(cloud, need, email, policies, list_roles(project, email))
 
 
 def check_need(
     cloud: Cloud, need: Need, email: str, policies: Mapping[str, Answer], command: str
 ) -> Result:
     """Check that one of `policies`, by their owners, lets the account do what it must."""
+    check = Check(need.claim, command)
     doubts = []
     for owner, policy in policies.items():
         for binding in policy.content.get("bindings", []):
-            doubt = why_not(cloud, need, email, binding)
+            doubt = doubt_about(cloud, need, email, binding)
             if doubt == "":
-                return Result(need.claim, OK, f"{binding['role']} on {owner}", command)
+                return check.ok(f"{binding['role']} on {owner}")
             if doubt:
                 doubts.append(doubt)
     doubts += [policy.why for policy in policies.values() if policy.why]
     if doubts:
-        return Result(need.claim, UNKNOWN, doubts[0], command)
+        return check.unknown(doubts[0])
     seen = f"No role of {email} on {' or on '.join(policies)} has {need.permission}."
-    return Result(need.claim, PROBLEM, seen, command, need.symptom)
+    return check.problem(need.symptom, seen)
 
 
-def why_not(cloud: Cloud, need: Need, email: str, binding: Mapping[str, Any]) -> str | None:
-    """Return what makes it uncertain that `binding` serves the need: "" nothing, None: it does not.
+def doubt_about(cloud: Cloud, need: Need, email: str, binding: Mapping[str, Any]) -> str | None:
+    """Return why `binding` may not meet the need: "" if it does, None if it certainly does not.
 
-    An account may also be meant as a member of a group, which only the group's owner can see.
+    An account may also be a member of a group, which only the group's owner can see.
     """
     role, members = str(binding.get("role", "")), binding.get("members", [])
     condition = binding.get("condition", {})
-    meant = not EVERYBODY.union([f"serviceaccount:{email.lower()}"]).isdisjoint(
+    is_member = not EVERYBODY.union([f"serviceaccount:{email.lower()}"]).isdisjoint(
         member if member in EVERYBODY else member.lower() for member in members
     )
     sets = [member for member in members if member.startswith(SETS_OF_ACCOUNTS)]
     if role not in need.roles:
-        if not meant or role in KNOWN_ROLES:
+        if not is_member or role in KNOWN_ROLES:
             return None
         definition = cloud.role(role)
         if definition.why:
             return f"{email} has {role}, which may suffice, but {definition.why}"
         if need.permission not in definition.content.get("includedPermissions", []):
             return None
-    if not meant:
-        return f"{role} is given to {sets[0]}, and {email} may be one of it" if sets else None
+    if not is_member:
+        return f"{role} is granted to {sets[0]}, and {email} may be a member" if sets else None
     if condition and not (need is READS_SOURCES and SOURCE_BUCKETS in condition["expression"]):
-        return f"{role} is given under the condition {condition.get('title', 'without a title')!r}"
+        return (
+            f"{role} is granted under the condition {condition.get('title', 'without a title')!r}"
+        )
     return ""
 
 
-def see_roles(project: str, email: str) -> str:
+def list_roles(project: str, email: str) -> str:
     """Return the command that lists the account's roles in the project."""
     return gcloud_command(
         *("projects", "get-iam-policy", project, "--flatten=bindings[].members"),

@@ -1,4 +1,4 @@
-"""Checks of what the function's code will read from its environment, and of whom it calls."""
+"""Check what the function's code will read from its environment, and whom it may send to."""
 
 import ipaddress
 import json
@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import Check, Result
 from closed_function.errors import CommandError
 from closed_function.files import as_mapping, as_text
 from closed_function.paths import SOURCE, TERRAFORM, own_settings
 from closed_function.repository import Repository
-from closed_function.settings import declarations, read_settings, setting
+from closed_function.settings import read_declarations, read_settings, setting
 
 # The function's own check, in a process of its own. Its status says whether there is one.
 PROGRAM = """\
@@ -42,13 +42,13 @@ class Receiver(NamedTuple):
 
 def check_environment(repository: Repository) -> Iterator[Result]:
     """Check the environment with the function's own settings.py, then whom it may reach."""
-    claim = "the function accepts its settings"
     if not (SOURCE / "settings.py").is_file():
         return
+    check = Check("the function accepts its settings")
     environment = as_mapping(repository.function.get("environment"))
     if blank := [name for name, value in environment.items() if value is None]:
         seen = f"function.environment.{blank[0]} is not filled in yet"
-        yield Result(claim, UNKNOWN, seen, optional=True)
+        yield check.unknown(seen, optional=True)
         return
     secrets = as_mapping(repository.function.get("secret_environment"))
     values = {name: str(value) for name, value in environment.items()}
@@ -66,17 +66,17 @@ def check_environment(repository: Repository) -> Iterator[Result]:
         )
         receivers = [Receiver(*each) for each in json.loads(done.stdout)]
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield Result(claim, UNKNOWN, f"function/settings.py cannot be run: {error}", optional=True)
+        yield check.unknown(f"function/settings.py cannot be run: {error}", optional=True)
         return
     except (ValueError, TypeError):  # it printed something else, which follows
         pass
     if done.returncode == REFUSED:
-        yield Result(claim, PROBLEM, f"{done.stdout.strip()}.", symptom="settings-invalid")
+        yield check.problem("settings-invalid", f"{done.stdout.strip()}.")
     elif done.returncode != 0:
         why = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        yield Result(claim, UNKNOWN, f"function/settings.py has none to run: {why}", optional=True)
+        yield check.unknown(f"function/settings.py cannot check them: {why}", optional=True)
     else:
-        yield Result(claim, OK, ", ".join(sorted(values)) or "it needs none")
+        yield check.ok(", ".join(sorted(values)) or "it needs none")
         yield from check_egress(repository, receivers)
 
 
@@ -84,24 +84,26 @@ def check_egress(repository: Repository, receivers: Iterable[Receiver]) -> Itera
     """Check that the platform's firewall lets the function reach each receiver."""
     allowed = egress_allowances(repository)
     for receiver in receivers:
-        claim = f"the network lets the function reach {receiver.host}:{receiver.port}"
+        check = Check(f"the network lets the function reach {receiver.host}:{receiver.port}")
         if isinstance(allowed, str):
-            yield Result(claim, UNKNOWN, allowed, optional=True)
+            yield check.unknown(allowed, optional=True)
             continue
         try:
             address = ipaddress.ip_address(receiver.host)
         except ValueError:
-            seen = "it is a name, and the firewall's rules hold addresses"
-            yield Result(claim, UNKNOWN, seen, optional=True)
+            seen = "it is a name, and the firewall's rules have addresses"
+            yield check.unknown(seen, optional=True)
             continue
         by = "every destination is allowed"
         if allowed is not None:
             by = next((name for name, each in allowed.items() if lets(each, address, receiver)), "")
         if by:
-            yield Result(claim, OK, by)
+            yield check.ok(by)
         else:
-            seen = f"None of network.egress_allowances has {address}, udp, port {receiver.port}."
-            yield Result(claim, PROBLEM, seen, symptom="egress-denied")
+            seen = (
+                f"No entry of network.egress_allowances has {address}, udp, port {receiver.port}."
+            )
+            yield check.problem("egress-denied", seen)
 
 
 def egress_allowances(repository: Repository) -> Mapping[str, object] | str | None:
@@ -118,7 +120,7 @@ def egress_allowances(repository: Repository) -> Mapping[str, object] | str | No
     if own and not own_settings("platform", own).is_file():
         own = None
     try:
-        settings, declared = read_settings("platform", own), declarations("platform")
+        settings, declared = read_settings("platform", own), read_declarations("platform")
     except CommandError as error:
         return str(error)
     denied = setting(settings, declared, "network.deny_egress")

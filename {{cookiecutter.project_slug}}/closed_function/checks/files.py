@@ -1,4 +1,4 @@
-"""All checks of this repository's files, which need no network."""
+"""Run all checks of this repository's files, which need no network."""
 
 from collections.abc import Iterator
 
@@ -18,13 +18,12 @@ def check_files(repository: Repository, today: str) -> Iterator[Result]:
     yield conflict
     if conflict.verdict == PROBLEM:
         return
-    facts = repository.facts()
-    yield from check_settings(repository, facts, today)
+    yield from check_settings(repository, today)
     if not repository.settings_unread:
         yield from check_environment(repository)
     yield from check_index(repository)
-    yield from check_requirements(facts.runtime)
+    yield from check_requirements(repository.runtime)
     yield from check_hand_over(repository)
     yield from check_answers()
     yield check_package_manager(repository)
-    yield from check_source(repository, facts)
+    yield from check_source(repository)

@@ -1,9 +1,9 @@
-"""Checks of the function's lock."""
+"""Check the function's lock."""
 
 import re
 from collections.abc import Iterator
 
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import Check, Result
 from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS, REQUIREMENTS_IN, relative
 from closed_function.requirements import (
@@ -15,6 +15,7 @@ from closed_function.requirements import (
 )
 from closed_function.runtimes import LOCKED_PYTHONS, runtime_name
 
+FRAMEWORK = "functions-framework"
 LOCKED = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
     r"(?:\s+--hash=sha(?:256|384|512):[0-9a-f]{64,128})+"
@@ -27,72 +28,72 @@ ELSEWHERE = re.compile(
 
 def check_requirements(runtime: str) -> Iterator[Result]:
     """Check that the lock is of this index alone, complete, fit for the runtime, and fresh."""
-    claim = "every package is locked"
+    complete = Check("every package is locked", "cat function/requirements.txt")
     content, why = read_text(REQUIREMENTS)
     if why:
-        # The index line's check says so.
-        yield Result(claim, UNKNOWN, f"requirements.txt {why}", optional=True)
+        # The index line's check reports it.
+        yield complete.unknown(f"requirements.txt {why}", optional=True)
         return
-    locked = read_entries(content)
-    listed, unlisted = read_text(REQUIREMENTS_IN)
-    wanted = read_entries(listed)
-    yield check_origin({"requirements.txt": locked, "requirements.in": wanted})
+    entries = read_entries(content)
+    requirements_in, unreadable = read_text(REQUIREMENTS_IN)
+    wanted = read_entries(requirements_in)
+    yield check_origin({"requirements.txt": entries, "requirements.in": wanted})
 
-    packages = [line for line in locked if not line.startswith("-")]
+    packages = [line for line in entries if not line.startswith("-")]
     loose = [line for line in packages if not ELSEWHERE.match(line) and not LOCKED.fullmatch(line)]
-    if loose or not packages:
-        seen = f"{abbreviate(loose[0])} has no version with ==, or no whole hash." if loose else ""
-        seen = seen or "requirements.txt asks for no package."
-        yield Result(claim, PROBLEM, seen, "cat function/requirements.txt", "lock-incomplete")
+    if loose:
+        seen = f"{abbreviate(loose[0])} has no version with ==, or no complete hash."
+        yield complete.problem("lock-incomplete", seen)
+    elif not packages:
+        yield complete.problem("lock-incomplete", "requirements.txt lists no package.")
     else:
-        yield Result(claim, OK, f"{len(packages)} packages, each with its version and its hashes")
+        yield complete.ok(f"{len(packages)} packages, each with its version and its hashes")
     yield check_wheels(content, runtime)
 
-    claim, framework = "functions-framework is locked", "functions-framework"
     names = {package_name(line) for line in packages}
-    if framework in names:
-        yield Result(claim, OK, "in requirements.txt")
+    has_framework = Check(f"{FRAMEWORK} is locked")
+    if FRAMEWORK in names:
+        yield has_framework.ok("in requirements.txt")
     else:
-        seen = f"{framework} is not in requirements.txt."
-        yield Result(claim, PROBLEM, seen, symptom="framework-missing")
+        yield has_framework.problem("framework-missing", f"{FRAMEWORK} is not in requirements.txt.")
 
-    claim = "the lock has what requirements.in asks for"
-    lacking = [
-        line for line in wanted if not ELSEWHERE.match(line) and not is_locked(line, packages)
+    fresh = Check("the lock has what requirements.in asks for")
+    missing = [
+        line
+        for line in wanted
+        if not ELSEWHERE.match(line)
+        and not is_locked(line, packages)
+        # A framework that is nowhere in the lock is reported above.
+        and (package_name(line) != FRAMEWORK or FRAMEWORK in names)
     ]
-    # A framework that is nowhere in the lock is reported above.
-    lacking = [line for line in lacking if package_name(line) != framework or framework in names]
-    if unlisted:
-        seen = f"{relative(REQUIREMENTS_IN)} {unlisted}."
-        yield Result(claim, PROBLEM, seen, symptom="lock-stale")
-    elif lacking:
-        seen = f"requirements.in asks for {abbreviate(lacking[0])}, but requirements.txt lacks it."
-        yield Result(claim, PROBLEM, seen, symptom="lock-stale")
+    if unreadable:
+        yield fresh.problem("lock-stale", f"{relative(REQUIREMENTS_IN)} {unreadable}.")
+    elif missing:
+        seen = f"requirements.in asks for {abbreviate(missing[0])}, but requirements.txt lacks it."
+        yield fresh.problem("lock-stale", seen)
     else:
-        yield Result(claim, OK, f"{len(wanted)} of {len(packages)} packages are asked for by name")
+        yield fresh.ok(f"{len(wanted)} of {len(packages)} packages are asked for by name")
 
 
-def check_origin(files: dict[str, list[str]]) -> Result:
-    claim = "every package comes from that index"
-    for name, lines in files.items():
-        for line in lines:
-            if ELSEWHERE.match(line):
-                seen = f"{name} has {abbreviate(line)}, which does not come from the index."
-                return Result(claim, PROBLEM, seen, symptom="package-elsewhere")
-    return Result(claim, OK, "each is asked for by its name")
+def check_origin(entries_by_file: dict[str, list[str]]) -> Result:
+    check = Check("every package comes from that index")
+    for name, entries in entries_by_file.items():
+        for entry in filter(ELSEWHERE.match, entries):
+            seen = f"{name} has {abbreviate(entry)}, which does not come from the index."
+            return check.problem("package-elsewhere", seen)
+    return check.ok("each is asked for by its name")
 
 
 def check_wheels(lock: str, runtime: str) -> Result:
-    """Check what `make lock` has noted, for hashes name no files."""
-    claim = "every package has a wheel for the runtime"
+    """Check the runtimes that `make lock` has noted: hashes do not name files."""
+    check = Check("every package has a wheel for the runtime")
     if runtime not in map(runtime_name, LOCKED_PYTHONS):
-        seen = f"no lock is made for {runtime or 'an unknown runtime'}"
-        return Result(claim, UNKNOWN, seen, optional=True)
-    noted = re.search(rf"^{WHEELS_NOTE}(.+?)\s*$", lock, re.MULTILINE)
-    if not noted:
-        seen = "the lock does not note it; `make lock` does"
-        return Result(claim, UNKNOWN, seen, "make lock", optional=True)
-    if runtime in map(runtime_name, noted[1].split(", ")):
-        return Result(claim, OK, f"for Python {noted[1]} on Linux x86_64")
-    seen = f"the lock has wheels for Python {noted[1]}; the runtime is {runtime}."
-    return Result(claim, PROBLEM, seen, symptom="no-wheel-for-runtime")
+        reason = f"no lock is made for {runtime or 'an unknown runtime'}"
+        return check.unknown(reason, optional=True)
+    note = re.search(rf"^{WHEELS_NOTE}(.+?)\s*$", lock, re.MULTILINE)
+    if not note:
+        return check.unknown("the lock does not note it; run `make lock`", optional=True)
+    if runtime in map(runtime_name, note[1].split(", ")):
+        return check.ok(f"for Python {note[1]} on Linux x86_64")
+    seen = f"the lock has wheels for Python {note[1]}; the runtime is {runtime}."
+    return check.problem("no-wheel-for-runtime", seen)

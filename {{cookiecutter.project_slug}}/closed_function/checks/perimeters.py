@@ -1,20 +1,21 @@
-"""Checks of the service perimeters of the projects."""
+"""Check the service perimeters of the projects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from closed_function.checks.reads import Cloud, gcloud_command
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.reads import Cloud, gcloud_command, short_name
+from closed_function.checks.result import Check, Result
 
 
 def check_perimeters(cloud: Cloud, projects: Sequence[str], policy: str) -> Iterator[Result]:
     """Check that each project is in an enforced perimeter, and in the same as the others.
 
-    Not everybody may read perimeters, so that what cannot be read here is no reason to worry.
+    Few people may read perimeters, so what cannot be read here is not counted as a failure.
     """
     policies, why = access_policies(cloud, projects[0], policy)
     perimeters: list[dict[str, Any]] = []
+    command = gcloud_command("projects", "get-ancestors", projects[0])
     for name in policies:
         listed, unread = cloud.pages(
             "servicePerimeters",
@@ -25,49 +26,45 @@ def check_perimeters(cloud: Cloud, projects: Sequence[str], policy: str) -> Iter
         )
         perimeters += listed
         why = why or unread
-    command = (
-        gcloud_command(
-            *("access-context-manager", "perimeters", "list"),
-            *(f"--policy={policies[0].split('/')[-1]}", "--format=yaml(name,status.resources)"),
-        )
-        if policies
-        else gcloud_command("projects", "get-ancestors", projects[0])
-    )
-    homes = []
+        options = (f"--policy={short_name(name)}", "--format=yaml(name,status.resources)")
+        command = gcloud_command("access-context-manager", "perimeters", "list", *options)
+    first_home = ""
     for project in projects:
-        claim = f"{project} is in an enforced perimeter"
+        check = Check(f"{project} is in an enforced perimeter", command)
         resource = f"projects/{cloud.number(project)}"
-        home = next(
-            (each["name"] for each in perimeters if has_resource(each, "status", resource)), ""
-        )
-        homes.append(home)
+        home = perimeter_of(resource, perimeters, "status")
+        first_home = first_home or home
         unreadable = cloud.project(project).why or (not home and why)
         if unreadable:
-            yield Result(claim, UNKNOWN, unreadable, command, optional=True)
-        elif home and home != homes[0] and homes[0]:
-            seen = f"{project} is in {home}, and {projects[0]} in {homes[0]}."
-            yield Result(claim, PROBLEM, seen, command, "project-outside-perimeter")
+            yield check.unknown(unreadable, optional=True)
+        elif home and home == first_home:
+            yield check.ok(home)
         elif home:
-            yield Result(claim, OK, home, command)
+            seen = f"{project} is in {home}, and {projects[0]} in {first_home}."
+            yield check.problem("project-outside-perimeter", seen)
         else:
             seen = f"{project} ({resource}) is in no enforced perimeter"
             if not policies:
                 seen = f"{project} belongs to no organisation, which perimeters need"
-            dry = [each["name"] for each in perimeters if has_resource(each, "spec", resource)]
-            seen += f"; in {dry[0]} it is in the dry run only." if dry else "."
-            yield Result(claim, PROBLEM, seen, command, "project-outside-perimeter")
+            dry_run = perimeter_of(resource, perimeters, "spec")
+            seen += f"; in {dry_run} it is in the dry run only." if dry_run else "."
+            yield check.problem("project-outside-perimeter", seen)
 
 
-def has_resource(perimeter: Mapping[str, Any], configuration: str, resource: str) -> bool:
-    """Return whether `perimeter`, unless a bridge, has the resource in `configuration`."""
-    bridge = perimeter.get("perimeterType") == "PERIMETER_TYPE_BRIDGE"
-    return not bridge and resource in perimeter.get(configuration, {}).get("resources", [])
+def perimeter_of(resource: str, perimeters: list[dict[str, Any]], configuration: str) -> str:
+    """Return the name of the perimeter, not a bridge, that has the resource in `configuration`."""
+    for perimeter in perimeters:
+        bridge = perimeter.get("perimeterType") == "PERIMETER_TYPE_BRIDGE"
+        settings: Mapping[str, Any] = perimeter.get(configuration, {})
+        if not bridge and resource in settings.get("resources", []):
+            return str(perimeter["name"])
+    return ""
 
 
-def access_policies(cloud: Cloud, project: str, given: str) -> tuple[list[str], str]:
+def access_policies(cloud: Cloud, project: str, number: str) -> tuple[list[str], str]:
     """Return the access policies that may have its perimeter, and why there may be more."""
-    if given:
-        return [f"accessPolicies/{given}"], ""
+    if number:
+        return [f"accessPolicies/{number}"], ""
     ancestry = cloud.get(
         "cloudresourcemanager",
         f"v1/projects/{quote(project)}:getAncestry",
@@ -76,12 +73,10 @@ def access_policies(cloud: Cloud, project: str, given: str) -> tuple[list[str], 
         "{}",
         expects="ancestor",
     )
-    if ancestry.why:
-        return [], ancestry.why
     ancestors = [each.get("resourceId", {}) for each in ancestry.content.get("ancestor", [])]
     organisations = [each["id"] for each in ancestors if each.get("type") == "organization"]
-    if not organisations:
-        return [], ""
+    if ancestry.why or not organisations:
+        return [], ancestry.why
     listed, why = cloud.pages(
         "accessPolicies",
         "accesscontextmanager",

@@ -1,12 +1,12 @@
-"""Checks of the projects: active, with their APIs on, and open to the caller."""
+"""Check that the projects are active, have their APIs enabled, and are open to the caller."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import Check, Result
 
-# What the stacks turn on or, the last two, need to be on before them.
+# What the stacks enable or, the last two, need to be enabled before.
 APIS = (
     "artifactregistry cloudbuild cloudfunctions iam logging run storage "
     "cloudresourcemanager serviceusage"
@@ -14,63 +14,58 @@ APIS = (
 
 
 def check_project(cloud: Cloud, project: str) -> Result:
-    claim = f"the project {project} is active"
     command = gcloud_command("projects", "describe", project)
+    check = Check(f"the project {project} is active", command)
     answer = cloud.project(project)
     if answer.status == 404:
-        return Result(claim, PROBLEM, f"{answer.why}.", command, "project-unreadable")
+        return check.problem("project-unreadable", f"{answer.why}.")
     if answer.why:
-        return Result(claim, UNKNOWN, answer.why, command)
+        return check.unknown(answer.why)
     state = answer.content.get("lifecycleState")
     if state != "ACTIVE":
         seen = f"The project {project} is in the state {state}."
-        return Result(claim, PROBLEM, seen, command, "project-unreadable")
-    return Result(claim, OK, f"number {cloud.number(project)}", command)
+        return check.problem("project-unreadable", seen)
+    return check.ok(f"number {cloud.number(project)}")
 
 
 def check_apis(cloud: Cloud, project: str) -> Result:
     """Check Service Usage's list or, where that may not be read, what each API answered."""
-    claim = f"the APIs are on in {project}"
     command = gcloud_command("services", "list", "--enabled", f"--project={project}")
+    check = Check(f"the APIs are enabled in {project}", command)
     names = {f"{api}.googleapis.com" for api in APIS}
     query = "&".join(f"names=projects/{quote(project)}/services/{name}" for name in sorted(names))
     answer = cloud.get(
         "serviceusage",
         f"v1/projects/{quote(project)}/services:batchGet?{query}&fields=services(name,state)",
-        f"which APIs are on in {project}",
+        f"which APIs are enabled in {project}",
         "serviceusage.services.get",
         expects="services",
     )
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
-    off = {
+    disabled = {
         each.metadata.get("service", "an API")
         for each in cloud.answers.values()
         if each.reason == "SERVICE_DISABLED" and each.metadata.get("consumer") in consumers
     } & names
     if not answer.why:
         services = answer.content.get("services", [])
-        on = {each["name"].split("/")[-1] for each in services if each.get("state") == "ENABLED"}
-        off |= names - on
-    if off:
-        verb = "is" if len(off) == 1 else "are"
-        seen = f"{', '.join(sorted(off))} {verb} off in {project}."
-        return Result(claim, PROBLEM, seen, command, "api-off")
-    if answer.why:
-        return Result(claim, UNKNOWN, answer.why, command)
-    return Result(claim, OK, f"all {len(names)}", command)
+        disabled |= names - {
+            each["name"].split("/")[-1] for each in services if each.get("state") == "ENABLED"
+        }
+    if disabled:
+        verb = "is" if len(disabled) == 1 else "are"
+        seen = f"{', '.join(sorted(disabled))} {verb} disabled in {project}."
+        return check.problem("api-off", seen)
+    return check.unknown(answer.why) if answer.why else check.ok(f"all {len(names)}")
 
 
 def check_caller(cloud: Cloud) -> Iterator[Result]:
-    """Say once that the perimeter keeps the caller out, whatever it kept from being read."""
-    refused = [
-        answer for answer in cloud.answers.values() if answer.reason == "SECURITY_POLICY_VIOLATED"
-    ]
-    if refused:
-        service = refused[0].metadata.get("service", "a service")
-        identifier = refused[0].metadata.get("uid", "none given")
-        yield Result(
-            "the perimeter lets your own requests in",
-            PROBLEM,
-            f"The perimeter refused your request to {service} (identifier {identifier}).",
-            symptom="caller-outside-perimeter",
-        )
+    """Report once that the perimeter refuses the caller, however many reads it refused."""
+    check = Check("the perimeter accepts your own requests")
+    for answer in cloud.answers.values():
+        if answer.reason == "SECURITY_POLICY_VIOLATED":
+            service = answer.metadata.get("service", "a service")
+            identifier = answer.metadata.get("uid", "none given")
+            seen = f"The perimeter refused your request to {service} (identifier {identifier})."
+            yield check.problem("caller-outside-perimeter", seen)
+            return

@@ -1,29 +1,30 @@
-"""What has been read of Google Cloud, in as few rounds as can be."""
+"""Read what the checks need of Google Cloud, in as few rounds as possible."""
 
 import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import quote
 
+from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer, Request, Session
-from closed_function.repository import Facts
+from closed_function.redaction import redact
+from closed_function.repository import Repository
 
 FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(?:repositories|workerPools)/[^/]+")
 WHOLE_POLICY = json.dumps({"options": {"requestedPolicyVersion": 3}})
 NOT_YET = Answer({}, "not read yet")
-# What reading a field raises that has another type than the API's documentation says.
+# What reading a field raises whose type is not the one of the API's documentation.
 UNKNOWN_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-Said = TypeVar("Said")
 
 
 class Cloud:
     """What has been read of Google Cloud so far.
 
     What is asked for and not there yet is `wanted`, and answered with NOT_YET. So a check states
-    each read once, where it needs it, and whatever can be read in parallel is.
+    each read once, where it needs it, and reads run in parallel wherever they can.
     """
 
     def __init__(self) -> None:
@@ -93,12 +94,13 @@ class Cloud:
             expects="etag",
         )
 
-    def function(self, facts: Facts) -> Answer:
-        place = f"projects/{facts.function_project}/locations/{facts.location}"
+    def function(self, repository: Repository) -> Answer:
+        project, location = repository.function_project, repository.location
+        name = repository.function_name
         return self.get(
             "cloudfunctions",
-            f"v2/{quote(place)}/functions/{quote(facts.function)}",
-            f"the function {facts.function} of {facts.function_project} in {facts.location}",
+            f"v2/projects/{quote(project)}/locations/{location}/functions/{quote(name)}",
+            f"the function {name} of {project} in {location}",
             "cloudfunctions.functions.get",
             expects="name",
         )
@@ -117,31 +119,45 @@ class Cloud:
         )
 
 
-def settle(
-    say: Callable[[Cloud], Iterable[Said]], session: Session, timeout: float = 30
-) -> list[Said]:
-    """Return what `say` says once all that it asks for is read, in as few rounds as can be."""
+Checks = Mapping[str, Callable[[], Result | Iterable[Result]]]
+
+
+def run_checks(
+    checks_of: Callable[[Cloud], Checks], session: Session, timeout: float = 30
+) -> list[Result]:
+    """Return the results of the checks, each under its claim, once all is read that they need."""
     deadline = time.monotonic() + timeout
     cloud = Cloud()
     while True:
-        said = list(say(cloud))
+        results: list[Result] = []
+        for claim, check in checks_of(cloud).items():
+            try:
+                found = check()
+                results += [found] if isinstance(found, Result) else list(found)
+            except UNKNOWN_FORM:
+                results.append(Check(claim).unknown("Google's answer has an unknown form"))
         if not cloud.wanted:
-            return said
+            return [result._replace(seen=redact(result.seen)) for result in results]
         cloud.answers.update(session.read(cloud.wanted, deadline))
         cloud.wanted.clear()
 
 
 def account_project(email: str) -> str:
-    """Return the project that a service account's name tells, or nothing."""
-    domain = email.rpartition("@")[2]
-    suffix = ".iam.gserviceaccount.com"
-    return domain.removesuffix(suffix) if domain.endswith(suffix) else ""
+    """Return the project that is part of a service account's name, or nothing."""
+    project, _, rest = email.rpartition("@")[2].partition(".")
+    return project if rest == "iam.gserviceaccount.com" else ""
 
 
 def gcloud_command(*words: str) -> str:
     return shlex.join(["gcloud", *words])
 
 
+def resource_command(name: str, *words: str, place: str = "location") -> str:
+    """Return the gcloud command of `words` for the resource with the full `name`."""
+    _, project, _, location, *resource = name.split("/")
+    return gcloud_command(*words, *resource[1:], f"--project={project}", f"--{place}={location}")
+
+
 def short_name(name: str) -> str:
-    """Return the repository's own name, which is what people call it."""
+    """Return the last part of a full name, which is what people call the resource."""
     return name.rpartition("/")[2]

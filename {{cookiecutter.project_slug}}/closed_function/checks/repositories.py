@@ -1,90 +1,85 @@
-"""Checks of the switch and of the Python and Docker repositories."""
+"""Check the switch and the Python and Docker repositories."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command, short_name
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.reads import FULL_NAME, Cloud, resource_command, short_name
+from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer
-from closed_function.repository import Facts
+from closed_function.repository import Repository
+
+DESCRIBE = ("artifacts", "repositories", "describe")
 
 
-def check_upstreams(cloud: Cloud, facts: Facts) -> Iterator[Result]:
-    """Check the Python repository, what is behind it, and the switch wherever that is."""
-    place = f"projects/{facts.project}/locations/{facts.location}"
-    name = f"{place}/repositories/{facts.repository}"
+def check_upstreams(cloud: Cloud, repository: Repository) -> Iterator[Result]:
+    """Check the Python repository, those that it combines, and the switch wherever they are."""
+    place = f"projects/{repository.project}/locations/{repository.location}"
+    name = f"{place}/repositories/{repository.python_repository}"
     answer = cloud.repository(name)
-    behind = {
-        each: cloud.repository(each)
+    members = {
+        member: cloud.repository(member)
         for policy in answer.content.get("virtualRepositoryConfig", {}).get("upstreamPolicies", [])
-        if (each := policy.get("repository", ""))
+        if (member := policy.get("repository", ""))
     }
-    elsewhere = dict.fromkeys(
-        each.split("/repositories/")[0]
-        for each, found in behind.items()
-        if found.content.get("mode") == "REMOTE_REPOSITORY"
-    )
-    yield check_switch(cloud, place)
-    yield from (check_switch(cloud, each) for each in elsewhere if each != place)
-    yield check_python_repository(name, answer, behind)
+    other_places = [member.split("/repositories/")[0] for member in remote_among(members)]
+    for each in dict.fromkeys([place, *other_places]):
+        yield check_switch(cloud, each)
+    yield check_python_repository(name, answer, members)
+
+
+def remote_among(repositories: Mapping[str, Answer]) -> list[str]:
+    """Return the names of the remote repositories."""
+    modes = {name: answer.content.get("mode") for name, answer in repositories.items()}
+    return [name for name, mode in modes.items() if mode == "REMOTE_REPOSITORY"]
 
 
 def check_switch(cloud: Cloud, place: str) -> Result:
     _, project, _, location = place.split("/")
-    claim = f"upstream access is allowed in {project}, {location}"
-    options = (f"--project={project}", f"--location={location}")
-    command = gcloud_command("artifacts", "vpcsc-config", "describe", *options)
+    command = resource_command(place, "artifacts", "vpcsc-config", "describe")
+    check = Check(f"upstream access is allowed in {project}, {location}", command)
     answer = cloud.get(
         "artifactregistry",
         f"v1/{quote(place)}/vpcscConfig",
-        f"the switch of {project} in {location}",
+        f"the upstream policy of {project} in {location}",
         "artifactregistry.vpcscconfigs.get and accesscontextmanager.policies.get",
         expects="name",
     )
     if answer.why:
-        return Result(claim, UNKNOWN, answer.why, command)
+        return check.unknown(answer.why)
     policy = answer.content.get("vpcscPolicy", "VPCSC_POLICY_UNSPECIFIED")
     if policy == "ALLOW":
-        return Result(claim, OK, "ALLOW", command)
-    said = "nothing" if policy == "VPCSC_POLICY_UNSPECIFIED" else policy
-    seen = f"The switch of {project} in {location} says {said}, which denies."
-    return Result(claim, PROBLEM, seen, command, "upstream-denied")
+        return check.ok("ALLOW")
+    value = "not set" if policy == "VPCSC_POLICY_UNSPECIFIED" else policy
+    seen = f"The upstream policy of {project} in {location} is {value}, which denies."
+    return check.problem("upstream-denied", seen)
 
 
-def check_python_repository(name: str, answer: Answer, behind: Mapping[str, Answer]) -> Result:
-    """Check that what pip asks leads to an upstream; `behind` is behind a virtual repository."""
-    claim = "the Python repository leads to an upstream"
-    command = describe_repository(name)
+def check_python_repository(name: str, answer: Answer, members: Mapping[str, Answer]) -> Result:
+    """Check that the repository, or one of the `members` of a virtual one, has an upstream."""
+    check = Check("the Python repository leads to an upstream", resource_command(name, *DESCRIBE))
     if answer.status == 404:
-        seen = f"The repository {name} does not exist."
-        return Result(claim, PROBLEM, seen, command, "not-in-index")
+        return check.problem("not-in-index", f"The repository {name} does not exist.")
     if answer.why:
-        return Result(claim, UNKNOWN, answer.why, command)
+        return check.unknown(answer.why)
     kind, mode = answer.content.get("format"), answer.content.get("mode")
-    remote = {
-        each: found
-        for each, found in {name: answer, **behind}.items()
-        if found.content.get("mode") == "REMOTE_REPOSITORY"
-    }
+    repositories = {name: answer, **members}
+    remote = remote_among(repositories)
     if kind != "PYTHON":
         seen = f"The format of {name} is {kind}."
     elif remote:
-        seen = "; ".join(f"{short_name(each)} asks {upstream(remote[each])}" for each in remote)
-        return Result(claim, OK, seen, command)
+        upstreams = [f"{short_name(each)} asks {upstream(repositories[each])}" for each in remote]
+        return check.ok("; ".join(upstreams))
     elif mode != "VIRTUAL_REPOSITORY":
         seen = f"The mode of {name} is {mode}."
     else:
-        doubts = [found.why for found in behind.values() if found.why]
-        doubts += [
-            f"{short_name(each)} is virtual, too, and was not followed"
-            for each, found in behind.items()
-            if found.content.get("mode") == "VIRTUAL_REPOSITORY"
-        ]
-        if doubts:
-            return Result(claim, UNKNOWN, doubts[0], command)
-        listed = ", ".join(short_name(each) for each in behind) or "none"
+        for member, found in members.items():
+            if found.why:
+                return check.unknown(found.why)
+            if found.content.get("mode") == "VIRTUAL_REPOSITORY":
+                return check.unknown(f"{short_name(member)} is virtual, too, and was not followed")
+        listed = ", ".join(map(short_name, members)) or "it has no members"
         seen = f"No repository behind the virtual {name} is a remote one ({listed})."
-    return Result(claim, PROBLEM, seen, command, "repository-kind")
+    return check.problem("repository-kind", seen)
 
 
 def upstream(remote: Answer) -> str:
@@ -103,23 +98,18 @@ def upstream(remote: Answer) -> str:
 def check_docker_repository(cloud: Cloud, name: str) -> Result:
     claim = "the Docker repository takes images"
     if not FULL_NAME.fullmatch(name):
-        return Result(claim, UNKNOWN, "the hand-over names no Docker repository")
-    command = describe_repository(name)
+        return Check(claim).unknown("the hand-over names no Docker repository")
+    check = Check(claim, resource_command(name, *DESCRIBE))
     answer = cloud.repository(name)
+    kind, mode = answer.content.get("format"), answer.content.get("mode")
     if answer.status == 404:
         seen = f"The repository {name} does not exist."
     elif answer.why:
-        return Result(claim, UNKNOWN, answer.why, command)
-    elif answer.content.get("format") != "DOCKER":
-        seen = f"The format of {name} is {answer.content.get('format')}."
-    elif answer.content.get("mode") in ("REMOTE_REPOSITORY", "VIRTUAL_REPOSITORY"):
-        seen = f"The mode of {name} is {answer.content['mode']}, which nobody can write."
+        return check.unknown(answer.why)
+    elif kind != "DOCKER":
+        seen = f"The format of {name} is {kind}."
+    elif mode in ("REMOTE_REPOSITORY", "VIRTUAL_REPOSITORY"):
+        seen = f"The mode of {name} is {mode}, which nobody can write to."
     else:
-        return Result(claim, OK, name, command)
-    return Result(claim, PROBLEM, seen, command, "docker-repository-missing")
-
-
-def describe_repository(name: str) -> str:
-    _, project, _, location, _, repository = name.split("/")
-    options = (f"--project={project}", f"--location={location}")
-    return gcloud_command("artifacts", "repositories", "describe", repository, *options)
+        return check.ok(name)
+    return check.problem("docker-repository-missing", seen)

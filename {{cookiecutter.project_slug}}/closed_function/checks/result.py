@@ -1,4 +1,4 @@
-"""What a check or a line of the status page says."""
+"""Define what a check or a line of the status page says."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,10 +9,10 @@ OK, PROBLEM, UNKNOWN = "ok", "problem", "could not tell"
 class Result(NamedTuple):
     """What one check found.
 
-    `check` is the claim that was checked, `verdict` one of OK, PROBLEM and UNKNOWN, `seen` a
-    sentence with the values that were found (for UNKNOWN: why it could not be told), `command` what
-    to type to see the same, and `symptom` the id in the catalogue of what a PROBLEM means. An
-    UNKNOWN that is `optional` is no reason to worry. `values` says the same as `seen` for machines.
+    `check` is the claim, `verdict` one of OK, PROBLEM and UNKNOWN, `seen` a sentence with the
+    values that were found (for UNKNOWN: why the claim could not be checked), `command` shows the
+    same to a user, and `symptom` is the id in the catalogue of what a PROBLEM means. An UNKNOWN
+    that is `optional` does not count as a failure. `values` holds what `seen` says, for machines.
     """
 
     check: str
@@ -22,3 +22,19 @@ class Result(NamedTuple):
     symptom: str = ""
     optional: bool = False
     values: Mapping[str, object] = {}
+
+
+class Check(NamedTuple):
+    """A claim, and the command that shows a user the same; its methods make the results."""
+
+    claim: str
+    command: str = ""
+
+    def ok(self, seen: str) -> Result:
+        return Result(self.claim, OK, seen, self.command)
+
+    def problem(self, symptom: str, seen: str) -> Result:
+        return Result(self.claim, PROBLEM, seen, self.command, symptom)
+
+    def unknown(self, why: str, *, optional: bool = False) -> Result:
+        return Result(self.claim, UNKNOWN, why, self.command, optional=optional)

@@ -1,4 +1,4 @@
-"""Checks of the function's code, and of what is uploaded with it."""
+"""Check the function's code, and what is uploaded with it."""
 
 import ast
 import re
@@ -8,62 +8,61 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import Check, Result
 from closed_function.files import as_mapping, read_text
 from closed_function.paths import FUNCTION_STACK, MAIN, SOURCE, relative
-from closed_function.repository import Facts, Repository
+from closed_function.repository import Repository
 
 FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
-# Build variables that would lead pip elsewhere, or take another program.
-MISLEADING = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+# Build variables that would lead pip to another index, or select another program.
+REDIRECTING_VARIABLES = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 STAR_IMPORT = re.compile(rb"^\s*from\s+\S+\s+import\s+\*", re.MULTILINE)
 # What terraform/function/source.tf leaves out of the upload.
 LEFT_OUT = re.compile(r"(?:^|/)(?:\.|__pycache__/|tests?/|test_[^/]*$|conftest\.py$)|\.py[cod]$")
-# More than this is not a function's source but something put there by mistake.
+# A source beyond this holds something that was put there by mistake.
 LARGE_SOURCE = 100_000_000
 
 
 def check_package_manager(repository: Repository) -> Result:
-    claim = "the build takes pip, and no other index"
-    set_by_user = as_mapping(repository.function.get("build_environment"))
-    misleading = [name for name in MISLEADING if name in set_by_user]
-    if misleading:
-        seen = f"function.build_environment sets {misleading[0]}."
+    check = Check("the build uses pip and no other index")
+    variables = as_mapping(repository.function.get("build_environment"))
+    redirecting = [name for name in REDIRECTING_VARIABLES if name in variables]
+    if redirecting:
+        seen = f"function.build_environment sets {redirecting[0]}."
     elif not any(FORCED_PIP.search(read_text(file)[0]) for file in FUNCTION_STACK.glob("*.tf")):
         seen = 'terraform/function/*.tf do not set GOOGLE_PYTHON_PACKAGE_MANAGER to "pip".'
     else:
-        return Result(claim, OK, "GOOGLE_PYTHON_PACKAGE_MANAGER is pip")
-    return Result(claim, PROBLEM, seen, symptom="package-manager")
+        return check.ok("GOOGLE_PYTHON_PACKAGE_MANAGER is pip")
+    return check.problem("package-manager", seen)
 
 
-def check_source(repository: Repository, facts: Facts) -> Iterator[Result]:
-    """Check that the function's code is there, compiles, has its entry point, and is not large."""
-    claim, compiles = "the function's main.py is here", "the function's source compiles"
+def check_source(repository: Repository) -> Iterator[Result]:
+    """Check that the function's code exists, compiles, has its entry point, and is not large."""
     if not MAIN.is_file():
-        yield Result(claim, PROBLEM, "there is no function/main.py.", symptom="main-missing")
+        check = Check("the function's main.py exists")
+        yield check.problem("main-missing", "there is no function/main.py.")
         return
-    minor = re.fullmatch(r"python3(\d+)", facts.runtime)
-    version = (3, int(minor[1])) if minor else sys.version_info[:2]
     uploaded = [file for file in sorted(SOURCE.rglob("*")) if is_uploaded(file)]
     sources = [file for file in uploaded if file.suffix == ".py"]
-    broken = next((error for file in sources if (error := syntax_error(file, version))), "")
-    if broken:
-        here = f"3.{sys.version_info.minor}"
-        older = sys.version_info[:2] < version
-        seen = f"{broken} (as Python {here} reads it, the runtime being newer)" if older else broken
-        yield Result(compiles, PROBLEM, seen, symptom="syntax-error")
+    minor = re.fullmatch(r"python3(\d+)", repository.runtime)
+    version = (3, int(minor[1])) if minor else sys.version_info[:2]
+    compiles = Check("the function's source compiles")
+    errors = (syntax_error(file, version) for file in sources)
+    if error := next(filter(None, errors), ""):
+        if sys.version_info[:2] < version:
+            error += f" (by Python 3.{sys.version_info.minor}; the runtime is newer)"
+        yield compiles.problem("syntax-error", error)
     else:
-        yield Result(compiles, OK, f"{len(sources)} files")
-        if not repository.settings_unread and facts.entry_point:
-            yield check_entry_point(facts.entry_point)
+        yield compiles.ok(f"{len(sources)} files")
+        if not repository.settings_unread and repository.entry_point:
+            yield check_entry_point(repository.entry_point)
 
     size = sum(file.stat().st_size for file in uploaded)
-    claim = "the source has a function's size"
+    small = Check("the source has a function's size", "du -sh function/*")
     if size > LARGE_SOURCE:
-        seen = f"function/ holds {size / 1e6:.0f} MB."
-        yield Result(claim, PROBLEM, seen, "du -sh function/*", "source-too-large")
+        yield small.problem("source-too-large", f"function/ holds {size / 1e6:.0f} MB.")
     else:
-        yield Result(claim, OK, f"{size / 1e3:.0f} kB")
+        yield small.ok(f"{size / 1e3:.0f} kB")
 
 
 def is_uploaded(file: Path) -> bool:
@@ -84,15 +83,15 @@ def syntax_error(file: Path, version: tuple[int, int]) -> str:
 
 
 def check_entry_point(entry_point: str) -> Result:
-    claim = "main.py has the entry point"
+    check = Check("main.py has the entry point")
     source = MAIN.read_bytes()
     if STAR_IMPORT.search(source):
-        return Result(claim, UNKNOWN, "main.py imports * from another module", optional=True)
+        return check.unknown("main.py imports * from another module", optional=True)
     table = symtable.symtable(source.decode("utf-8-sig", "replace"), str(MAIN), "exec")
-    names = {each.get_name(): each for each in table.get_symbols()}
-    defined = [name for name, each in names.items() if each.is_namespace()]
-    known = names.get(entry_point)
-    if known and (known.is_assigned() or known.is_imported()):
-        return Result(claim, OK, entry_point)
-    seen = f"function/main.py defines {', '.join(defined) or 'nothing'}, and no {entry_point}."
-    return Result(claim, PROBLEM, seen, symptom="entry-point-missing")
+    symbols = {symbol.get_name(): symbol for symbol in table.get_symbols()}
+    symbol = symbols.get(entry_point)
+    if symbol and (symbol.is_assigned() or symbol.is_imported()):
+        return check.ok(entry_point)
+    defined = [name for name, each in symbols.items() if each.is_namespace()]
+    seen = f"function/main.py defines {', '.join(defined) or 'nothing'}, but not {entry_point}."
+    return check.problem("entry-point-missing", seen)

@@ -1,21 +1,20 @@
-"""Checks of the private worker pool."""
+"""Check the private worker pool."""
 
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from closed_function.checks.reads import FULL_NAME, Cloud, gcloud_command
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.reads import FULL_NAME, Cloud, resource_command
+from closed_function.checks.result import Check, Result
 
 
 def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
     runs, closed = "the worker pool is running", "the worker pool has no external address"
     if not FULL_NAME.fullmatch(name):
         for claim in (runs, closed):
-            yield Result(claim, UNKNOWN, "the hand-over names no worker pool")
+            yield Check(claim).unknown("the hand-over names no worker pool")
         return
-    _, project, _, location, _, pool = name.split("/")
-    options = (f"--region={location}", f"--project={project}")
-    command = gcloud_command("builds", "worker-pools", "describe", pool, *options)
+    command = resource_command(name, "builds", "worker-pools", "describe", place="region")
+    running, private = Check(runs, command), Check(closed, command)
     answer = cloud.get(
         "cloudbuild",
         f"v1/{quote(name)}",
@@ -23,24 +22,22 @@ def check_worker_pool(cloud: Cloud, name: str) -> Iterator[Result]:
         "cloudbuild.workerpools.get",
         expects="state",
     )
-    if answer.status == 404:
-        yield Result(runs, PROBLEM, f"{name} does not exist.", command, "pool-not-found")
-    if answer.why:
-        if answer.status != 404:
-            yield Result(runs, UNKNOWN, answer.why, command)
-        yield Result(closed, UNKNOWN, answer.why, command)
-        return
     state = answer.content.get("state")
-    if state == "RUNNING":
-        yield Result(runs, OK, name, command)
+    if answer.status == 404:
+        yield running.problem("pool-not-found", f"{name} does not exist.")
+    elif answer.why:
+        yield running.unknown(answer.why)
+    elif state == "RUNNING":
+        yield running.ok(name)
     else:
-        yield Result(runs, PROBLEM, f"{name} is {state}.", command, "pool-not-running")
+        yield running.problem("pool-not-running", f"{name} is {state}.")
+    if answer.why:
+        yield private.unknown(answer.why)
+        return
     config = answer.content.get("privatePoolV1Config", {})
     egress = config.get("networkConfig", {}).get("egressOption", "not set, which is PUBLIC_EGRESS")
-    if egress == "NO_PUBLIC_EGRESS" or config.get("privateServiceConnect", {}).get(
-        "publicIpAddressDisabled"
-    ):
-        yield Result(closed, OK, egress, command)
+    connect = config.get("privateServiceConnect", {})
+    if egress == "NO_PUBLIC_EGRESS" or connect.get("publicIpAddressDisabled"):
+        yield private.ok(egress)
     else:
-        seen = f"The egress option of {name} is {egress}."
-        yield Result(closed, PROBLEM, seen, command, "pool-external-ip")
+        yield private.problem("pool-external-ip", f"The egress option of {name} is {egress}.")

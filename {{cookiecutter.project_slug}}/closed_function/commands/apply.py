@@ -1,38 +1,47 @@
 """Plan or apply a Terraform stack of this repository, platform or function.
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
-With --env NAME a stack keeps its state in a workspace of that name, and its settings are merged
-with those in its environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before
-it changes anything; what it would take without a word is refused here: a misspelt setting, the
-placeholder project, the names of another environment.
+`accounts` applies the accounts and agents of the function alone and prints what the platform's
+owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
+state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
+Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
+placeholder project and the names of another environment are refused before.
 """
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator
 
-from closed_function.command_line import add_environment, add_yes
+from closed_function.command_line import add_environment, add_yes, approval_options
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import replace_text
-from closed_function.paths import REQUIREMENTS, ROOT, STACKS, hand_over_file
-from closed_function.stack import Stack, approval_options, changes_made
+from closed_function.files import read_text, text_at, write_text
+from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
+from closed_function.stack import Stack
 
+TEST_ALERT = json.dumps(
+    {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
+)
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stack", choices=STACKS)
+    if not parser.prog.endswith(" accounts"):
+        parser.add_argument("stack", choices=STACKS)
     add_environment(parser)
     add_yes(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    {"plan": plan, "apply": apply}[options.command](options)
+    commands = {"plan": plan, "apply": apply, "accounts": accounts}
+    commands[options.command](options)
     return ExitStatus.DONE
 
 
 def plan(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
-    stack.call("plan", *stack.prepare(changes=False))
+    variables = stack.prepare(changes=False)
+    stack.call("plan", *variables)
 
 
 def apply(options: argparse.Namespace) -> None:
@@ -43,25 +52,78 @@ def apply(options: argparse.Namespace) -> None:
     except CommandError as error:
         if stack.name == "platform":
             raise
-        advice = "When a build failed: make explain BUILD=ID, the id being in its link above."
+        advice = "If a build failed: make explain BUILD=ID, with the id in its link above."
         raise CommandError(f"{error} {advice}", error.status) from None
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
             print(f"Upstream access: {stack.output('upstreams')}")
+    else:
+        with changes_made("make deploy"):
+            print_alert_commands(stack.output("function"))
+
+
+def print_alert_commands(function: object) -> None:
+    """Print what is left to do after the deployment of a function that alerts call."""
+    channel, topic = text_at(function, "notification_channel"), text_at(function, "topic")
+    if not channel:
+        return
+    project = text_at(function, "project_id")
+    print(
+        f"""\
+Only alert policies that use the notification channel {channel} call this function.
+Add it to each of them (this lists them: gcloud alpha monitoring policies list --project={project}):
+  gcloud alpha monitoring policies update POLICY --project={project} \\
+    --add-notification-channels={channel}
+Send a test alert:
+  gcloud pubsub topics publish {topic} --project={project} --message='{TEST_ALERT}'"""
+    )
+
+
+def accounts(options: argparse.Namespace) -> None:
+    stack = Stack("function", options.env)
+    # With its data sources: an output is kept only when all that it depends on is a target.
+    targets = [
+        "-target=google_service_account.this",
+        "-target=data.google_project.this",
+        "-target=google_project_service_identity.agents",
+        "-target=data.google_storage_project_service_account.agent",
+    ]
+    variables = stack.prepare()
+    if text_at(stack.settings(), "trigger.topic"):
+        # The first channel creates Cloud Monitoring's agent.
+        targets.append("-target=google_monitoring_notification_channel.alert")
+    stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
+    with changes_made("make accounts"):
+        functions = stack.output("platform_must_list")
+    if functions is None:
+        print("The platform need not list anything for this function. Run `make deploy` next.")
+    else:
+        print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
+        print("and runs `make platform`; then run `make deploy`.")
+        print(json.dumps({"functions": functions}, indent=2))
+
+
+@contextlib.contextmanager
+def changes_made(command: str) -> Iterator[None]:
+    """Report of an interrupt in the block that the changes were already made."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"Interrupted after the changes were made: run `{command}` again.",
+            ExitStatus.INTERRUPTED,
+        ) from None
 
 
 def hand_over(platform: object, environment: str | None) -> None:
-    """Write the platform's output where the function's stack reads it, in one step."""
+    """Write the platform's output to where the function's stack reads it."""
     file = hand_over_file(environment)
     file.parent.mkdir(exist_ok=True)
-    text = json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n"
-    replace_text(file, text)
-    print(f"Handed over: {file.relative_to(ROOT)}")
-    index = platform.get("python_index_url") if isinstance(platform, dict) else None
-    text = REQUIREMENTS.read_text(encoding="utf-8") if REQUIREMENTS.is_file() else ""
-    first_line = text.split("\n", 1)[0]
-    if first_line != f"--index-url {index}":
+    write_text(file, json.dumps({"platform": platform}, indent=2, ensure_ascii=False) + "\n")
+    print(f"Handed over: {relative(file)}")
+    index = text_at(platform, "python_index_url")
+    if read_text(REQUIREMENTS)[0].partition("\n")[0] != f"--index-url {index}":
         print(
             f"The platform's index is {index}, and requirements.txt names another: run `make lock`."
         )

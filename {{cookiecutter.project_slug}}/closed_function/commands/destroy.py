@@ -7,36 +7,44 @@ be built nor reached, and Google keeps most of what they use from being deleted 
 import argparse
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from closed_function.checks.reads import Cloud, settle
-from closed_function.command_line import add_environment, add_yes, approval, report_progress
+from closed_function.checks.reads import Cloud, run_checks
+from closed_function.checks.result import PROBLEM, Check, Result
+from closed_function.command_line import (
+    add_environment,
+    add_yes,
+    approval,
+    approval_options,
+    report_progress,
+)
 from closed_function.errors import CommandError, ExitStatus, UnavailableError
 from closed_function.files import as_mapping, text_at
 from closed_function.gcloud.session import sign_in
 from closed_function.paths import STACKS
-from closed_function.settings import declarations, setting
-from closed_function.stack import Stack, approval_options
+from closed_function.settings import read_declarations, setting
+from closed_function.stack import Stack
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 SIGN_IN_TIMEOUT = 40
 
-LEFT_BEHIND = {
+REMAINING = {
     "platform": """\
-Left behind, because Google or Terraform does not take it back:
-- the access policy, if it was made here, for it may hold the perimeters of others by now;
-- on a network that was there before, its connection to Google's services;
-- the upstream policy stays ALLOW; `make deny` takes it back;
+These remain, because Google or Terraform does not remove them:
+- the access policy, if it was created here: it may hold the perimeters of others by now;
+- on a network that existed before, its connection to Google's services;
+- the upstream policy stays ALLOW; `make deny` sets it to DENY;
 - the switch producer_restricted_vip, if it was on:
   gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
 - the APIs that were enabled, and the service agents with them.""",
     "function": """\
-Left behind, because Google made it and not this stack:
+These remain, because Google created them and not this stack:
 - the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
 - the APIs that were enabled, and the service agents with them.
-A build account of its own is gone: take it out of the platform's `functions`, which can change
-no rule while that names it. The platform stays; `make destroy STACK=platform` removes it.""",
+A build account of its own is removed: take it out of the platform's `functions`, or the platform
+can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
 }
 
 
@@ -64,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             f"{in_use}\nNothing was destroyed. Run `make destroy` in their repositories first, or "
             "`make destroy STACK=platform FORCE=1` to destroy the platform under them."
         )
-    print(LEFT_BEHIND[stack.name])
+    print(REMAINING[stack.name])
     return ExitStatus.DONE
 
 
@@ -88,7 +96,7 @@ def describe_use(stack: Stack) -> str:
     """Return which functions use the platform, or why that is not known; else nothing."""
     settings = stack.settings()
     project, region = text_at(settings, "project_id"), text_at(settings, "region")
-    pool = setting(settings, declarations("platform"), "pool.name")
+    pool = setting(settings, read_declarations("platform"), "pool.name")
     full_name = f"projects/{project}/locations/{region}/workerPools/{pool}"
     projects = [project, *as_mapping(as_mapping(settings.get("functions")).get("projects"))]
     report_progress(f"Asking Google Cloud which functions of {', '.join(projects)} use it.")
@@ -96,29 +104,31 @@ def describe_use(stack: Stack) -> str:
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
         return f"It is not known whether functions use this platform: {error}"
-    found = settle(lambda cloud: find_use(cloud, full_name, region, projects), session)
-    users, unread = sorted(each for each, _ in found if each), [why for _, why in found if why]
-    if users:
-        return "These functions use this platform:\n" + "\n".join(f"- {each}" for each in users)
-    if unread:
+    found = run_checks(
+        lambda cloud: {
+            project: partial(find_users, cloud, full_name, project) for project in projects
+        },
+        session,
+    )
+    if users := [each.seen for each in found if each.verdict == PROBLEM]:
+        return "These functions use this platform:\n" + "\n".join(users)
+    if unread := [each.seen for each in found]:
         return f"It is not known whether functions use this platform: {unread[0]}."
     return ""
 
 
-def find_use(
-    cloud: Cloud, pool: str, region: str, projects: Iterable[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield each function that is built in `pool`, and why a project's are not known."""
-    for project in projects:
-        read = (
-            "cloudfunctions",
-            f"v2/projects/{quote(project)}/locations/{region}/functions?pageSize=1000",
-            f"the functions of {project}",
-            "cloudfunctions.functions.list",
-        )
-        functions, why = cloud.pages("functions", *read)
-        for each in functions:
-            if each.get("buildConfig", {}).get("workerPool") == pool:
-                yield str(each["name"]), ""
-        if why and cloud.get(*read).reason != "SERVICE_DISABLED":  # where no function can be
-            yield "", why
+def find_users(cloud: Cloud, pool: str, project: str) -> Iterator[Result]:
+    """Yield a problem for each function that is built in `pool`."""
+    check = Check(project)
+    read = (
+        "cloudfunctions",
+        f"v2/projects/{quote(project)}/locations/{pool.split('/')[3]}/functions?pageSize=1000",
+        f"the functions of {project}",
+        "cloudfunctions.functions.list",
+    )
+    functions, why = cloud.pages("functions", *read)
+    for each in functions:
+        if each.get("buildConfig", {}).get("workerPool") == pool:
+            yield check.problem("", f"- {each['name']}")
+    if why and cloud.get(*read).reason != "SERVICE_DISABLED":  # without the API there is none
+        yield check.unknown(why)

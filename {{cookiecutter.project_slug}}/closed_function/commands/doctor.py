@@ -1,7 +1,8 @@
-"""Say what is wrong before a build.
+"""Show what is wrong before a build.
 
-The files of this repository are looked at and then, with an access token of gcloud's, the project,
-the switch, the repositories, the accounts, the worker pool and the perimeter. Nothing is changed.
+The files of this repository are checked and then, with an access token of gcloud's, the project,
+the upstream switch, the repositories, the accounts, the worker pool and the perimeter. Nothing is
+changed.
 """
 
 import argparse
@@ -11,39 +12,39 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from closed_function.checks.files import check_files
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Check, Result
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.paths import relative
-from closed_function.repository import Facts, Repository
+from closed_function.repository import Repository
 from closed_function.symptoms.catalogue import cause_as_json, load, print_cause
 
 SIGN_IN_TIMEOUT = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--local", action="store_true", help="look at this repository alone")
+    parser.add_argument("--local", action="store_true", help="check this repository alone")
     add_environment(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check the files, then the cloud; print what was found."""
-    report_progress("Looking at this repository.")
+    report_progress("Checking this repository.")
     repository = Repository(options.env)
     results = list(check_files(repository, time.strftime("%Y-%m-%d")))
     if not options.local:
-        results += ask_cloud(repository.facts(), results)
+        results += results_from_cloud(repository, results)
     problems = [result for result in results if result.verdict == PROBLEM]
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
-    values = repository.facts().placeholders()
-    known = load().symptoms
+    symptoms, values = load().symptoms, repository.placeholders()
     # Several problems can have one cause.
-    causes = [known[symptom] for symptom in dict.fromkeys(each.symptom for each in problems)]
+    causes = [symptoms[symptom] for symptom in dict.fromkeys(each.symptom for each in problems)]
     if options.json:
+        # Without `values`, the last field, which is the status page's.
+        fields = Result._fields[:-1]
         print_json(
             {
-                "results": [without_values(result) for result in results],
+                "results": [dict(zip(fields, result, strict=False)) for result in results],
                 "causes": [cause_as_json(cause, values) for cause in causes],
             }
         )
@@ -60,13 +61,13 @@ def run(options: argparse.Namespace) -> int:
     return ExitStatus.UNAVAILABLE if unknown else ExitStatus.DONE
 
 
-def ask_cloud(facts: Facts, local: Iterable[Result]) -> list[Result]:
-    """Return what the cloud's own answers say, or one result that says why it was not asked."""
-    claim = "the pieces in Google Cloud fit"
+def results_from_cloud(repository: Repository, local: Iterable[Result]) -> list[Result]:
+    """Return what the checks of Google Cloud find, or one result that says why none was made."""
+    check = Check("everything in Google Cloud fits")
     if any(result.symptom == "placeholder-project" for result in local):
-        return [Result(claim, UNKNOWN, "no project is named yet, so nothing was asked")]
-    if not (facts.project and facts.location and facts.repository):
-        return [Result(claim, UNKNOWN, "the index line names no repository, so nothing was asked")]
+        return [check.unknown("no project is named yet, so nothing was asked")]
+    if not (repository.project and repository.location and repository.python_repository):
+        return [check.unknown("the index line names no repository, so nothing was asked")]
 
     from closed_function.checks.cloud import check_cloud
     from closed_function.gcloud.session import sign_in
@@ -75,20 +76,16 @@ def ask_cloud(facts: Facts, local: Iterable[Result]) -> list[Result]:
     try:
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
-        return [Result(claim, UNKNOWN, str(error))]
-    report_progress(f"Asking Google Cloud about {facts.project} in {facts.location}.")
-    return check_cloud(facts, session)
-
-
-def without_values(result: Result) -> dict[str, object]:
-    return {name: value for name, value in result._asdict().items() if name != "values"}
+        return [check.unknown(str(error))]
+    report_progress(f"Asking Google Cloud about {repository.project} in {repository.location}.")
+    return check_cloud(repository, session)
 
 
 def print_results(results: Iterable[Result]) -> None:
-    """Print each check with its command; a reason that several share is given once, after them."""
+    """Print each check with its command; a reason that several share is printed once, after."""
     reason_of = {OK: "", PROBLEM: ""}
-    for reason, alike in itertools.groupby(results, lambda r: reason_of.get(r.verdict, r.seen)):
-        for result in alike:
+    for reason, group in itertools.groupby(results, lambda r: reason_of.get(r.verdict, r.seen)):
+        for result in group:
             verdict, line = result.verdict, f"{result.check}: {result.seen}"
             if verdict == PROBLEM:
                 verdict, line = verdict.upper(), f"{result.symptom}: {result.seen}"
@@ -102,4 +99,4 @@ def print_results(results: Iterable[Result]) -> None:
 def print_counts(results: Sequence[Result]) -> None:
     count = Counter(result.verdict for result in results)
     problems = f"{count[PROBLEM]} problem{'' if count[PROBLEM] == 1 else 's'}"
-    print(f"\n{count[OK]} ok, {problems}, {count[UNKNOWN]} that could not be told.")
+    print(f"\n{count[OK]} ok, {problems}, {count[UNKNOWN]} that could not be checked.")

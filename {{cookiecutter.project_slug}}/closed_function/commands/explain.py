@@ -1,7 +1,7 @@
-"""Say why a build failed, from its log: of pip, Cloud Build, Terraform or gcloud.
+"""Show why a build failed, from its log: of pip, Cloud Build, Terraform or gcloud.
 
-The causes that print such a text are named. The status is 0 also for a log that ends well after
-what it shows.
+The causes that print such a text are named. The status is 0 also for a log that ends in success
+after what it shows.
 """
 
 import argparse
@@ -23,15 +23,15 @@ from closed_function.command_line import (
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.gcloud.program import run_gcloud
 from closed_function.redaction import redact
-from closed_function.repository import Facts, Repository
+from closed_function.repository import Repository
 from closed_function.symptoms.catalogue import (
     Catalogue,
     Group,
     Symptom,
     cause_as_json,
-    fill_in,
     load,
     print_cause,
+    substitute,
 )
 from closed_function.symptoms.logs import Explained, explain
 
@@ -42,11 +42,7 @@ BUILD_LOG_TIMEOUT = 120
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     log = parser.add_mutually_exclusive_group()
     log.add_argument(
-        "file",
-        nargs="?",
-        type=not_empty,
-        default="-",
-        help="the log (- or nothing: standard input)",
+        "file", nargs="?", type=not_empty, default="-", help="the log (default: standard input)"
     )
     log.add_argument("--build", type=build_id, metavar="ID", help="ask gcloud for this build's log")
     add_environment(parser)
@@ -62,26 +58,27 @@ def build_id(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain a log; print what it shows."""
-    facts = Repository(options.env).facts()
+    repository = Repository(options.env)
     catalogue = load()
     try:
-        with open_log(options, facts) as log:
+        with open_log(options, repository) as log:
             explained = explain(log, catalogue)
     except OSError as error:
         raise UnavailableError(f"{options.file}: cannot be read ({error.strerror})") from None
-    values = facts.placeholders()
+    values = repository.placeholders()
     if options.json:
         print_json(explained_as_json(explained, catalogue, values))
     else:
-        print_explained(explained, catalogue, values, asked_for=options.build)
-    stopped = explained.explanations and not explained.succeeded
-    return ExitStatus.WRONG if stopped else ExitStatus.DONE
+        print_explained(explained, catalogue, values)
+        if explained.build and not options.build:
+            print(f"It names a build. See its own log: make explain BUILD={explained.build}")
+    failed = explained.explanations and not explained.succeeded
+    return ExitStatus.WRONG if failed else ExitStatus.DONE
 
 
-def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
+def open_log(options: argparse.Namespace, repository: Repository) -> BinaryIO:
     if options.build:
-        return build_log(options.build, facts)
+        return build_log(options.build, repository)
     if options.file != "-":
         return Path(options.file).open("rb")
     if sys.stdin is None:
@@ -91,60 +88,52 @@ def open_log(options: argparse.Namespace, facts: Facts) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def build_log(build: str, facts: Facts) -> BinaryIO:
-    """Return how a build ended and what it printed. UnavailableError when gcloud does not say.
+def build_log(build: str, repository: Repository) -> BinaryIO:
+    """Return how a build ended and what it printed. UnavailableError when gcloud fails.
 
     A build is in its function's project, also when the worker pool is in another.
     """
-    where = [build, f"--project={facts.function_project}", f"--region={facts.location}"]
-    commands = [["builds", "describe", *where], ["builds", "log", *where]]
+    where = [build, f"--project={repository.function_project}", f"--region={repository.location}"]
+    describe = ["builds", "describe", *where]
     report_progress(f"Asking gcloud for the log of build {build}.")
-    described, log = (run_gcloud(command, BUILD_LOG_TIMEOUT) for command in commands)
+    described = run_gcloud(describe, BUILD_LOG_TIMEOUT)
+    log = run_gcloud(["builds", "log", *where], BUILD_LOG_TIMEOUT)
     if described.status != 0:
         words = redact(described.errors) or "(it printed nothing)"
         if described.status is None:
-            words = f"(it gave no answer within {BUILD_LOG_TIMEOUT} s and was ended)"
-        command = shlex.join(["gcloud", *commands[0]])
-        raise UnavailableError(f"gcloud could not tell about the build:\n$ {command}\n{words}")
-    # A log that cannot be had says why, which may be the cause; else gcloud's warnings are no part.
+            words = f"(no answer within {BUILD_LOG_TIMEOUT} s; gcloud was ended)"
+        command = shlex.join(["gcloud", *describe])
+        raise UnavailableError(f"gcloud could not describe the build:\n$ {command}\n{words}")
+    # Why there is no log may be the cause; the errors beside a log are only gcloud's warnings.
     text = f"{described.output}\n{log.output if log.status == 0 else log.errors}"
     return io.BytesIO(text.encode("utf-8", "replace"))
 
 
-def print_explained(
-    explained: Explained, catalogue: Catalogue, values: Mapping[str, str], *, asked_for: str | None
-) -> None:
+def print_explained(explained: Explained, catalogue: Catalogue, values: Mapping[str, str]) -> None:
     if explained.explanations and explained.succeeded:
-        print("The log ends well: what follows did not stop it.\n")
+        print("The log ends in success: what follows did not stop it.\n")
     for cause, (line, text) in explained.explanations:
         print(f"Line {line}: {redact(text)}")
         print(f"{cause.id}: {cause.what}")
         if isinstance(cause, Symptom):
             print_cause(cause, values)
         else:
-            print(f"    To tell these causes apart: {fill_in(cause.tell_apart, values)}")
+            print(f"    To tell these causes apart: {substitute(cause.tell_apart, values)}")
             for number, name in enumerate(cause.symptoms, start=1):
                 print(f"\n {number}. {name}: {catalogue.symptoms[name].what}")
                 print_cause(catalogue.symptoms[name], values)
         print()
-    if not explained.explanations:
-        print(no_cause(explained))
-    if explained.build and not asked_for:
-        print(f"It names a build, whose own log says more: make explain BUILD={explained.build}")
-
-
-def no_cause(explained: Explained) -> str:
-    """Return what to say of a log that shows nothing known."""
+    if explained.explanations:
+        return
     if not explained.lines:
-        return "The log is empty."
-    if explained.succeeded or not explained.last_error:
-        return "The log names no failure. When there is one all the same: make doctor"
-    line, text = explained.last_error
-    return (
-        "The log shows no cause that is known here. Its last error:\n"
-        f"Line {line}: {redact(text)}\n"
-        "What can be looked at without a log: make doctor"
-    )
+        print("The log is empty.")
+    elif explained.succeeded or not explained.last_error:
+        print("The log shows no failure. If there is one, check without a log: make doctor")
+    else:
+        line, text = explained.last_error
+        print("The log shows no known cause. Its last error:")
+        print(f"Line {line}: {redact(text)}")
+        print("To check without a log: make doctor")
 
 
 def explained_as_json(
@@ -154,7 +143,7 @@ def explained_as_json(
     for cause, (line, text) in explained.explanations:
         entry = {"line": line, "text": redact(text), **cause_as_json(cause, values)}
         if isinstance(cause, Group):
-            alike = [catalogue.symptoms[name] for name in cause.symptoms]
-            entry["causes"] = [cause_as_json(each, values) for each in alike]
+            causes = [catalogue.symptoms[name] for name in cause.symptoms]
+            entry["causes"] = [cause_as_json(each, values) for each in causes]
         entries.append(entry)
     return {"explained": entries, "build": explained.build, "succeeded": explained.succeeded}

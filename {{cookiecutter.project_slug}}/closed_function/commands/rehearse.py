@@ -11,7 +11,6 @@ cannot be fetched; 130 interrupted.
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from closed_function.command_line import not_empty, report_progress
@@ -22,15 +21,15 @@ from closed_function.pip_settings import uv_environment
 from closed_function.processes import run_to_end
 from closed_function.redaction import redact
 
-# As cookiecutter has them.
+# Those of cookiecutter.
 ABBREVIATIONS = {
     "gh": "https://github.com/{}.git",
     "gl": "https://gitlab.com/{}.git",
     "bb": "https://bitbucket.org/{}",
 }
-# What Git takes for ssh://, as in git@example.com:team/template.git.
+# Git reads this as ssh://, as in git@example.com:team/template.git.
 SSH_SHORTHAND = re.compile(r"(?P<host>(?:[\w.-]+@)?[\w.-]+):/*(?P<path>[^/\\].*)")
-# How uv says that it is not an index which failed.
+# uv's message when Git failed and not an index.
 GIT_FAILED = "Git operation failed"
 
 
@@ -40,45 +39,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=not_empty,
         help="the template's address, or the path of a clone or wheel (default: as .cruft.json)",
     )
-    parser.add_argument("--report", type=not_empty, help="write what is found here, as JSON")
-    parser.add_argument("--html", type=not_empty, help="write it here, as a page for a reviewer")
+    parser.add_argument("--report", type=not_empty, help="write the findings here, as JSON")
+    parser.add_argument("--html", type=not_empty, help="write them here, as a page for a reviewer")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Rehearse this repository and return the rehearsal's status."""
-    address, commit = origin(options.template)
-    address_shown = redact(address)
-    report_progress(f"Fetching the rehearsal from {address_shown} with uv.")
-    command = [sys.executable, "-m", "uv", "tool", "run", "--python", sys.executable]
-    command += ["--from", source(address, commit), "closed-network"]
-    environment = uv_environment()
-    fetch(command, address_shown, environment)
+    state, why = read_object(CRUFT_STATE)
+    address = options.template or as_text(state.get("template"))
+    if not address:
+        name = CRUFT_STATE.name
+        reason = f"{name} {why or 'names none'}" if CRUFT_STATE.exists() else f"there is no {name}"
+        raise CommandError(
+            f"The template that has the rehearsal is not known: {reason}. Name its address or a "
+            "clone of it: make rehearse TEMPLATE=/path/to/clone"
+        )
+    report_progress(f"Fetching the rehearsal from {redact(address)} with uv.")
+    program = [sys.executable, "-m", "uv", "tool", "run", "--python", sys.executable]
+    program += ["--from", source(address, as_text(state.get("commit"))), "closed-network"]
+    environment, capture = uv_environment(), ["stdout", "stderr"]
+    fetched, interrupted = run_to_end([*program, "--version"], ROOT, environment, capture=capture)
+    if interrupted:
+        raise KeyboardInterrupt
+    if fetched.returncode != 0:
+        raise fetch_error(fetched.stderr, redact(address))
     files = {"--report": options.report, "--html": options.html}
     arguments = [word for name, file in files.items() if file for word in (name, file)]
-    rehearse = [*command, "rehearse", ".", *arguments]
-    done, interrupted = run_to_end(rehearse, ROOT, environment)
+    done, interrupted = run_to_end([*program, "rehearse", ".", *arguments], ROOT, environment)
     return ExitStatus.INTERRUPTED if interrupted else done.returncode
 
 
-def origin(given: str | None) -> tuple[str, str]:
-    """Return the template's address and commit, `given` before the address in .cruft.json.
-
-    The commit is empty when none is known. CommandError when there is no address.
-    """
-    state, why = read_object(CRUFT_STATE)
-    address = given or as_text(state.get("template"))
-    if not address:
-        name = CRUFT_STATE.name
-        seen = f"{name} {why or 'names none'}" if CRUFT_STATE.exists() else f"there is no {name}"
-        raise CommandError(
-            f"The template that has the rehearsal is not known: {seen}. Name its address or a "
-            "clone of it: make rehearse TEMPLATE=/path/to/clone"
-        )
-    return address, as_text(state.get("commit"))
-
-
 def source(address: str, commit: str) -> str:
-    """Return `address` as uv takes it: with `commit` when it is a Git repository."""
+    """Return `address` in uv's form: with `commit` when it is a Git repository."""
     path = Path(address).expanduser().absolute()
     if path.is_file() or ((path / "pyproject.toml").is_file() and not (path / ".git").exists()):
         return str(path)  # a wheel, or the template's files without their history
@@ -97,19 +88,13 @@ def source(address: str, commit: str) -> str:
     return f"git+{url}@{commit}" if commit else f"git+{url}"
 
 
-def fetch(command: Sequence[str], address: str, environment: Mapping[str, str]) -> None:
-    """Let uv fetch and install the program. UnavailableError with uv's own words when it cannot."""
-    capture = ["stdout", "stderr"]
-    done, interrupted = run_to_end([*command, "--version"], ROOT, environment, capture=capture)
-    if interrupted:
-        raise KeyboardInterrupt
-    if done.returncode == 0:
-        return
+def fetch_error(errors: str, address: str) -> UnavailableError:
+    """Return what the `errors` of uv mean."""
     advice = "Its packages come from the index that your pip is configured for: pip config list"
-    if GIT_FAILED in done.stderr:
+    if GIT_FAILED in errors:
         advice = (
-            "Where Git cannot reach the template, name a clone of it that has this version: "
+            "If Git cannot reach the template, name a clone of it that has this version: "
             "make rehearse TEMPLATE=/path/to/clone"
         )
-    words = redact(done.stderr) or "uv printed nothing."
-    raise UnavailableError(f"{words}\nThe rehearsal cannot be fetched from {address}. {advice}")
+    words = redact(errors) or "uv printed nothing."
+    return UnavailableError(f"{words}\nThe rehearsal cannot be fetched from {address}. {advice}")

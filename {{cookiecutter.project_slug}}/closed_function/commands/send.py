@@ -1,7 +1,7 @@
 """Deliver event files to the function that `make run` serves.
 
-A file that is a CloudEvent (it has `specversion`) is posted as one; any other JSON is posted as the
-body of a request. The status is 1 when one is not answered with 2xx, or by nobody.
+A CloudEvent (it has `specversion`) is posted as one; any other JSON is the body of a plain request.
+The status is 1 when an answer is not 2xx, or when nothing answers.
 """
 
 import argparse
@@ -26,47 +26,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Deliver the files one by one; print what each is answered."""
-    succeeded = True
+    statuses = []
     for file in options.files or sorted(EVENTS.glob("*.json")):
         try:
             body = file.read_bytes()
-            kind = content_type(json.loads(body))
+            event = json.loads(body)
         except (OSError, ValueError, RecursionError) as error:
-            raise CommandError(
-                f"{file}: cannot be read as JSON ({error})", ExitStatus.WRONG
-            ) from None
+            why = f"{file}: cannot be read as JSON ({error})"
+            raise CommandError(why, ExitStatus.WRONG) from None
         try:
-            status, answer = post(body, kind, options.port)
+            status, answer = post(body, content_type(event), options.port)
         except KeyboardInterrupt:
-            raise CommandError(
-                f"{file.name}: interrupted before the function had answered", ExitStatus.INTERRUPTED
-            ) from None
+            why = f"{file.name}: interrupted before the function had answered"
+            raise CommandError(why, ExitStatus.INTERRUPTED) from None
         except (OSError, HTTPException) as error:
-            raise CommandError(
-                f"{file.name}: not delivered ({error}); is `make run` running?", ExitStatus.WRONG
-            ) from None
+            why = f"{file.name}: not delivered ({error}); is `make run` running?"
+            raise CommandError(why, ExitStatus.WRONG) from None
         print(f"{file.name}: {status} {answer.strip()[:300]}")
-        succeeded = succeeded and 200 <= status < 300
+        statuses.append(status)
+    succeeded = all(200 <= status < 300 for status in statuses)
     return ExitStatus.DONE if succeeded else ExitStatus.WRONG
 
 
 def content_type(event: object) -> str:
-    """Return the media type under which `event`, a decoded event file, is delivered."""
     is_cloud_event = isinstance(event, dict) and "specversion" in event
     return "application/cloudevents+json" if is_cloud_event else "application/json"
 
 
-def post(body: bytes, kind: str, port: int) -> tuple[int, str]:
-    """Post `body` as media type `kind` to 127.0.0.1:`port`; return status and answer.
-
-    Raises OSError or HTTPException when nobody answers, or nobody who speaks HTTP.
-    """
-    headers = {"Content-Type": kind}
+def post(body: bytes, media_type: str, port: int) -> tuple[int, str]:
+    """Post `body` to this machine; return status and answer, whatever the status is."""
+    headers = {"Content-Type": media_type}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, headers=headers)
-    local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with local.open(request, timeout=60) as response:
+        with direct.open(request, timeout=60) as response:
             return response.status, response.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Make each stack keep its state in a bucket from now on, and take along what is kept here."""
+"""Keep each stack's state in a bucket from now on, and move the state that is here to it."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ import re
 from closed_function.command_line import add_yes
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.repository import PLACEHOLDER
-from closed_function.stack import Stack, alone, own_stacks
+from closed_function.stack import Stack, init_lock, own_stacks
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
@@ -27,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write each stack's backend.tf and let Terraform move its state."""
     if not BUCKET.fullmatch(options.bucket):
         raise CommandError(
             f"BUCKET is {options.bucket!r}, but it must be a bucket's name, such as my-tfstate."
@@ -36,14 +35,14 @@ def run(options: argparse.Namespace) -> int:
     for stack in stacks:
         backend = stack.folder / "backend.tf"
         # Terraform's own note of where the state is.
-        remembered = stack.folder / ".terraform" / "terraform.tfstate"
-        before = {file: file.read_bytes() for file in (backend, remembered) if file.is_file()}
+        backend_note = stack.folder / ".terraform" / "terraform.tfstate"
+        before = {file: file.read_bytes() for file in (backend, backend_note) if file.is_file()}
         text = BACKEND.replace("BUCKET", options.bucket)
         # With the project, so that repositories of one name do not share a state.
         project = stack.settings().get("project_id", PLACEHOLDER)
         text = text.replace("PREFIX", f"{project}/{options.prefix}/{stack.name}")
         try:
-            with alone(stack.folder):
+            with init_lock(stack.folder):
                 backend.write_text(text, encoding="utf-8", newline="\n")
                 done, interrupted = stack.run(
                     "init", "-force-copy" if options.yes else "-migrate-state"
@@ -51,14 +50,14 @@ def run(options: argparse.Namespace) -> int:
             stack.require_success(done, interrupted=interrupted)
         except (CommandError, KeyboardInterrupt):
             # The state is still where it was, and so must be what says where.
-            for file in (backend, remembered):
+            for file in (backend, backend_note):
                 file.unlink(missing_ok=True)
             for file, content in before.items():
                 file.write_bytes(content)
             raise
         if interrupted and stack is not stacks[-1]:
             raise CommandError(
-                f"Interrupted when terraform/{stack.name} was done: run `make state` again.",
+                f"Interrupted after terraform/{stack.name} was moved: run `make state` again.",
                 ExitStatus.INTERRUPTED,
             )
     print("Commit terraform/*/backend.tf.")

@@ -1,40 +1,39 @@
-"""Say on one page what is deployed and whether it is fit.
+"""Show on one page what is deployed and whether it is fit.
 
-The function, its revision and its source as Google Cloud tells them, with one access token of
-gcloud's; the runtime, until when Google supports it; the lock and its age; and whether the remote
-repositories may ask their upstreams. Nothing is changed, and nothing need be deployed yet. What is
-wrong and its cure is the doctor's to say.
+The function, its revision and its source as Google Cloud reports them, with one access token of
+gcloud's; the runtime, and until when Google supports it; the lock and its age; and whether the
+remote repositories may ask their upstreams. Nothing is changed, and nothing need be deployed yet.
+`make doctor` says what is wrong and how to correct it.
 """
 
 import argparse
 import datetime as dt
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from closed_function.checks.reads import UNKNOWN_FORM, Cloud, settle
+from closed_function.checks.reads import Checks, Cloud, run_checks
 from closed_function.checks.repositories import check_switch
-from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Result
+from closed_function.checks.result import OK, PROBLEM, UNKNOWN, Check, Result
 from closed_function.checks.settings import check_runtime, check_settings
 from closed_function.checks.source import LEFT_OUT
 from closed_function.command_line import add_environment, add_json, print_json, report_progress
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.files import read_text
 from closed_function.gcloud.session import Answer, sign_in
-from closed_function.paths import FUNCTION_STACK, REQUIREMENTS, ROOT
-from closed_function.processes import Outcome, run_bounded
+from closed_function.paths import FUNCTION_STACK, REQUIREMENTS
+from closed_function.processes import run_git
 from closed_function.redaction import redact
-from closed_function.repository import Facts, Repository
+from closed_function.repository import Repository
 from closed_function.requirements import read_entries
 from closed_function.runtimes import RUNTIME_ENDS
 
-# gcloud alone tries for 33 s to renew its token on a network that is dead.
-SIGN_IN_TIMEOUT, READ_TIMEOUT, GIT_TIMEOUT = 10, 10, 10
-SAME_REASON = "for the same reason"
-# What a deployment that failed leaves (Cloud Functions API v2, Function.State).
-FAILED = ("FAILED", "UNKNOWN")
+# gcloud alone tries for 33 s to renew its token on a network that is down.
+SIGN_IN_TIMEOUT, READ_TIMEOUT = 10, 10
+# The states in which a failed deployment leaves a function (Cloud Functions API v2).
+FAILED_STATES = ("FAILED", "UNKNOWN")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the page."""
     results = status(options.env, dt.datetime.now(dt.UTC).date())
     if options.json:
         print_json(
@@ -63,94 +61,93 @@ def run(options: argparse.Namespace) -> int:
 def status(environment: str | None, today: dt.date) -> list[Result]:
     """Return every line of the page. CommandError when the environment has no settings."""
     repository = Repository(environment)
-    facts = repository.facts()
-    settings = check_settings(repository, facts, today.isoformat())
+    settings = check_settings(repository, today.isoformat())
     found = {each.symptom: each.seen for each in settings}
     if unnamed := found.get("placeholder-project"):
-        nothing = f"nothing is deployed, for no project is named: {unnamed}"
-        about_cloud = unasked(facts, today, OK, nothing)
+        reason = f"nothing is deployed, because no project is named: {unnamed}"
+        lines = lines_without_cloud(repository, today, OK, reason)
     elif unreadable := found.get("settings-unreadable"):
-        about_cloud = unasked(facts, today, UNKNOWN, unreadable)
-    elif not (facts.project and facts.location and facts.function):
-        missing = "function.name is not set" if facts.location else repository.index_error
-        about_cloud = unasked(facts, today, UNKNOWN, missing)
+        lines = lines_without_cloud(repository, today, UNKNOWN, unreadable)
+    elif not (repository.project and repository.location and repository.function_name):
+        missing = "function.name is not set" if repository.location else repository.index_error
+        lines = lines_without_cloud(repository, today, UNKNOWN, missing)
     else:
-        about_cloud = ask(repository, facts, today)
-    *others, upstreams = about_cloud
+        lines = lines_from_cloud(repository, today)
+    *others, upstreams = lines
     return [*others, lock_line(today), upstreams]
 
 
-def unasked(facts: Facts, today: dt.date, verdict: str, why: str) -> list[Result]:
-    """Return what can be told of the cloud without asking it."""
+def lines_without_cloud(
+    repository: Repository, today: dt.date, verdict: str, why: str
+) -> list[Result]:
     return [
         Result("function", verdict, why),
-        runtime_line(facts.runtime, facts, today),
-        Result("upstreams", verdict, f"not asked, {SAME_REASON}"),
+        runtime_line(repository.runtime, repository, today),
+        Result("upstreams", verdict, "not asked, for the same reason"),
     ]
 
 
-def ask(repository: Repository, facts: Facts, today: dt.date) -> list[Result]:
-    """Return what Google Cloud tells."""
+def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
     report_progress("Asking Google Cloud, with an access token of gcloud's.")
     try:
         session = sign_in(SIGN_IN_TIMEOUT)
     except UnavailableError as error:
-        return unasked(facts, today, UNKNOWN, str(error))
-    archive = archive_name(repository, facts)
-    lines = settle(lambda cloud: judge(cloud, facts, archive, today), session, READ_TIMEOUT)
-    return [line._replace(seen=redact(line.seen)) for line in lines]
+        return lines_without_cloud(repository, today, UNKNOWN, str(error))
+    archive = archive_name(repository)
+    project, place = (
+        repository.function_project,
+        f"projects/{repository.project}/locations/{repository.location}",
+    )
+
+    def checks_of(cloud: Cloud) -> Checks:
+        function = cloud.function(repository)
+        uploaded = stored_object(cloud, f"{project}-{repository.function_name}-source", archive)
+        lines: dict[str, Callable[[], Result]] = {
+            "function": lambda: function_line(function, repository)
+        }
+        if function.content:
+            lines["revision"] = lambda: revision_line(function, today)
+            lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
+        lines["runtime"] = lambda: runtime_line(
+            function.content.get("buildConfig", {}).get("runtime", repository.runtime),
+            repository,
+            today,
+        )
+        lines["upstreams"] = lambda: upstreams_line(cloud, place)
+        return lines
+
+    return run_checks(checks_of, session, READ_TIMEOUT)
 
 
-def judge(cloud: Cloud, facts: Facts, archive: str, today: dt.date) -> Iterator[Result]:
-    """Yield what each line says of what has been read."""
-    project, place = facts.function_project, f"projects/{facts.project}/locations/{facts.location}"
-    function = cloud.function(facts)
-    uploaded = stored(cloud, f"{project}-{facts.function}-source", archive)
-    deployed = function.content.get("buildConfig", {})
-    lines: dict[str, Callable[[], Result]] = {"function": lambda: function_line(function, facts)}
-    if function.content:
-        lines["revision"] = lambda: revision_line(function, today)
-        lines["source"] = lambda: source_line(cloud, function, uploaded, archive)
-    lines["runtime"] = lambda: runtime_line(deployed.get("runtime", facts.runtime), facts, today)
-    lines["upstreams"] = lambda: upstreams_line(cloud, place)
-    for name, line in lines.items():
-        try:
-            yield line()
-        except UNKNOWN_FORM:
-            yield Result(name, UNKNOWN, "Google's answer has a form that is not known here")
-
-
-def function_line(function: Answer, facts: Facts) -> Result:
-    where = f"{facts.function} in {facts.function_project}, {facts.location}"
+def function_line(function: Answer, repository: Repository) -> Result:
+    where = f"{repository.function_name} in {repository.function_project}, {repository.location}"
     if function.status == 404:
         return Result("function", OK, f"{where}: not deployed yet", values={"state": None})
     if function.reason == "SERVICE_DISABLED":
-        # A function that is there stays there when its API is turned off.
-        why = f"{function.why}; before the first deployment, `make deploy` turns it on"
+        # A function stays deployed when its API is disabled.
+        why = f"{function.why}; before the first deployment, `make deploy` enables it"
         return Result("function", UNKNOWN, why)
     if function.why:
         return Result("function", UNKNOWN, function.why)
     state = function.content["state"]
     messages = [each["message"] for each in function.content.get("stateMessages", [])]
     seen = f"{where}: {state}{': ' if messages else ''}{' '.join(messages)}"
-    verdict = OK if state == "ACTIVE" else PROBLEM if state in FAILED else UNKNOWN
-    url = function.content.get("url")
-    return Result(
-        "function", verdict, seen, values={"state": state, "messages": messages, "url": url}
-    )
+    verdict = OK if state == "ACTIVE" else PROBLEM if state in FAILED_STATES else UNKNOWN
+    values = {"state": state, "messages": messages, "url": function.content.get("url")}
+    return Result("function", verdict, seen, values=values)
 
 
 def revision_line(function: Answer, today: dt.date) -> Result:
     updated = dt.datetime.strptime(f"{function.content['updateTime'][:19]}Z", "%Y-%m-%dT%H:%M:%S%z")
     revision = function.content.get("serviceConfig", {}).get("revision")
-    seen = f"{revision or 'none yet'}, updated {updated:%Y-%m-%d %H:%M} UTC ({ago(updated, today)})"
-    return Result(
-        "revision", OK, seen, values={"revision": revision, "updated": updated.isoformat()}
-    )
+    age = format_age(updated, today)
+    seen = f"{revision or 'none yet'}, updated {updated:%Y-%m-%d %H:%M} UTC ({age})"
+    values = {"revision": revision, "updated": updated.isoformat()}
+    return Result("revision", OK, seen, values=values)
 
 
 def source_line(cloud: Cloud, function: Answer, uploaded: Answer, archive: str) -> Result:
-    """Return whether what is deployed is what lies in function/, by the archives' MD5 sums.
+    """Compare what is deployed with what is in function/ now, by the archives' MD5 sums.
 
     Cloud Functions builds a copy of the archive, in a bucket of its own and under another name.
     """
@@ -158,73 +155,65 @@ def source_line(cloud: Cloud, function: Answer, uploaded: Answer, archive: str) 
     copy = build.get("sourceProvenance", {}).get("resolvedStorageSource")
     copy = copy or build["source"]["storageSource"]
     generation = str(copy.get("generation", ""))
-    built = stored(cloud, copy["bucket"], copy["object"], generation)
-    values: dict[str, object] = {"generation": generation or None, "deployed_is_here": None}
-    here = f"generation {generation or 'not known'}; function/ as it lies here"
+    built = stored_object(cloud, copy["bucket"], copy["object"], generation)
+    verdict, same = OK, None
+    here = f"generation {generation or 'not known'}; function/ as it is here"
     if uploaded.status == 404:
-        values["deployed_is_here"] = False
-        return Result(
-            "source", OK, f"{here} is not what `make deploy` uploaded last", values=values
-        )
-    for answer in (uploaded, built):
-        if answer.why:
-            return Result(
-                "source", UNKNOWN, f"whether it is that of function/: {answer.why}", values=values
-            )
-    same = values["deployed_is_here"] = uploaded.content["md5Hash"] == built.content["md5Hash"]
-    if same:
-        return Result("source", OK, f"{here} is what is deployed", values=values)
-    return Result(
-        "source", OK, f"{here} was uploaded as {archive}, but another is deployed", values=values
-    )
+        same, seen = False, f"{here} is not what `make deploy` uploaded last"
+    elif why := uploaded.why or built.why:
+        verdict, seen = UNKNOWN, f"whether it is that of function/: {why}"
+    elif same := uploaded.content["md5Hash"] == built.content["md5Hash"]:
+        seen = f"{here} is what is deployed"
+    else:
+        seen = f"{here} was uploaded as {archive}, but another is deployed"
+    values = {"generation": generation or None, "deployed_is_here": same}
+    return Result("source", verdict, seen, values=values)
 
 
-def stored(cloud: Cloud, bucket: str, name: str, generation: str = "") -> Answer:
-    """Return what Cloud Storage says of an object."""
-    which = f"&generation={quote(generation)}" if generation else ""
+def stored_object(cloud: Cloud, bucket: str, name: str, generation: str = "") -> Answer:
+    """Return what Cloud Storage answers about an object."""
+    query = f"&generation={quote(generation)}" if generation else ""
     return cloud.get(
         "storage",
-        f"storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?fields=name,md5Hash{which}",
+        f"storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?fields=name,md5Hash{query}",
         f"gs://{bucket}/{name}",
         "storage.objects.get and storage.objects.list",
         expects="md5Hash",
     )
 
 
-def archive_name(repository: Repository, facts: Facts) -> str:
+def archive_name(repository: Repository) -> str:
     """Return the name under which terraform/function/source.tf uploads the source as it is now."""
-    folder = FUNCTION_STACK / str(
-        repository.function.get("source_dir", "../../function")  # as variables.tf has it
-    )
+    # The default is that of variables.tf.
+    folder = FUNCTION_STACK / str(repository.function.get("source_dir", "../../function"))
     # Terraform follows links to folders, too.
     files: dict[str, Path] = {}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        # But not a link to a folder that it is in, which has no end.
+        # But not a link to a folder that contains it, which has no end.
         real = Path(parent).resolve()
         folders[:] = [each for each in folders if not real.is_relative_to((real / each).resolve())]
-        files |= {
-            Path(parent, each).relative_to(folder).as_posix(): Path(parent, each) for each in names
-        }
-    hashed = "\n".join(
+        paths = [Path(parent, name) for name in names]
+        files |= {path.relative_to(folder).as_posix(): path for path in paths}
+    listing = "\n".join(
         f"{name} {hashlib.sha256(files[name].read_bytes()).hexdigest()}"
         for name in sorted(files)
         if files[name].is_file() and not LEFT_OUT.search(name)
     )
-    return f"{facts.function}-{hashlib.sha256(hashed.encode()).hexdigest()[:16]}.zip"
+    return f"{repository.function_name}-{hashlib.sha256(listing.encode()).hexdigest()[:16]}.zip"
 
 
-def runtime_line(runtime: str, facts: Facts, today: dt.date) -> Result:
-    """Return the runtime of what is deployed, else of what would be."""
-    result = check_runtime("", runtime, today.isoformat())
+def runtime_line(runtime: str, repository: Repository, today: dt.date) -> Result:
+    """Return the line of the runtime that is deployed, or of the one in the settings."""
+    result = check_runtime(Check("runtime"), runtime, today.isoformat())
     seen, values = result.seen, dict[str, object](runtime=runtime)
     if runtime in RUNTIME_ENDS:
         deprecated = dt.date.fromisoformat(RUNTIME_ENDS[runtime][0])
         left = (deprecated - today).days
         values |= {"deprecated_on": deprecated.isoformat(), "days_left": left}
-        seen += f" ({days(left)} before it is deprecated)" if left > 0 else ""
-    if runtime != facts.runtime:
-        seen += f"; the settings here say {facts.runtime or 'nothing'}"
-    return Result("runtime", result.verdict, seen, values=values)
+        seen += f" ({format_days(left)} before it is deprecated)" if left > 0 else ""
+    if runtime != repository.runtime:
+        seen += f"; the settings here name {repository.runtime or 'none'}"
+    return result._replace(seen=seen, values=values)
 
 
 def lock_line(today: dt.date) -> Result:
@@ -232,69 +221,62 @@ def lock_line(today: dt.date) -> Result:
     content, why = read_text(REQUIREMENTS)
     if why:
         return Result("lock", UNKNOWN, f"function/requirements.txt {why}")
-    entries = read_entries(content)
-    packages = sum(not entry.startswith("-") for entry in entries)
-    changed, unknown = lock_changed()
-    age = f"last changed {changed:%Y-%m-%d} ({ago(changed, today)})" if changed else unknown
+    packages = sum(not entry.startswith("-") for entry in read_entries(content))
+    changed, age = lock_changed(), ""
     values: dict[str, object] = {"packages": packages, "changed": None, "days": None}
-    if changed:
+    if isinstance(changed, str):
+        age = changed
+    else:
+        age = f"last changed {changed:%Y-%m-%d} ({format_age(changed, today)})"
         values |= {"changed": changed.date().isoformat(), "days": (today - changed.date()).days}
     return Result("lock", OK, f"{packages} packages, {age}", values=values)
 
 
-def lock_changed() -> tuple[dt.datetime | None, str]:
-    """Return when the lock was committed as it is now, and why that is not known."""
+def lock_changed() -> dt.datetime | str:
+    """Return when the lock was committed as it is now, or why that is not known."""
+    file = ("--", "function/requirements.txt")
     try:
-        state = git("status", "--porcelain", "--ignored", "--", "function/requirements.txt")
-        log = git("log", "-1", "--format=%ct", "--", "function/requirements.txt")
-        shallow = git("rev-parse", "--is-shallow-repository")
+        state = run_git("status", "--porcelain", "--ignored", *file)
+        log = run_git("log", "-1", "--format=%ct", *file)
+        shallow = run_git("rev-parse", "--is-shallow-repository")
     except OSError:
-        return None, "of an age that is not known, for git is not installed"
+        return "of unknown age, because git is not installed"
+    if "not a git repository" in state.errors or (state.status == 0 and not log.output.strip()):
+        return "not in git"
     if state.status != 0:
-        words = redact(state.errors).partition("\n")[0]
-        missing = "not a git repository" in words
-        return None, "not in git" if missing else f"of an age that git does not tell ({words})"
-    if not log.output.strip():
-        return None, "not in git"
+        first_line = redact(state.errors).partition("\n")[0]
+        return f"of unknown age, because git failed ({first_line})"
     if state.output.strip():
-        return None, "with changes that are not committed"
+        return "with changes that are not committed"
     if shallow.output.strip() == "true":
-        return None, "of an age that is not known, for this clone of the repository is shallow"
-    return dt.datetime.fromtimestamp(int(log.output), dt.UTC), ""
-
-
-def git(*arguments: str) -> Outcome:
-    environment = {**os.environ, "LC_ALL": "C"}
-    command = ["git", "-C", str(ROOT), *arguments]
-    return run_bounded(command, environment, GIT_TIMEOUT)
+        return "of unknown age, because this clone of the repository is shallow"
+    return dt.datetime.fromtimestamp(int(log.output), dt.UTC)
 
 
 def upstreams_line(cloud: Cloud, place: str) -> Result:
     result = check_switch(cloud, place)
     _, project, _, location = place.split("/")
-    if result.verdict == UNKNOWN:
-        return Result("upstreams", UNKNOWN, result.seen)
-    if result.verdict == PROBLEM:
-        seen = f"DENY. {result.seen} Run: make allow"
-        return Result("upstreams", PROBLEM, seen, values={"policy": "DENY"})
-    return Result("upstreams", OK, f"ALLOW in {project}, {location}", values={"policy": "ALLOW"})
+    policy = {OK: "ALLOW", PROBLEM: "DENY"}.get(result.verdict)
+    seen = {
+        OK: f"ALLOW in {project}, {location}",
+        PROBLEM: f"DENY. {result.seen} Run: make allow",
+    }.get(result.verdict, result.seen)
+    return Result("upstreams", result.verdict, seen, values={"policy": policy} if policy else {})
 
 
-def ago(moment: dt.datetime, today: dt.date) -> str:
+def format_age(moment: dt.datetime, today: dt.date) -> str:
     number = (today - moment.date()).days
-    return f"{days(number)} ago" if number > 0 else "today"
+    return f"{format_days(number)} ago" if number > 0 else "today"
 
 
-def days(number: int) -> str:
+def format_days(number: int) -> str:
     return f"{number} day{'' if number == 1 else 's'}"
 
 
 def print_page(results: Iterable[Result]) -> None:
     """Print the page, and where to go on when not everything is fit."""
-    doubtful = False
     for line in results:
-        doubtful |= line.verdict != OK
         verdict = {OK: "", PROBLEM: "PROBLEM: ", UNKNOWN: f"{UNKNOWN}: "}[line.verdict]
         print(f"{line.check:<10} {verdict}{' '.join(line.seen.split())}")
-    if doubtful:
-        print("What is wrong, and its cure: make doctor")
+    if any(line.verdict != OK for line in results):
+        print("What is wrong, and how to correct it: make doctor")

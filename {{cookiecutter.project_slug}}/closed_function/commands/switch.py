@@ -7,18 +7,42 @@ function/requirements.txt, which is what the build uses.
 """
 
 import argparse
+import re
+import shlex
 
-from closed_function.errors import ExitStatus
-from closed_function.gcloud.switch import throw_switch
+from closed_function.errors import CommandError, ExitStatus, UnavailableError
+from closed_function.gcloud.program import (
+    DIAGNOSE,
+    NOT_SIGNED_IN,
+    SIGN_IN,
+    crashed,
+    run_gcloud,
+)
 from closed_function.index import read_index
 from closed_function.paths import REQUIREMENTS
+from closed_function.processes import Outcome
+from closed_function.redaction import redact
 
 WHEN_INTERRUPTED = "Interrupted; gcloud was ended. See what the policy is: make status"
+GCLOUD_USAGE = 2
+CAUSES = """\
+The three known causes, and the command that checks each:
+  1. You lack accesscontextmanager.policies.{verb} on the access policy or the organisation
+     (roles/accesscontextmanager.policyEditor has it; a grant on the project has no effect):
+       gcloud access-context-manager policies get-iam-policy POLICY_NUMBER
+  2. The project is not (yet) inside an enforced perimeter:
+       gcloud projects describe {project} --format='value(projectNumber)'
+       gcloud access-context-manager perimeters list --policy=POLICY_NUMBER \
+--format='yaml(name,status.resources)'
+  3. You lack artifactregistry.vpcscconfigs.{verb} in the project
+     (roles/artifactregistry.admin has it):
+       gcloud projects get-iam-policy {project} --flatten='bindings[].members' \
+--filter='bindings.role:artifactregistry' --format='table(bindings.role,bindings.members)'"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", help="project of the repository (default: the index line's)")
-    parser.add_argument("--location", help="location of the repository (default: likewise)")
+    parser.add_argument("--location", help="location of the repository (default: the index line's)")
     parser.add_argument("--timeout", type=seconds, default=90, help="seconds for gcloud (90)")
 
 
@@ -30,11 +54,45 @@ def seconds(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Throw or read the switch, and print the policy that holds now."""
-    project, location = options.project, options.location
+    verb, project, location = options.command, options.project, options.location
     if not (project and location):
         index = read_index(REQUIREMENTS)
         project, location = project or index.project, location or index.location
-    policy = throw_switch(options.command, project, location, options.timeout)
+    arguments = ["artifacts", "vpcsc-config", verb]
+    arguments += [f"--project={project}", f"--location={location}"]
+    print(f"$ {shlex.join(['gcloud', *arguments])}", flush=True)
+    outcome = run_gcloud(arguments, options.timeout)
+    policy = confirmed_policy(outcome, verb)
+    if not policy:
+        raise switch_error(outcome, verb, project, options.timeout)
     print(f"Upstream access of {project} in {location}: {policy}")
     return ExitStatus.DONE
+
+
+def confirmed_policy(outcome: Outcome, verb: str) -> str | None:
+    """Return ALLOW or DENY if gcloud succeeded and printed the policy of `verb`, else None."""
+    if outcome.status != 0:
+        return None
+    policy = re.search(r"^vpcscPolicy:\s*(ALLOW|DENY)\s*$", outcome.output, re.MULTILINE)
+    if policy:
+        return policy[1] if verb in ("describe", policy[1].lower()) else None
+    # A policy that was never set is not printed, and works as DENY.
+    return "DENY" if verb == "describe" and "vpcscConfig" in outcome.output else None
+
+
+def switch_error(outcome: Outcome, verb: str, project: str, timeout: float) -> CommandError:
+    """Return what an `outcome` without a policy means."""
+    words = redact(outcome.errors or outcome.output) or "(it printed nothing)"
+    if outcome.status is None:
+        return UnavailableError(f"gcloud was ended: no answer within {timeout:g} s.\n{DIAGNOSE}")
+    if outcome.status == 0:
+        return UnavailableError(f"gcloud did not confirm the policy; it printed:\n{words}")
+    if outcome.status == GCLOUD_USAGE:
+        advice = "Update it: gcloud components update"
+        return UnavailableError(f"This gcloud does not know the command:\n{words}\n{advice}")
+    if NOT_SIGNED_IN.search(outcome.errors):
+        return UnavailableError(f"gcloud is not signed in:\n{words}\n{SIGN_IN}")
+    if crashed(outcome):
+        return UnavailableError(f"gcloud crashed (exit status {outcome.status}):\n{words}")
+    causes = CAUSES.format(project=project, verb="get" if verb == "describe" else "update")
+    return CommandError(f"The service refused:\n{words}\n{causes}", ExitStatus.WRONG)

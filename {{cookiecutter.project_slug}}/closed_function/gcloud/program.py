@@ -1,4 +1,4 @@
-"""The program gcloud: where it is, how it is run, and what it says when it cannot sign in."""
+"""Run gcloud, and recognise why it failed."""
 
 import os
 import re
@@ -12,23 +12,23 @@ NOT_SIGNED_IN = re.compile(
     r"gcloud auth (?:application-default )?login|active account|refreshing your current auth tokens"
     r"|[Rr]eauthentication|UNAUTHENTICATED"
 )
-# What to type.
 SIGN_IN = "Run: gcloud auth login"
 DIAGNOSE = "Check the network and the proxy: gcloud info --run-diagnostics"
 
 
-def find_gcloud() -> str:
-    """Return gcloud's path. UnavailableError without one."""
+def run_gcloud(arguments: Sequence[str], timeout: float) -> Outcome:
+    """Run gcloud without prompts for at most `timeout` seconds. UnavailableError without one."""
     path = shutil.which("gcloud")
     if path is None:
         raise UnavailableError("gcloud is not installed, or not on PATH as an executable file.")
-    return path
-
-
-def run_gcloud(arguments: Sequence[str], timeout: float) -> Outcome:
-    """Run gcloud without prompts for at most `timeout` seconds. UnavailableError without one."""
     environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     try:
-        return run_bounded([find_gcloud(), *arguments], environment, timeout)
+        return run_bounded([path, *arguments], environment, timeout)
     except OSError as error:
         raise UnavailableError(f"gcloud cannot be started: {error}") from None
+
+
+def crashed(outcome: Outcome) -> bool:
+    """Distinguish a crash from a refusal, which has a small status and a message."""
+    ended_itself = outcome.status is not None and 0 <= outcome.status < 128
+    return not ended_itself or not outcome.errors.strip() or "gcloud crashed" in outcome.errors

@@ -1,8 +1,7 @@
 """Read Google Cloud's REST APIs as gcloud would: with its token, proxy, authority and endpoints.
 
-One call of gcloud gives all of these. The reads then need no gcloud, which takes a second for each,
-and run in parallel. Nothing is ever changed, and the token goes nowhere but into the header, or to
-who asks for it by name.
+One call of gcloud gives all of these. The reads then run in parallel and without gcloud, which
+takes a second for each. Nothing is changed, and the token is sent in the header alone.
 """
 
 import json
@@ -11,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Collection, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -24,9 +23,9 @@ from closed_function.gcloud.connection import (
     connection_problem,
     find_proxy,
     parse_endpoint,
-    tls,
+    tls_context,
 )
-from closed_function.gcloud.program import DIAGNOSE, NOT_SIGNED_IN, SIGN_IN, run_gcloud
+from closed_function.gcloud.program import DIAGNOSE, NOT_SIGNED_IN, SIGN_IN, crashed, run_gcloud
 from closed_function.processes import Outcome
 from closed_function.redaction import redact
 
@@ -36,7 +35,7 @@ LARGEST_ANSWER = 20_000_000
 REASONS = {
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": f"the token's scopes leave Google Cloud out. {SIGN_IN}",
     "SECURITY_POLICY_VIOLATED": "the service perimeter refuses your request",
-    "SERVICE_DISABLED": "{service} is off in {consumer}",
+    "SERVICE_DISABLED": "{service} is disabled in {consumer}",
     "USER_PROJECT_DENIED": "you may not use {consumer} as quota project; that needs "
     "serviceusage.services.use. Use none: gcloud config unset billing/quota_project",
 }
@@ -45,9 +44,8 @@ REASONS = {
 class Request(NamedTuple):
     """One read.
 
-    `api` is the first part of the host's name, `what` says in a message what is read, and
-    `permission` what that takes. A read with a `body` is a POST. An answer that has not the field
-    `expects` is none of Google's.
+    `api` is the first part of the host's name; `what` and `permission` are for messages. A read
+    with a `body` is a POST. An answer without the field `expects` is not Google's.
     """
 
     api: str
@@ -59,11 +57,9 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a read brought.
+    """The content that was asked for, or `why` there is none.
 
-    `why` is empty when `content` is what was asked for; else it is a sentence on what stood in the
-    way. `status` is 0 when nothing answered; `reason` and `metadata` are those of Google's
-    ErrorInfo.
+    `reason` and `metadata` are from Google's ErrorInfo; `silent_host` is one that did not answer.
     """
 
     content: Mapping[str, Any]
@@ -71,16 +67,7 @@ class Answer(NamedTuple):
     status: int = 0
     reason: str = ""
     metadata: Mapping[str, Any] = {}
-
-
-class Unreachable(NamedTuple):
-    """Nothing of Google's answered: which host, and what happened instead."""
-
-    host: str
-    problem: str
-
-    def answer(self, name: str) -> Answer:
-        return Answer({}, f"{name} cannot be reached: {self.problem}")
+    silent_host: str = ""
 
 
 class Session:
@@ -99,7 +86,7 @@ class Session:
         quota_project = str(properties.get("billing", {}).get("quota_project", ""))
         self._quota_project = "" if quota_project.isupper() else quota_project
         self._proxy = find_proxy(properties.get("proxy", {}))
-        self._tls = tls(properties.get("core", {}).get("custom_ca_certs_file", ""))
+        self._tls = tls_context(properties.get("core", {}).get("custom_ca_certs_file", ""))
 
     @property
     def token(self) -> str:
@@ -108,39 +95,35 @@ class Session:
 
     def read(self, requests: Collection[Request], deadline: float) -> dict[Request, Answer]:
         """Read all `requests` in parallel, until `deadline` (of the monotonic clock) at most."""
-        finished: queue.SimpleQueue[tuple[Request, Answer | Unreachable]] = queue.SimpleQueue()
+        finished: queue.SimpleQueue[tuple[Request, Answer]] = queue.SimpleQueue()
 
         def fetch(request: Request) -> None:
             finished.put((request, self._fetch(request, deadline - time.monotonic())))
 
+        answers: dict[Request, Answer] = {}
         for request in requests:
-            # A name that is not resolved can outlast every deadline: nobody waits for its thread.
+            host = self._endpoint(request).hostname or ""
+            answers[request] = Answer({}, TOO_LATE, silent_host=host)
+            # Looking up a name can outlast every deadline: nothing waits for its thread.
             threading.Thread(target=fetch, args=(request,), daemon=True).start()
-        found: dict[Request, Answer | Unreachable] = {
-            request: Unreachable(self._endpoint(request).hostname or "", TOO_LATE)
-            for request in requests
-        }
-        for _ in requests:
-            try:
+        with suppress(queue.Empty):
+            for _ in requests:
                 request, answer = finished.get(timeout=max(0, deadline - time.monotonic()))
-            except queue.Empty:
-                break
-            found[request] = answer
-        # A network that is dead is one reason, not one for each host.
-        problems = {each.problem for each in found.values() if isinstance(each, Unreachable)}
-        dead = len(problems) == 1 and all(isinstance(each, Unreachable) for each in found.values())
-        return {
-            request: each.answer("Google Cloud" if dead else each.host)
-            if isinstance(each, Unreachable)
-            else each
-            for request, each in found.items()
-        }
+                answers[request] = answer
+        # A network that is down is one reason, not one for each host.
+        down = len({(answer.why, bool(answer.silent_host)) for answer in answers.values()}) == 1
+        for request, answer in answers.items():
+            if answer.silent_host:
+                name = "Google Cloud" if down else answer.silent_host
+                why = f"{name} cannot be reached: {answer.why}"
+                answers[request] = answer._replace(why=why)
+        return answers
 
     def _endpoint(self, request: Request) -> SplitResult:
         own = self._endpoints.get(request.api)
         return own or urlsplit(f"https://{request.api}.googleapis.com/")
 
-    def _fetch(self, request: Request, timeout: float) -> Answer | Unreachable:
+    def _fetch(self, request: Request, timeout: float) -> Answer:
         """Read once. A redirection is not followed: the token is for this host."""
         endpoint = self._endpoint(request)
         host = endpoint.hostname or ""
@@ -149,46 +132,43 @@ class Session:
             headers["X-Goog-User-Project"] = self._quota_project
         if request.body is not None:
             headers["Content-Type"] = "application/json"
+        method = "GET" if request.body is None else "POST"
+        path = f"{endpoint.path.rstrip('/')}/{request.path}"
         proxy = self._proxy_for(endpoint)
         timeout = min(max(timeout, 0.01), REQUEST_TIMEOUT)
         try:
             with closing(self._connection(endpoint, proxy, timeout)) as connection:
-                connection.request(
-                    "GET" if request.body is None else "POST",
-                    f"{endpoint.path.rstrip('/')}/{request.path}",
-                    request.body,
-                    headers,
-                )
+                connection.request(method, path, request.body, headers)
                 response = connection.getresponse()
                 body = response.read(LARGEST_ANSWER)
         except (OSError, HTTPException, ValueError) as error:
-            return Unreachable(host, connection_problem(error, proxy))
+            return Answer({}, connection_problem(error, proxy), silent_host=host)
         try:
-            answer = understand(request, host, response.status, body)
+            answer = parse_answer(request, host, response.status, body)
         except (AttributeError, KeyError, TypeError, ValueError):
-            return Answer({}, f"{host} answered in a form that is not known here")
-        # Whatever answers may repeat what it was sent.
+            return Answer({}, f"the answer of {host} has an unknown form")
+        # An error page may repeat what it was sent.
         return answer._replace(why=answer.why.replace(self._token, "[hidden]"))
 
     def _proxy_for(self, endpoint: SplitResult) -> Proxy | None:
         """Return gcloud's own proxy, for any host, or the environment's, which NO_PROXY limits."""
         if endpoint.scheme != "https" or not self._proxy:
             return None
-        bypassed = not self._proxy.gclouds_own and proxy_bypass(endpoint.netloc)
+        bypassed = not self._proxy.from_gcloud and proxy_bypass(endpoint.netloc)
         return None if bypassed else self._proxy
 
     def _connection(
         self, endpoint: SplitResult, proxy: Proxy | None, timeout: float
     ) -> HTTPConnection:
-        """Return a connection that is opened with its first request."""
-        host = endpoint.hostname or ""
+        """Return a connection that its first request opens."""
+        host, port = endpoint.hostname or "", endpoint.port
         if endpoint.scheme != "https":
-            return HTTPConnection(host, endpoint.port, timeout=timeout)
+            return HTTPConnection(host, port, timeout=timeout)
         if not proxy:
-            return HTTPSConnection(host, endpoint.port, timeout=timeout, context=self._tls)
+            return HTTPSConnection(host, port, timeout=timeout, context=self._tls)
         connection = HTTPSConnection(proxy.host, proxy.port, timeout=timeout, context=self._tls)
         headers = {"Proxy-Authorization": proxy.login} if proxy.login else {}
-        connection.set_tunnel(host, endpoint.port or 443, headers)
+        connection.set_tunnel(host, port or 443, headers)
         return connection
 
 
@@ -196,7 +176,7 @@ def sign_in(timeout: float) -> Session:
     """Ask gcloud for a token and how it reaches Google Cloud. UnavailableError if it fails."""
     outcome = run_gcloud(["config", "config-helper", "--format=json"], timeout)
     if outcome.status != 0:
-        raise UnavailableError(refusal(outcome, timeout))
+        raise UnavailableError(sign_in_problem(outcome, timeout))
     try:
         return Session(json.loads(outcome.output))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -206,45 +186,44 @@ def sign_in(timeout: float) -> Session:
         ) from None
 
 
-def refusal(outcome: Outcome, timeout: float) -> str:
+def sign_in_problem(outcome: Outcome, timeout: float) -> str:
     """Return what an `outcome` without a token means."""
     words = " ".join(redact(outcome.errors).split()) or "it printed nothing"
     if outcome.status is None:
-        return f"gcloud gave no answer within {timeout:g} s and was ended. {DIAGNOSE}"
+        return f"gcloud was ended: no answer within {timeout:g} s. {DIAGNOSE}"
     if re.search(r"Max retries exceeded|ConnectionError|TransportError", outcome.errors):
         return f"gcloud cannot reach Google to renew its token ({words}). {DIAGNOSE}"
     if NOT_SIGNED_IN.search(outcome.errors):
         return f"gcloud is not signed in. {SIGN_IN}"
-    if "gcloud crashed" in outcome.errors or not outcome.errors.strip() or outcome.status < 0:
+    if crashed(outcome):
         return f"gcloud crashed (exit status {outcome.status}: {words})."
     return f"gcloud gives no access token ({words})."
 
 
-def understand(request: Request, host: str, status: int, body: bytes) -> Answer:
-    """Return what Google's answer says, refusals in the form of its APIs included."""
+def parse_answer(request: Request, host: str, status: int, body: bytes) -> Answer:
+    """Return Google's answer; a refusal becomes a sentence."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         content = None
-    if (
-        status == 200
-        and isinstance(content, dict)
-        and (not request.expects or request.expects in content)
-    ):
+    if not isinstance(content, dict):
+        content = {}
+    if status == 200 and content and (not request.expects or request.expects in content):
         return Answer(content, status=status)
-    error = content.get("error") if isinstance(content, dict) else None
+    error = content.get("error")
     if not isinstance(error, dict):
-        # With no status of its own: a page that is not found says nothing about what was asked for.
-        why = f"{status} came for {host}, and not from Google's API: something on the way, such as "
-        return Answer({}, why + "a proxy or a private endpoint, answers for it")
-    details = error.get("details") or []
-    infos = [each for each in details if "ErrorInfo" in each.get("@type", "")]
+        # Without a status: another server's 404 does not mean that the resource is missing.
+        return Answer(
+            {},
+            f"{status} came for {host}, but not from Google's API: a proxy or a private endpoint "
+            "on the way answers for it",
+        )
+    infos = [each for each in error.get("details") or [] if "ErrorInfo" in each.get("@type", "")]
     info = infos[0] if infos else {}
     reason, metadata = str(info.get("reason", "")), dict(info.get("metadata") or {})
     message = redact(str(error.get("message", "")))
     if reason in REASONS:
-        known = {"consumer": "the project", "service": host, **metadata}
-        why = REASONS[reason].format_map(known)
+        why = REASONS[reason].format_map({"consumer": "the project", "service": host, **metadata})
     elif status == 401:
         why = f"Google Cloud does not accept gcloud's token (401). {SIGN_IN}"
     elif status == 403:

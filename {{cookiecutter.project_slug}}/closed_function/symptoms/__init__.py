@@ -1,1 +1,1 @@
-"""What can be wrong: the catalogue of causes, and which of them a log shows."""
+"""Find the causes that a log shows, of those in the catalogue."""

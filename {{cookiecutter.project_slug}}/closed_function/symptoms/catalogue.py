@@ -1,16 +1,16 @@
-"""The causes that catalogue.json knows.
+"""Read and print the causes in catalogue.json.
 
-A group holds causes that print the same text; what tells them apart is a command, not the log.
+A group holds causes that print the same text; a command distinguishes them, not the log.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-# What is of use only where a log is searched.
-FOR_LOGS = {"patterns", "also", "instead_of"}
+# The fields with which a log is searched.
+SEARCH_FIELDS = {"patterns", "also", "instead_of"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 
 
@@ -19,9 +19,9 @@ class Symptom(NamedTuple):
 
     id: str
     what: str
-    patterns: tuple[str, ...]
-    also: tuple[str, ...]
-    instead_of: tuple[str, ...]
+    patterns: list[str]
+    also: list[str]
+    instead_of: list[str]
     why: str
     confirm: str
     shows: str
@@ -35,49 +35,45 @@ class Group(NamedTuple):
 
     id: str
     what: str
-    patterns: tuple[str, ...]
-    also: tuple[str, ...]
-    instead_of: tuple[str, ...]
-    symptoms: tuple[str, ...]
+    patterns: list[str]
+    also: list[str]
+    instead_of: list[str]
+    symptoms: list[str]
     tell_apart: str
 
 
 class Catalogue(NamedTuple):
-    """All causes by their ids, in the order in which they are told."""
+    """All causes by their ids, in the order in which they are printed."""
 
     symptoms: dict[str, Symptom]
     groups: dict[str, Group]
 
 
-def load(path: Path = CATALOGUE) -> Catalogue:
-    """Return the causes of `path`. TypeError or KeyError when an entry is not as it must be."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    symptoms = [Symptom(**with_tuples(entry)) for entry in content["symptoms"]]
-    groups = [Group(**with_tuples(entry)) for entry in content["groups"]]
-    return Catalogue({each.id: each for each in symptoms}, {each.id: each for each in groups})
+def load() -> Catalogue:
+    content = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+    return Catalogue(
+        {entry["id"]: Symptom(**entry) for entry in content["symptoms"]},
+        {entry["id"]: Group(**entry) for entry in content["groups"]},
+    )
 
 
-def with_tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-
-
-def fill_in(text: str, values: Mapping[str, str]) -> str:
+def substitute(text: str, values: Mapping[str, str]) -> str:
     """Return `text` with `{name}` replaced by its value, or in capitals where that is not known."""
     return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1]) or found[1].upper(), text)
 
 
 def cause_as_json(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
-    """Return a cause for machines: what is printed for people, with its commands filled in."""
+    """Return what is printed of a cause, with its commands filled in."""
     return {
-        name: fill_in(value, values) if isinstance(value, str) else value
+        name: substitute(value, values) if isinstance(value, str) else value
         for name, value in cause._asdict().items()
-        if name not in FOR_LOGS
+        if name not in SEARCH_FIELDS
     }
 
 
 def print_cause(symptom: Symptom, values: Mapping[str, str]) -> None:
-    print(f"    Why:  {fill_in(symptom.why, values)}")
+    print(f"    Why:  {substitute(symptom.why, values)}")
     if symptom.confirm:
-        print(f"    Look: {fill_in(symptom.confirm, values)}")
-        print(f"          {fill_in(symptom.shows, values)}")
-    print(f"    Cure: {fill_in(symptom.cure, values)}")
+        print(f"    Look: {substitute(symptom.confirm, values)}")
+        print(f"          {substitute(symptom.shows, values)}")
+    print(f"    Cure: {substitute(symptom.cure, values)}")

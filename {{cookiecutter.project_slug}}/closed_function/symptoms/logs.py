@@ -10,8 +10,8 @@ from closed_function.redaction import CREDENTIAL
 from closed_function.symptoms.catalogue import Catalogue, Group, Symptom
 from closed_function.symptoms.patterns import Pattern
 
-CHUNK = 1 << 20  # characters that are read and searched at a time
-OVERLAP = 1 << 13  # of the chunk before, for a text that lies across
+CHUNK = 1 << 20  # characters read and searched at a time
+OVERLAP = 1 << 13  # of the chunk before, for a text that spans two
 LONGEST_EXCERPT = 300
 HIDDEN = "\0"
 SUCCESS_WORDS = (
@@ -25,8 +25,11 @@ ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied")
 ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-_])"
 )
-BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16"}
-BYTE_ORDER_MARKS[codecs.BOM_UTF16_BE] = "utf-16"
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 # Terraform names the build that failed and shows nothing of its log.
 BUILD = re.compile(r"cloud-build/builds[;/](?:region=)?[a-z0-9-]+/([0-9a-f-]{36})")
 
@@ -44,11 +47,7 @@ class Explanation(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a log shows.
-
-    The causes, the most specific first, the build that it names, its last line that speaks of an
-    error, how many lines it has, and whether it ends well after all that.
-    """
+    """What a log shows: causes, the most specific first, and whether it ends in success."""
 
     explanations: list[Explanation]
     build: str | None
@@ -58,30 +57,28 @@ class Explained(NamedTuple):
 
 
 def read_chunks(log: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield the number of the first line and the text of each piece of `log`, overlapping a little.
+    """Yield the number of the first line and the text of each chunk; chunks overlap a little.
 
-    Bytes that are no text are replaced, UTF-16 with its mark is read, colours are removed.
+    Bytes that are not text are replaced, UTF-16 with its mark is decoded, colours are removed.
     """
     buffered = io.BufferedReader(log) if isinstance(log, io.RawIOBase) else log
     start = buffered.peek(3)[:3] if isinstance(buffered, io.BufferedReader) else b""
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
-    text = io.TextIOWrapper(buffered, encoding or "utf-8", errors="replace")
-    line, before = 1, ""
+    encodings = [name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)]
+    text = io.TextIOWrapper(buffered, encodings[0] if encodings else "utf-8", errors="replace")
+    line, overlap = 1, ""
     try:
         while chunk := text.read(CHUNK):
             chunk += text.readline(OVERLAP)
-            if "\x1b" in chunk:
-                chunk = ESCAPE_SEQUENCE.sub("", chunk)
-            piece = before + chunk
-            yield line, piece
-            before = piece[-OVERLAP:]
-            line += piece.count("\n", 0, len(piece) - len(before))
+            chunk = overlap + ESCAPE_SEQUENCE.sub("", chunk)
+            yield line, chunk
+            overlap = chunk[-OVERLAP:]
+            line += chunk.count("\n", 0, len(chunk) - len(overlap))
     finally:
         text.detach()
 
 
 class Search:
-    """Where a log first shows each of some patterns, and what else it tells."""
+    """Where a log first shows each of some patterns, its last error, and its last success."""
 
     def __init__(self, log: BinaryIO, patterns: Iterable[str]) -> None:
         self.found: dict[str, Sighting] = {}
@@ -95,9 +92,8 @@ class Search:
                 if place := compiled.search(text):
                     self.found[pattern] = sighting(text, *place, first_line)
                     del wanted[pattern]
-            if not self.build and "cloud-build/builds" in text:
-                named = BUILD.search(text)
-                self.build = named[1] if named else None
+            if not self.build and (build := BUILD.search(text)):
+                self.build = build[1]
             error = max(text.rfind(word) for word in ERROR_WORDS)
             if error >= 0:
                 self.last_error = sighting(text, error, error, first_line)
@@ -108,10 +104,10 @@ class Search:
 
 
 def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
-    """Return the line of `text` around `start` and `end`, or as much as a screen shows."""
+    """Return the line of `text` around `start` and `end`, or as much as a screen holds."""
     line = first_line + text.count("\n", 0, start)
     half = LONGEST_EXCERPT // 2
-    # Secrets are hidden before anything is cut, for half of one looks like none.
+    # Secrets are hidden before anything is cut: half of one is not recognised.
     since, until = max(0, start - OVERLAP), end + OVERLAP
     hidden = CREDENTIAL.sub(lambda found: HIDDEN * len(found[0]), text[since:until])
     start, end = start - since, end - since
@@ -120,10 +116,9 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     stop = len(hidden) if stop < 0 else stop
     if stop - begin > LONGEST_EXCERPT:
         begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
-    if stop - begin > LONGEST_EXCERPT:
-        excerpt = f"{hidden[begin : begin + half]} … {hidden[stop - half : stop]}"
-    else:
-        excerpt = hidden[begin:stop]
+    excerpt = hidden[begin:stop]
+    if len(excerpt) > LONGEST_EXCERPT:
+        excerpt = f"{excerpt[:half]} … {excerpt[-half:]}"
     excerpt = re.sub(f"{HIDDEN}+", "[hidden]", excerpt)
     return Sighting(line, re.sub(r"[\s│]+", " ", excerpt).strip())
 
@@ -131,17 +126,15 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
 def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
     """Return what `log` shows: single causes before groups, each in the catalogue's order."""
     entries: list[Symptom | Group] = [*catalogue.symptoms.values(), *catalogue.groups.values()]
-    patterns = {pattern for entry in entries for pattern in (*entry.patterns, *entry.also)}
-    search = Search(log, patterns)
-    found = search.found
-    seen = []
+    search = Search(log, {text for entry in entries for text in (*entry.patterns, *entry.also)})
+    explanations = []
     for entry in entries:
-        sightings = [found[pattern] for pattern in entry.patterns if pattern in found]
-        if sightings and all(pattern in found for pattern in entry.also):
-            seen.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
-    replaced = {name for explanation in seen for name in explanation.cause.instead_of}
-    causes = [each for each in seen if each.cause.id not in replaced]
-    trouble = [each.sighting.line for each in causes]
-    trouble += [search.last_error.line] if search.last_error else []
-    succeeded = search.success > max(trouble, default=0)
-    return Explained(causes, search.build, search.last_error, search.lines, succeeded)
+        sightings = [search.found[each] for each in entry.patterns if each in search.found]
+        if sightings and search.found.keys() >= set(entry.also):
+            explanations.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
+    replaced = {name for explanation in explanations for name in explanation.cause.instead_of}
+    explanations = [each for each in explanations if each.cause.id not in replaced]
+    failures = [each.sighting.line for each in explanations]
+    failures += [search.last_error.line] if search.last_error else []
+    succeeded = search.success > max(failures, default=0)
+    return Explained(explanations, search.build, search.last_error, search.lines, succeeded)

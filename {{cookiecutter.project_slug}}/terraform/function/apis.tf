@@ -1,6 +1,6 @@
-# The APIs that this function needs, and the service agents that somebody grants a role to.
-# A secret, key or topic that is given proves by its existence that its API is on.
-# Before the first plan cloudresourcemanager and serviceusage must be on in the function's project.
+# The APIs that this function needs, and the service agents that get a role.
+# The API of an existing secret, key or topic is already enabled.
+# Before the first plan, enable cloudresourcemanager and serviceusage in the function's project.
 
 data "google_project" "this" {
   project_id = var.project_id
@@ -21,16 +21,16 @@ locals {
     local.service_agents,
   ))
 
-  # Agents come into being when they are asked for, and a grant to one that does not exist fails.
+  # A service agent exists only once requested, and a grant to a missing one fails.
   service_agents = concat(
     local.has_topic ? ["pubsub"] : [],
-    # The platform grants these something, so they must be there before it does.
+    # The platform grants roles to these, so they must exist before.
     local.has_bucket ? ["eventarc"] : [],
     local.shared_platform ? ["cloudbuild", "cloudfunctions", "run"] : [],
     local.shared_platform && local.has_key ? ["artifactregistry", "eventarc", "pubsub"] : [],
   )
 
-  # Their e-mails are fixed by the project's number.
+  # Their e-mails follow from the project number.
   agents = {
     for name, domain in {
       monitoring = "gcp-sa-monitoring-notification"
@@ -44,7 +44,7 @@ resource "google_project_service" "this" {
 
   project = var.project_id
   service = "${each.key}.googleapis.com"
-  # Other functions of the project need them, too.
+  # Other functions of the project may need them.
   disable_on_destroy = false
 }
 
@@ -56,7 +56,7 @@ resource "google_project_service_identity" "agents" {
   service = google_project_service.this[each.key].service
 }
 
-# Cloud Storage's agent comes into being when it is read, and that is all that it is read for.
+# Reading Cloud Storage's service agent creates it; nothing else uses this.
 # tflint-ignore: terraform_unused_declarations
 data "google_storage_project_service_account" "agent" {
   count = local.has_bucket || local.has_key ? 1 : 0
@@ -65,7 +65,7 @@ data "google_storage_project_service_account" "agent" {
   depends_on = [google_project_service.this]
 }
 
-# What grants a role to Pub/Sub's agent depends on this.
+# Grants to Pub/Sub's service agent depend on this.
 resource "time_sleep" "service_agents" {
   count = local.has_topic ? 1 : 0
 

@@ -1,4 +1,4 @@
-# Where the build writes the image: the API takes no Docker repository of another project.
+# Where the build writes the image: the API refuses a Docker repository of another project.
 
 locals {
   docker_repository = (

@@ -1,5 +1,4 @@
-# How the function's requests leave: all of them through the platform's network, either directly or
-# through a connector.
+# All requests of the function leave through the platform's network, directly or through a connector.
 
 resource "google_vpc_access_connector" "this" {
   count = try(var.egress.connector.name, null) == null ? 0 : 1
@@ -14,7 +13,7 @@ resource "google_vpc_access_connector" "this" {
   machine_type  = var.egress.connector.machine_type
 
   lifecycle {
-    create_before_destroy = true # the function leaves the old one first; so another range needs another name
+    create_before_destroy = true # the function switches first; so another range needs another name
   }
 
   depends_on = [google_project_service.this]
@@ -22,7 +21,10 @@ resource "google_vpc_access_connector" "this" {
 
 locals {
   connector_id = one(concat(
-    [for created in google_vpc_access_connector.this : "projects/${created.project}/locations/${created.region}/connectors/${created.name}"],
+    [
+      for created in google_vpc_access_connector.this :
+      "projects/${created.project}/locations/${created.region}/connectors/${created.name}"
+    ],
     [for given in [try(var.egress.connector.id, null)] : given if given != null],
   ))
 }

@@ -1,6 +1,6 @@
-# The function itself.
+# The function.
 
-# From direct egress to a connector, or back, the service would keep the one beside the other.
+# Replace the function when the type of egress changes: the service would keep both.
 resource "terraform_data" "egress" {
   input = var.egress.direct == null ? "connector" : "direct"
 }
@@ -21,7 +21,7 @@ resource "google_cloudfunctions2_function" "this" {
     service_account   = "projects/${local.build_account.project}/serviceAccounts/${local.build_account.email}"
 
     environment_variables = merge(var.function.build_environment, {
-      # From Python 3.14 on the build would take uv, which has had no credentials for the index.
+      # From Python 3.14 on the build would use uv, which had no credentials for the index.
       GOOGLE_PYTHON_PACKAGE_MANAGER = "pip"
       # Also for what pip installs before it reads requirements.txt.
       PIP_INDEX_URL = var.platform.python_index_url
@@ -59,7 +59,7 @@ resource "google_cloudfunctions2_function" "this" {
     dynamic "direct_vpc_network_interface" {
       for_each = var.egress.direct == null ? [] : [var.egress.direct]
       content {
-        # By name, as the service gives them back; in a Shared VPC by the whole path.
+        # By name, as the service returns them; in a Shared VPC by the full path.
         network    = local.shared_platform ? var.platform.network : basename(var.platform.network)
         subnetwork = local.shared_platform ? var.platform.subnetwork : basename(var.platform.subnetwork)
         tags       = direct_vpc_network_interface.value.tags
@@ -109,8 +109,12 @@ resource "google_cloudfunctions2_function" "this" {
     replace_triggered_by = [terraform_data.egress]
 
     precondition {
-      condition     = length(local.service_agents_lack) == 0
-      error_message = "The platform does not allow Google's service agents of ${var.project_id} what this function needs: ${join(", ", local.service_agents_lack)}. Run `make accounts`: it prints what the platform's owner adds to `functions`; after `make platform` the hand-over, platform.service_agents, says so."
+      condition = length(local.service_agents_lack) == 0
+      error_message = join(" ", [
+        "The platform does not allow Google's service agents of ${var.project_id} what this function needs:",
+        "${join(", ", local.service_agents_lack)}. Run `make accounts`, which prints what the platform's owner",
+        "adds to `functions`; after `make platform`, platform.service_agents in the hand-over file lists it.",
+      ])
     }
   }
 

@@ -1,13 +1,13 @@
-# Who builds, who runs, who calls: one account each, with roles on exactly what it needs.
+# One account each for the build, the runtime and the trigger, with the roles that it needs.
 
 locals {
-  # What has to happen in another project is for the platform's owner to do.
+  # Only the platform's owner can make grants in another project.
   shared_platform = var.platform.project_id != var.project_id
 
   has_key = var.function.kms_key_name != null
 
-  # What Google's service agents must be allowed on what other functions use, too: the project, a
-  # given topic, a key. So the platform allows it once, and no function takes it back.
+  # What Google's service agents need on what other functions use, too: the project, an existing topic,
+  # a key. The platform grants it once, so that no function revokes it.
   service_agents_must = {
     storage_triggers = local.has_bucket
     alert_topics     = [for topic in [var.trigger.topic] : topic if topic != null && var.trigger.kind == "alert"]
@@ -19,12 +19,15 @@ locals {
     kms_keys         = []
   })
   service_agents_lack = concat(
-    local.service_agents_must.storage_triggers && !local.service_agents_may.storage_triggers ? ["storage_triggers"] : [],
+    (
+      local.service_agents_must.storage_triggers && !local.service_agents_may.storage_triggers
+      ? ["storage_triggers"] : []
+    ),
     tolist(setsubtract(local.service_agents_must.alert_topics, local.service_agents_may.alert_topics)),
     tolist(setsubtract(local.service_agents_must.kms_keys, local.service_agents_may.kms_keys)),
   )
 
-  # An account of another project cannot build here.
+  # A build service account of another project cannot build here.
   own_build_account = var.function.own_build_service_account || local.shared_platform
 
   emails = {
@@ -37,7 +40,7 @@ locals {
     : { project = var.platform.project_id, email = var.platform.build_service_account }
   )
 
-  # The buckets that the service itself makes for sources, at the first deployment.
+  # The service creates these buckets for sources at the first deployment.
   source_bucket_prefixes = ["gcf-v2-sources-", "gcf-v2-uploads-", "run-sources-"]
 
   secrets = toset([
@@ -91,7 +94,7 @@ resource "google_project_iam_member" "build_sources" {
   role    = "roles/storage.objectViewer"
   member  = "serviceAccount:${local.emails["build"]}"
 
-  # By condition, because these buckets do not exist before the first deployment.
+  # With a condition, because these buckets do not exist before the first deployment.
   condition {
     title = "sources of functions"
     expression = join(" || ", [
@@ -104,7 +107,7 @@ resource "terraform_data" "docker" {
   input = one(google_artifact_registry_repository.docker[*].id)
 }
 
-# In a platform of another project only its owner can grant the first: see output platform_must_list.
+# If the platform is in another project, only its owner can grant the first: see platform_must_list.
 resource "google_artifact_registry_repository_iam_member" "build" {
   for_each = {
     for repository, grant in {
@@ -124,12 +127,12 @@ resource "google_artifact_registry_repository_iam_member" "build" {
   }
 }
 
-# The function depends on this: when it is built, its accounts and their roles are in force.
+# The function depends on this: its build needs accounts and roles that are propagated.
 resource "time_sleep" "iam" {
   create_duration = var.waits.iam
 
-  # What is waited for: another account or role means another wait. Never an attribute of a grant,
-  # which the provider may write in another form when it makes it.
+  # Another account or role needs another wait. Never use an attribute of a grant here: the provider
+  # may write it in another form than planned.
   triggers = {
     accounts     = join(" ", values(local.emails))
     roles        = join(" ", var.function.runtime_roles)

@@ -1,5 +1,5 @@
 output "function" {
-  description = "What was made, by name."
+  description = "The names of what was created."
   value = {
     project_id           = var.project_id
     region               = var.platform.region
@@ -16,7 +16,9 @@ output "function" {
 
 locals {
   # A bucket may call functions of the platform's own project without being listed.
-  lists_service_agents = local.has_key || length(local.service_agents_must.alert_topics) > 0 || local.shared_platform && local.has_bucket
+  lists_service_agents = (
+    local.has_key || length(local.service_agents_must.alert_topics) > 0 || local.shared_platform && local.has_bucket
+  )
 
   platform_must_list = merge(
     local.shared_platform ? { projects = { (var.project_id) = data.google_project.this.number } } : {},
@@ -26,6 +28,6 @@ locals {
 }
 
 output "platform_must_list" {
-  description = "What the platform's owner adds to its variable `functions` before the first build; null when there is nothing."
+  description = "What the platform's owner adds to the variable `functions` before the first build; null if nothing."
   value       = length(local.platform_must_list) == 0 ? null : local.platform_must_list
 }

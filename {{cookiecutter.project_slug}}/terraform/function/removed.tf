@@ -1,5 +1,5 @@
-# Grants that several functions need. They were in this stack and are the platform's now: forgotten
-# here, because a destroyed one would be gone for the other functions, too.
+# Grants that several functions need moved from this stack to the platform. Remove them from the state
+# only: destroying them would take them from the other functions.
 
 removed {
   from = google_kms_crypto_key_iam_member.agents

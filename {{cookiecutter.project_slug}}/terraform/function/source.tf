@@ -1,4 +1,4 @@
-# The function's source: exactly what the worker pool builds, in a bucket.
+# The function's source in a bucket: exactly what the worker pool builds.
 
 locals {
   source_dir = "${path.module}/${var.function.source_dir}"
@@ -8,12 +8,12 @@ locals {
     for file in sort(fileset(local.source_dir, "**")) : file
     if length(regexall("(^|/)(\\.|__pycache__/|tests?/|test_[^/]*$|conftest\\.py$)|\\.py[cod]$", file)) == 0
   ]
-  # By content alone, so that an unchanged function is not built again.
+  # Only by content, so that an unchanged function is not built again.
   source_hash = substr(sha256(join("\n", [
     for file in local.source_files : "${file} ${filesha256("${local.source_dir}/${file}")}"
   ])), 0, 16)
 
-  # A failed condition prints what it names: not the whole lock.
+  # A failed condition prints these values, so they must not be the whole lock file.
   requirements      = try(file("${local.source_dir}/requirements.txt"), "")
   requirements_line = split("\n", local.requirements)[0]
   has_framework     = can(regex("(?m)^functions-framework\\b", local.requirements))
@@ -23,23 +23,33 @@ data "archive_file" "source" {
   type       = "zip"
   source_dir = local.source_dir
   excludes   = setsubtract(fileset(local.source_dir, "**"), local.source_files)
-  # Each environment has its own, because two may be deployed at once.
+  # One per environment, because two may be deployed at once.
   output_path = "${path.module}/.terraform/${terraform.workspace}-${var.function.name}.zip"
-  # Else the bytes follow the umask of whoever checked the files out.
+  # Otherwise the bytes depend on the umask of the checkout.
   output_file_mode = "0644"
 
   lifecycle {
     precondition {
-      condition     = fileexists("${local.source_dir}/main.py")
-      error_message = "There is no main.py in ${local.source_dir}: the build takes the function from this file. Set function.source_dir to its folder; for example ../../function."
+      condition = fileexists("${local.source_dir}/main.py")
+      error_message = join(" ", [
+        "There is no main.py in ${local.source_dir}: the build takes the function from this file. Set",
+        "function.source_dir to its folder, such as ../../function.",
+      ])
     }
     precondition {
-      condition     = local.requirements_line == "--index-url ${var.platform.python_index_url}"
-      error_message = "The first line of ${local.source_dir}/requirements.txt is not --index-url ${var.platform.python_index_url}, the only index that the build can reach. Run `make lock` (with ENV=NAME if you deploy with it)."
+      condition = local.requirements_line == "--index-url ${var.platform.python_index_url}"
+      error_message = join(" ", [
+        "The first line of ${local.source_dir}/requirements.txt is not --index-url",
+        "${var.platform.python_index_url}, the only index that the build can reach. Run `make lock` (with ENV=NAME",
+        "if you deploy an environment).",
+      ])
     }
     precondition {
-      condition     = local.has_framework
-      error_message = "functions-framework is not in ${local.source_dir}/requirements.txt: the build would install it by itself, from the public index, which it cannot reach. Add it to requirements.in and run `make lock`."
+      condition = local.has_framework
+      error_message = join(" ", [
+        "functions-framework is not in ${local.source_dir}/requirements.txt: the build would install it itself,",
+        "from the public index, which it cannot reach. Add it to requirements.in and run `make lock`.",
+      ])
     }
   }
 }
@@ -51,8 +61,8 @@ resource "google_storage_bucket" "source" {
   labels                      = var.function.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  # On purpose: it holds nothing but what this repository can upload again, and without it a bucket
-  # with old versions could never be destroyed.
+  # This repository can upload everything in it again, and a bucket with old versions could not be
+  # destroyed otherwise.
   force_destroy = true
 
   versioning {

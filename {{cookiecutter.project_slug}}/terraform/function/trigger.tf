@@ -1,9 +1,9 @@
-# What calls the function. Callers are named one by one: never everybody.
+# What calls the function. Every caller is listed; allUsers is refused.
 #
-#   http     the invokers that are listed
-#   pubsub   a topic, through a push subscription of our own
+#   http     the listed invokers
+#   pubsub   a topic, with our own push subscription
 #   alert    the same, and a notification channel of Cloud Monitoring that publishes to the topic
-#   storage  objects that are finalized in a bucket, through an Eventarc trigger
+#   storage  objects that are finalized in a bucket, with an Eventarc trigger
 
 locals {
   has_topic        = contains(["pubsub", "alert"], var.trigger.kind)
@@ -17,10 +17,10 @@ locals {
     data.google_storage_bucket.given[*].name,
   ))
 
-  # The deterministic address of the function's Cloud Run service: known before there is one.
+  # The deterministic address of the function's Cloud Run service: known before the service exists.
   url = "https://${var.function.name}-${data.google_project.this.number}.${var.platform.region}.run.app"
 
-  # Messages are kept this long, and subscriptions for ever, even when nothing has come for a month.
+  # How long messages are kept. Subscriptions never expire, even without messages for a month.
   retention = "604800s"
 }
 
@@ -34,7 +34,7 @@ resource "google_cloud_run_v2_service_iam_member" "invokers" {
   role   = "roles/run.invoker"
   member = each.key == "trigger" ? "serviceAccount:${local.emails["trigger"]}" : each.key
 
-  # What is made anew under its name has lost its grants: here as below.
+  # A resource that is replaced under the same name loses its grants; so replace them, here and below.
   lifecycle {
     replace_triggered_by = [google_cloudfunctions2_function.this.id]
   }
@@ -53,8 +53,8 @@ resource "google_pubsub_topic" "topic" {
   depends_on = [google_project_service.this]
 }
 
-# Not an Eventarc trigger: that makes a subscription of its own, to which no dead letters can be
-# added. functions-framework makes a CloudEvent of the pushed message just the same.
+# Not an Eventarc trigger: Eventarc creates its own subscription, to which dead letters cannot be
+# added. functions-framework turns a pushed message into the same CloudEvent.
 resource "google_pubsub_subscription" "push" {
   count = local.has_topic ? 1 : 0
 
@@ -99,7 +99,7 @@ resource "google_pubsub_subscription" "push" {
   ]
 }
 
-# Pub/Sub signs in as the trigger account; in projects from before April 2021 only with this.
+# Pub/Sub signs in as the trigger account; projects from before April 2021 need this.
 resource "google_service_account_iam_member" "token_creator" {
   count = local.has_topic ? 1 : 0
 
@@ -121,7 +121,7 @@ resource "google_pubsub_topic" "dead_letters" {
   depends_on = [google_project_service.this]
 }
 
-# Without a subscription nobody would keep them.
+# Without a subscription they would be lost.
 resource "google_pubsub_subscription" "dead_letters" {
   count = local.has_dead_letters ? 1 : 0
 
@@ -179,7 +179,7 @@ resource "google_monitoring_notification_channel" "alert" {
   depends_on = [google_project_service.this, google_pubsub_topic.topic]
 }
 
-# Cloud Monitoring's agent comes into being with the project's first channel of this type.
+# Cloud Monitoring creates its service agent with the project's first channel of this type.
 resource "time_sleep" "monitoring_agent" {
   count = local.owns_alerts ? 1 : 0
 
@@ -189,7 +189,7 @@ resource "time_sleep" "monitoring_agent" {
   depends_on = [google_monitoring_notification_channel.alert]
 }
 
-# On a given topic other functions may need the same: there it is the platform's.
+# On an existing topic other functions may need the same grant, so the platform makes it.
 resource "google_pubsub_topic_iam_member" "notifications" {
   count = local.owns_alerts ? 1 : 0
 
@@ -212,7 +212,7 @@ resource "google_storage_bucket" "bucket" {
   labels                      = var.function.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  # What lies in it is somebody's: it is destroyed only when it is empty.
+  # Its objects belong to somebody, so it is destroyed only when it is empty.
   force_destroy = false
 
   dynamic "encryption" {
@@ -232,12 +232,19 @@ data "google_storage_bucket" "given" {
 
   lifecycle {
     postcondition {
-      condition     = lower(self.location) == var.platform.region
-      error_message = "trigger.bucket ${self.name} is in ${lower(self.location)}, the function in ${var.platform.region}: a trigger is where its bucket is. Take a bucket in ${var.platform.region}, or leave trigger.bucket out and one is created."
+      condition = lower(self.location) == var.platform.region
+      error_message = join(" ", [
+        "trigger.bucket ${self.name} is in ${lower(self.location)}, the function in ${var.platform.region}: a",
+        "trigger and its bucket must be in the same region. Use a bucket in ${var.platform.region}, or leave",
+        "trigger.bucket out to create one.",
+      ])
     }
     postcondition {
-      condition     = tostring(self.project_number) == data.google_project.this.number
-      error_message = "trigger.bucket ${self.name} is in another project than the function, where no trigger of ours can be. Take a bucket of ${var.project_id}, or leave trigger.bucket out and one is created."
+      condition = tostring(self.project_number) == data.google_project.this.number
+      error_message = join(" ", [
+        "trigger.bucket ${self.name} is in another project than the function. Use a bucket of ${var.project_id},",
+        "or leave trigger.bucket out to create one.",
+      ])
     }
   }
 }
@@ -258,8 +265,8 @@ resource "google_storage_bucket_iam_member" "runtime" {
   }
 }
 
-# The trigger account receives the events that Cloud Storage's agent publishes and that Eventarc's
-# agent has set up; those two are the platform's to allow.
+# The trigger account receives the events that Cloud Storage's service agent publishes and Eventarc's
+# sets up; the platform grants those two their roles.
 resource "google_project_iam_member" "event_receiver" {
   count = local.has_bucket ? 1 : 0
 

@@ -1,9 +1,8 @@
 # One function and its trigger. What it shares with other functions (network, worker pool,
-# repositories, perimeter) is the platform's and comes in through `var.platform`.
+# repositories, perimeter) belongs to the platform: see `var.platform`.
 
 terraform {
-  # Terraform from 1.11 on and OpenTofu from 1.10 on: they number on their own, and this one line
-  # has to admit both.
+  # Tested from Terraform 1.11 and OpenTofu 1.10; this line must accept both.
   required_version = ">= 1.10"
 
   # Every resource names its project and its region, so no provider needs a block here.

@@ -1,5 +1,5 @@
-# What must be on before anything else, Resource Manager and Service Usage, cannot be turned on here:
-# Terraform asks both about the project first. README.md, Deploy, names them.
+# Resource Manager and Service Usage cannot be enabled here: Terraform calls both first. README.md,
+# Deploy, shows the command.
 
 locals {
   services = toset(concat(
@@ -30,10 +30,10 @@ resource "google_project_service" "this" {
 
   project            = var.project_id
   service            = each.key
-  disable_on_destroy = false # others in the project may use it
+  disable_on_destroy = false # others may use it
 }
 
-# A service agent exists only once it was asked for.
+# A service agent exists only once requested.
 resource "google_project_service_identity" "agent" {
   for_each = toset(["artifactregistry", "cloudbuild", "cloudfunctions", "eventarc", "pubsub", "run"])
   provider = google-beta
@@ -42,7 +42,7 @@ resource "google_project_service_identity" "agent" {
   service = google_project_service.this["${each.key}.googleapis.com"].service
 }
 
-# Cloud Storage's comes into being when it is read.
+# Reading Cloud Storage's service agent creates it.
 data "google_storage_project_service_account" "agent" {
   project    = var.project_id
   depends_on = [google_project_service.this]

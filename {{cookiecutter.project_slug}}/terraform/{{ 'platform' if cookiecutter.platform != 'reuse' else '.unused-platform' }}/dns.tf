@@ -1,7 +1,7 @@
-# Inside the network, the names of Google's APIs lead to the restricted VIP.
+# In the network, the names of Google's APIs resolve to the restricted VIP.
 
 locals {
-  # The domain and, as aliases, everything below it. googleapis.com has no address of its own.
+  # The domain and, as aliases, all names in it. googleapis.com itself has no address.
   zones = local.restricted_vip ? {
     "cloudfunctions.net" = "cloudfunctions.net"
     "gcr.io"             = "gcr.io"

@@ -1,12 +1,18 @@
-# Who builds, and what each may do here. Names of accounts are put together from what is configured,
-# so that every plan shows them.
+# The build service accounts and their roles. Their names are built from settings, so that every plan
+# shows them.
 
 locals {
-  build_service_account = "${var.build_service_account.create ? google_service_account.build[0].account_id : var.build_service_account.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  build_service_account = format("%s@${var.project_id}.iam.gserviceaccount.com", (
+    var.build_service_account.create
+    ? google_service_account.build[0].account_id : var.build_service_account.account_id
+  ))
 
-  # A build account in the platform's own project gets its repository grants from its function.
+  # A function's own build service account in the platform's project gets its repository grants from the function.
   build_service_accounts = distinct(concat([local.build_service_account], var.functions.build_service_accounts))
-  granted_here           = toset([for account in local.build_service_accounts : account if account == local.build_service_account || !endswith(account, "@${var.project_id}.iam.gserviceaccount.com")])
+  granted_here = toset([
+    for account in local.build_service_accounts : account
+    if account == local.build_service_account || !endswith(account, "@${var.project_id}.iam.gserviceaccount.com")
+  ])
 }
 
 resource "google_service_account" "build" {
@@ -20,7 +26,7 @@ resource "google_service_account" "build" {
   depends_on = [google_project_service.this]
 }
 
-# Grants and ingress rules refuse an account that is not known everywhere yet.
+# Grants and ingress rules refuse an account that is not propagated yet.
 resource "time_sleep" "identities" {
   create_duration = var.waits.iam
   triggers = {
@@ -40,7 +46,7 @@ resource "google_project_iam_member" "build_logs" {
   depends_on = [time_sleep.identities]
 }
 
-# By condition, because Google makes these buckets at the first deployment.
+# With a condition, because Google creates these buckets at the first deployment.
 resource "google_project_iam_member" "build_sources" {
   count = var.project_grants ? 1 : 0
 
@@ -49,16 +55,22 @@ resource "google_project_iam_member" "build_sources" {
   member  = "serviceAccount:${local.build_service_account}"
 
   condition {
-    title      = "sources-of-functions"
-    expression = join(" || ", [for prefix in ["gcf-v2-sources-", "gcf-v2-uploads-", "run-sources-"] : "resource.name.startsWith(\"projects/_/buckets/${prefix}\")"])
+    title = "sources-of-functions"
+    expression = join(" || ", [
+      for prefix in ["gcf-v2-sources-", "gcf-v2-uploads-", "run-sources-"] :
+      "resource.name.startsWith(\"projects/_/buckets/${prefix}\")"
+    ])
   }
 
   depends_on = [time_sleep.identities]
 }
 
-# A repository that is made anew, such as with another key, has no grants: they are made anew, too.
+# A replaced repository, such as with another key, loses its grants, so they are replaced, too.
 resource "terraform_data" "python_index" {
-  input = var.repositories.virtual == null ? google_artifact_registry_repository.python.id : google_artifact_registry_repository.virtual[0].id
+  input = (
+    var.repositories.virtual == null
+    ? google_artifact_registry_repository.python.id : google_artifact_registry_repository.virtual[0].id
+  )
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_reads_python" {
@@ -77,7 +89,7 @@ resource "google_artifact_registry_repository_iam_member" "build_reads_python" {
   depends_on = [time_sleep.identities]
 }
 
-# A function in another project writes to a Docker repository of its own there.
+# A function in another project writes to its own Docker repository there.
 resource "google_artifact_registry_repository_iam_member" "build_writes_docker" {
   for_each = toset([local.build_service_account])
 
@@ -110,8 +122,8 @@ resource "google_artifact_registry_repository_iam_member" "build_reads_images" {
   depends_on = [time_sleep.identities]
 }
 
-# A function in another project: its Cloud Functions agent starts builds in this pool, and its Cloud
-# Run agent takes addresses from the subnetwork.
+# For a function in another project, its Cloud Functions agent starts builds in this pool, and its
+# Cloud Run agent uses addresses of the subnetwork.
 resource "google_project_iam_member" "pool_user" {
   for_each = var.project_grants ? var.functions.projects : {}
 
@@ -138,7 +150,7 @@ resource "google_compute_subnetwork_iam_member" "run_uses_subnetwork" {
   depends_on = [time_sleep.identities]
 }
 
-# A function needs no wait of its own: when this apply ends, its build account is known everywhere.
+# When this apply ends, the build service account is propagated, so a function does not wait for it.
 resource "time_sleep" "grants" {
   create_duration = var.waits.iam
   triggers = {

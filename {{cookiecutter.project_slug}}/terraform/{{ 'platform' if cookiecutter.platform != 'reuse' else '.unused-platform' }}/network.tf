@@ -4,7 +4,7 @@ locals {
   restricted_vip = coalesce(var.network.restricted_vip, var.network.create)
   deny_egress    = coalesce(var.network.deny_egress, var.network.create)
 
-  # Google's own name for the addresses that serve only what VPC Service Controls protects.
+  # The addresses of Google that serve only what VPC Service Controls supports.
   restricted_range     = "199.36.153.4/30"
   restricted_addresses = [for host in range(4) : cidrhost(local.restricted_range, host)]
 }

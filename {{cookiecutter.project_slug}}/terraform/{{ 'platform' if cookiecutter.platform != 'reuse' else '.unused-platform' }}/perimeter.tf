@@ -1,25 +1,28 @@
-# The perimeter itself holds only what it restricts. Members and rules are resources of their own,
-# in a perimeter of ours as in another's: each stack adds its own and leaves the others' alone.
+# The perimeter resource contains only the restricted services. Members and rules are separate
+# resources, in our own perimeter and in another's: each stack adds its own and keeps the others'.
 
 locals {
   creates_perimeter = var.perimeter.mode == "create"
   enforced          = var.perimeter.enforcement == "enforced"
 
-  access_policy = var.access_policy.id != "" ? var.access_policy.id : one(google_access_context_manager_access_policy.this[*].name)
-  # Hyphens are not allowed in it.
+  access_policy = (
+    var.access_policy.id != "" ? var.access_policy.id : one(google_access_context_manager_access_policy.this[*].name)
+  )
+  # Perimeter names have no hyphens.
   perimeter_name = coalesce(var.perimeter.name, "closed_${replace(var.project_id, "-", "_")}")
   perimeter = (
     local.creates_perimeter ? google_access_context_manager_service_perimeter.this[0].name :
-    var.perimeter.mode == "join" ? "accessPolicies/${local.access_policy}/servicePerimeters/${local.perimeter_name}" : ""
+    var.perimeter.mode != "join" ? "" :
+    "accessPolicies/${local.access_policy}/servicePerimeters/${local.perimeter_name}"
   )
 
-  # Membership and rules want numbers.
+  # Membership and rules need project numbers.
   members = { for id, number in local.project_numbers : id => "projects/${number}" }
 
   deployers = coalesce(var.perimeter.deployers, [])
 
-  # Rule => who comes in, and for which services. Titles carry the project's id, because a rule is
-  # known by its title and content alone.
+  # Rule => who may call which services. Titles contain the project ID, because only its title and
+  # content identify a rule.
   rules = merge(
     length(local.deployers) == 0 ? {} : {
       "deployers" = {
@@ -33,8 +36,13 @@ locals {
         services   = ["artifactregistry.googleapis.com", "logging.googleapis.com", "storage.googleapis.com"]
       }
       "service agents" = {
-        identities = flatten([for agents in values(local.service_agent_members) : [for agent in ["cloudbuild", "cloudfunctions", "run"] : agents[agent]]])
-        services   = ["artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "logging.googleapis.com", "run.googleapis.com", "storage.googleapis.com"]
+        identities = flatten([
+          for agents in values(local.service_agent_members) :
+          [for agent in ["cloudbuild", "cloudfunctions", "run"] : agents[agent]]
+        ])
+        services = [
+          for service in ["artifactregistry", "cloudbuild", "logging", "run", "storage"] : "${service}.googleapis.com"
+        ]
       }
     },
   )
@@ -47,7 +55,7 @@ resource "google_access_context_manager_access_policy" "this" {
   title  = var.access_policy.scope == "" ? "default policy" : "closed functions of ${var.project_id}"
   scopes = var.access_policy.scope == "" ? null : [var.access_policy.scope]
 
-  # An organisation has one; by now it may hold the perimeters of others.
+  # An organisation has one, which may contain perimeters of others.
   deletion_policy = "ABANDON"
 
   depends_on = [google_project_service.this]
@@ -78,7 +86,7 @@ resource "google_access_context_manager_service_perimeter" "this" {
   }
 
   lifecycle {
-    # Without this each apply would remove what the resources below, and other stacks, have added.
+    # Otherwise each apply would remove what the resources below, and other stacks, have added.
     ignore_changes = [
       status[0].resources, status[0].ingress_policies, status[0].egress_policies, status[0].access_levels,
       spec[0].resources, spec[0].ingress_policies, spec[0].egress_policies, spec[0].access_levels,
@@ -88,7 +96,7 @@ resource "google_access_context_manager_service_perimeter" "this" {
   depends_on = [google_project_service.this]
 }
 
-# Last of all: from here until the rules act, calls from outside to what is restricted are refused.
+# The last step: from here until the rules are enforced, calls from outside to restricted services are refused.
 resource "google_access_context_manager_service_perimeter_resource" "member" {
   for_each = var.perimeter.mode != "none" && local.enforced ? local.members : {}
 
@@ -121,8 +129,8 @@ resource "google_access_context_manager_service_perimeter_dry_run_resource" "mem
   ]
 }
 
-# A project can leave the perimeter only when no rule names it any more. Terraform changes a rule after
-# the members are gone; a rule that is made anew goes before them.
+# A project can leave the perimeter only when no rule names it. Terraform updates a rule after the
+# members are removed, but removes a replaced rule before them.
 resource "terraform_data" "members" {
   input = local.members
 }
@@ -148,7 +156,7 @@ resource "google_access_context_manager_service_perimeter_ingress_policy" "rule"
       content {
         service_name = operations.value
         dynamic "method_selectors" {
-          for_each = operations.value == "*" ? [] : ["*"] # every service is every method already
+          for_each = operations.value == "*" ? [] : ["*"] # "*" already includes every method
           content {
             method = method_selectors.value
           }

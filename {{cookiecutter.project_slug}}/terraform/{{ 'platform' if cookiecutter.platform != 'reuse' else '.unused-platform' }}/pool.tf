@@ -1,5 +1,5 @@
-# The workers live in a network of Cloud Build's that is peered to ours and takes its addresses from
-# the reserved range.
+# The workers run in a network of Cloud Build that is peered with ours and uses addresses of the
+# reserved range.
 
 locals {
   peering_ranges = concat(var.peering.keep_ranges, [var.peering.name])
@@ -18,7 +18,7 @@ resource "google_compute_global_address" "services" {
   prefix_length = tonumber(split("/", var.peering.ip_cidr_range)[1])
 
   lifecycle {
-    create_before_destroy = true # the connection takes the new range before it loses the old one
+    create_before_destroy = true # the peering gets the new range before it loses the old one
   }
 
   depends_on = [google_project_service.this]
@@ -30,7 +30,7 @@ resource "google_service_networking_connection" "services" {
   network                 = local.network
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = local.peering_ranges
-  update_on_creation_fail = true # a network has one connection; an existing one is extended
+  update_on_creation_fail = true # a network has one peering; an existing one is extended
   deletion_policy         = var.network.create ? "DELETE" : "ABANDON"
 
   depends_on = [google_compute_global_address.services, google_project_service.this]

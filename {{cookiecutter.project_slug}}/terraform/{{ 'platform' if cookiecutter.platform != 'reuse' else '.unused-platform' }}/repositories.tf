@@ -1,6 +1,10 @@
 locals {
-  # The repository that requirements.txt names.
-  python_index_repository = var.repositories.virtual == null ? google_artifact_registry_repository.python.repository_id : google_artifact_registry_repository.virtual[0].repository_id
+  # The repository of the index line.
+  python_index_repository = (
+    var.repositories.virtual == null
+    ? google_artifact_registry_repository.python.repository_id
+    : google_artifact_registry_repository.virtual[0].repository_id
+  )
 }
 
 resource "google_kms_crypto_key_iam_member" "repositories" {
@@ -17,7 +21,7 @@ resource "google_artifact_registry_repository" "python" {
   project                = var.project_id
   location               = var.region
   repository_id          = var.repositories.python
-  description            = "What pip asks: packages of the public index, kept here once fetched."
+  description            = "The index that pip uses: packages of the public index, cached here."
   format                 = "PYTHON"
   mode                   = "REMOTE_REPOSITORY"
   cleanup_policy_dry_run = var.repositories.cleanup_policy_dry_run
@@ -60,7 +64,7 @@ resource "google_artifact_registry_repository" "images" {
   project                = var.project_id
   location               = var.region
   repository_id          = var.repositories.images
-  description            = "Images that CI runs in: Docker Hub's, kept here once fetched."
+  description            = "Images that CI runs in: those of Docker Hub, cached here."
   format                 = "DOCKER"
   mode                   = "REMOTE_REPOSITORY"
   cleanup_policy_dry_run = var.repositories.cleanup_policy_dry_run
@@ -86,7 +90,7 @@ resource "google_artifact_registry_repository" "private" {
   project                = var.project_id
   location               = var.region
   repository_id          = var.repositories.virtual.private
-  description            = "Packages of the organisation's own."
+  description            = "The organisation's own packages."
   format                 = "PYTHON"
   mode                   = "STANDARD_REPOSITORY"
   cleanup_policy_dry_run = var.repositories.cleanup_policy_dry_run
@@ -105,7 +109,7 @@ resource "google_artifact_registry_repository" "virtual" {
   project       = var.project_id
   location      = var.region
   repository_id = var.repositories.virtual.name
-  description   = "What pip asks: our own packages first, then the public index's."
+  description   = "The index that pip uses: our own packages first, then those of the public index."
   format        = "PYTHON"
   mode          = "VIRTUAL_REPOSITORY"
   kms_key_name  = var.repositories.kms_key_name
@@ -118,7 +122,7 @@ resource "google_artifact_registry_repository" "virtual" {
       ]
       content {
         id         = upstream_policies.value.repository
-        repository = "projects/${var.project_id}/locations/${var.region}/repositories/${upstream_policies.value.repository}"
+        repository = "${local.location}/repositories/${upstream_policies.value.repository}"
         priority   = upstream_policies.value.priority
       }
     }

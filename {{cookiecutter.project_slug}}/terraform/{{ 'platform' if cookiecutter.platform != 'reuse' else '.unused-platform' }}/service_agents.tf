@@ -1,10 +1,10 @@
-# What Google's service agents may do for functions. It holds for every function of a project, so it
-# is granted here once: a function that is destroyed takes nothing away from the others.
+# Grants of Google's service agents. They serve every function of a project, so they are made here,
+# once: a destroyed function does not revoke them for the others.
 
 locals {
   project_numbers = merge({ (var.project_id) = data.google_project.this.number }, var.functions.projects)
 
-  # As it is handed over. A bucket may call the functions of the platform's own project in any case.
+  # For the hand-over file. A bucket may always call the functions of the platform's own project.
   service_agents = merge(var.functions.service_agents, {
     (var.project_id) = {
       storage_triggers = true
@@ -27,19 +27,23 @@ locals {
     } : agent => "serviceAccount:service-${number}@${domain}.iam.gserviceaccount.com"
   } }
 
-  # Those that hold code, configuration or messages. Images are in the platform's Docker repository,
-  # which has a key of its own, and in another project in the function's.
+  # The agents that store code, configuration or messages. Images are in the platform's Docker
+  # repository, which has its own key, or in another project in the function's.
   key_users = { for id in keys(local.project_numbers) : id => concat(
     ["cloudfunctions", "eventarc", "pubsub", "run", "storage"],
     id == var.project_id ? [] : ["artifactregistry"],
   ) }
 }
 
-# Cloud Storage's agent publishes a bucket's events, and Eventarc's sets up how they are delivered.
+# Cloud Storage's service agent publishes a bucket's events, and Eventarc's sets up their delivery.
 resource "google_project_iam_member" "storage_triggers" {
   for_each = var.project_grants ? merge([for id, may in local.service_agents : {
-    "${id} eventarc" = { project = id, role = "roles/eventarc.serviceAgent", member = local.service_agent_members[id].eventarc }
-    "${id} storage"  = { project = id, role = "roles/pubsub.publisher", member = local.service_agent_members[id].storage }
+    "${id} eventarc" = {
+      project = id, role = "roles/eventarc.serviceAgent", member = local.service_agent_members[id].eventarc
+    }
+    "${id} storage" = {
+      project = id, role = "roles/pubsub.publisher", member = local.service_agent_members[id].storage
+    }
   } if may.storage_triggers]...) : {}
 
   project = each.value.project

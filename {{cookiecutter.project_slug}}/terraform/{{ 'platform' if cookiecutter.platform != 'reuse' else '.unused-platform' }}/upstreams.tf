@@ -1,5 +1,5 @@
-# The switch that no perimeter rule replaces: behind a perimeter a remote repository may ask its
-# upstream only when this says ALLOW, and pip never says that it does not.
+# The switch, which no perimeter rule replaces: inside a perimeter a remote repository may use its
+# upstream only if this is ALLOW, and pip does not report a refusal.
 
 locals {
   allow_upstreams = coalesce(var.upstreams.allow, var.perimeter.mode != "none" && local.enforced)
@@ -21,7 +21,7 @@ resource "time_sleep" "perimeter" {
   ]
 }
 
-# Destroy sends nothing: the policy stays ALLOW until `make deny`.
+# Destroy changes nothing in Google Cloud: the switch stays at ALLOW until `make deny`.
 resource "google_artifact_registry_vpcsc_config" "this" {
   count    = local.allow_upstreams ? 1 : 0
   provider = google-beta

@@ -1,5 +1,5 @@
 terraform {
-  # Terraform is tested from 1.11 and OpenTofu from 1.10; one constraint serves both numberings.
+  # Tested from Terraform 1.11 and OpenTofu 1.10; this line must accept both.
   required_version = ">= 1.10"
 
   required_providers {
@@ -7,7 +7,7 @@ terraform {
       source  = "hashicorp/google"
       version = "~> 7.45"
     }
-    # Only for what the other one lacks: the upstream switch and the service agents.
+    # Only for what the google provider does not have: the switch and the service agents.
     google-beta = {
       source  = "hashicorp/google-beta"
       version = "~> 7.45"
@@ -19,8 +19,7 @@ terraform {
   }
 }
 
-# Access Context Manager refuses a person's own credentials unless a project is named that pays for
-# the calls.
+# Access Context Manager refuses a user's credentials without a quota project.
 provider "google" {
   project               = var.project_id
   region                = var.region

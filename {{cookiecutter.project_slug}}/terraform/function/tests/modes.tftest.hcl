@@ -1,4 +1,4 @@
-# Each trigger, way out and option, told apart from what it replaces.
+# Each trigger, type of egress and option, compared with what it replaces.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -42,12 +42,12 @@ variables {
 
 # ---- triggers ----
 
-run "a_request_needs_no_account_topic_or_bucket_of_its_own" {
+run "a_request_needs_no_account_topic_or_bucket" {
   command = plan
 
   assert {
     condition     = keys(google_service_account.this) == ["runtime"]
-    error_message = "Only the runtime account must be made."
+    error_message = "Only the runtime account must be created."
   }
   assert {
     condition     = length(google_cloud_run_v2_service_iam_member.invokers) == 0
@@ -67,7 +67,7 @@ run "a_request_needs_no_account_topic_or_bucket_of_its_own" {
   }
 }
 
-run "those_who_are_listed_may_send_requests" {
+run "listed_invokers_may_send_requests" {
   command = plan
   variables {
     trigger = { kind = "http", invokers = ["user:a@example.com", "group:b@example.com"] }
@@ -75,11 +75,11 @@ run "those_who_are_listed_may_send_requests" {
 
   assert {
     condition     = toset([for grant in google_cloud_run_v2_service_iam_member.invokers : grant.member]) == toset(["user:a@example.com", "group:b@example.com"])
-    error_message = "Exactly those who are listed must be allowed to call."
+    error_message = "Exactly the listed invokers must be allowed to call."
   }
 }
 
-run "a_message_comes_without_a_notification_channel" {
+run "a_message_needs_no_notification_channel" {
   command = plan
   variables {
     trigger = { kind = "pubsub" }
@@ -87,7 +87,7 @@ run "a_message_comes_without_a_notification_channel" {
 
   assert {
     condition     = google_pubsub_topic.topic[0].name == "moded"
-    error_message = "A topic must be made."
+    error_message = "A topic must be created."
   }
   assert {
     condition     = google_pubsub_subscription.push[0].topic == "projects/my-project-id/topics/moded"
@@ -99,7 +99,7 @@ run "a_message_comes_without_a_notification_channel" {
   }
 }
 
-run "a_given_topic_is_used_and_none_is_made" {
+run "an_existing_topic_is_used_and_no_topic_is_created" {
   command = plan
   variables {
     trigger = { kind = "alert", topic = "projects/my-project-id/topics/alerts" }
@@ -107,19 +107,19 @@ run "a_given_topic_is_used_and_none_is_made" {
 
   assert {
     condition     = length(google_pubsub_topic.topic) == 0
-    error_message = "No second topic must be made."
+    error_message = "No second topic must be created."
   }
   assert {
     condition     = google_pubsub_subscription.push[0].topic == "projects/my-project-id/topics/alerts"
-    error_message = "The subscription must be to the given topic."
+    error_message = "The subscription must be to the existing topic."
   }
   assert {
     condition     = google_monitoring_notification_channel.alert[0].labels == tomap({ topic = "projects/my-project-id/topics/alerts" })
-    error_message = "Cloud Monitoring must publish to the given topic."
+    error_message = "Cloud Monitoring must publish to the existing topic."
   }
   assert {
     condition     = length(google_pubsub_topic_iam_member.notifications) == 0
-    error_message = "What other functions need of the given topic, too, must be the platform's to grant."
+    error_message = "What other functions also need on the existing topic must be granted by the platform."
   }
   assert {
     condition = jsonencode(output.platform_must_list) == jsonencode({
@@ -129,7 +129,7 @@ run "a_given_topic_is_used_and_none_is_made" {
         storage_triggers = false
       } }
     })
-    error_message = "The platform must be told of the topic."
+    error_message = "The output must list the topic for the platform."
   }
 }
 
@@ -141,7 +141,7 @@ run "a_topic_that_the_platform_does_not_list_is_refused" {
   expect_failures = [google_cloudfunctions2_function.this]
 }
 
-run "a_message_from_a_given_topic_needs_nothing_of_the_platform" {
+run "a_message_from_an_existing_topic_needs_nothing_from_the_platform" {
   command = plan
   variables {
     trigger = { kind = "pubsub", topic = "projects/my-project-id/topics/unlisted" }
@@ -152,7 +152,7 @@ run "a_message_from_a_given_topic_needs_nothing_of_the_platform" {
   }
 }
 
-run "without_dead_letters_a_message_is_tried_until_it_is_too_old" {
+run "without_dead_letters_a_message_is_delivered_again_until_it_expires" {
   command = plan
   variables {
     trigger = { kind = "pubsub", dead_letters = false, minimum_backoff = "30s", maximum_backoff = "60s" }
@@ -167,15 +167,15 @@ run "without_dead_letters_a_message_is_tried_until_it_is_too_old" {
       length(google_pubsub_topic.dead_letters) + length(google_pubsub_subscription.dead_letters) +
       length(google_pubsub_topic_iam_member.dead_letters) + length(google_pubsub_subscription_iam_member.dead_letters) == 0
     )
-    error_message = "Nothing of the dead letters must be made."
+    error_message = "No resource for dead letters must be created."
   }
   assert {
     condition     = google_pubsub_subscription.push[0].retry_policy[0].minimum_backoff == "30s" && google_pubsub_subscription.push[0].retry_policy[0].maximum_backoff == "60s"
-    error_message = "The wait before another attempt must be the one that was asked for."
+    error_message = "The wait before another attempt must be the one in the settings."
   }
 }
 
-run "an_object_comes_through_eventarc_from_a_new_bucket" {
+run "a_storage_trigger_uses_eventarc_and_a_new_bucket" {
   command = plan
   variables {
     trigger = { kind = "storage" }
@@ -183,11 +183,11 @@ run "an_object_comes_through_eventarc_from_a_new_bucket" {
 
   assert {
     condition     = google_storage_bucket.bucket[0].name == "my-project-id-moded-inbox" && upper(google_storage_bucket.bucket[0].location) == "ASIA-NORTHEAST1"
-    error_message = "A bucket must be made in the function's region."
+    error_message = "A bucket must be created in the function's region."
   }
   assert {
     condition     = google_storage_bucket.bucket[0].force_destroy == false
-    error_message = "What lies in the bucket must not be destroyed with it."
+    error_message = "The objects of the bucket must not be destroyed with it."
   }
   assert {
     condition = {
@@ -210,7 +210,7 @@ run "an_object_comes_through_eventarc_from_a_new_bucket" {
   }
   assert {
     condition     = output.platform_must_list == null
-    error_message = "What Google's agents need in its own project the platform grants unasked."
+    error_message = "The platform grants what Google's service agents need in its own project without being asked."
   }
   assert {
     condition     = google_storage_bucket_iam_member.runtime[0].bucket == "my-project-id-moded-inbox" && google_storage_bucket_iam_member.runtime[0].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.runtime[0].member == "serviceAccount:moded-runtime@my-project-id.iam.gserviceaccount.com"
@@ -222,7 +222,7 @@ run "an_object_comes_through_eventarc_from_a_new_bucket" {
   }
   assert {
     condition     = length(google_pubsub_subscription.push) + length(google_service_account_iam_member.token_creator) == 0
-    error_message = "Eventarc makes its own subscription."
+    error_message = "Eventarc creates its own subscription."
   }
 }
 
@@ -235,7 +235,7 @@ run "a_storage_trigger_that_the_platform_does_not_allow_is_refused" {
   expect_failures = [google_cloudfunctions2_function.this]
 }
 
-run "a_storage_trigger_in_another_project_is_told_to_the_platform" {
+run "a_storage_trigger_in_another_project_is_listed_for_the_platform" {
   command = plan
   variables {
     project_id = "other-project"
@@ -243,11 +243,11 @@ run "a_storage_trigger_in_another_project_is_told_to_the_platform" {
   }
   assert {
     condition     = jsonencode(output.platform_must_list.service_agents) == jsonencode({ other-project = { alert_topics = [], kms_keys = [], storage_triggers = true } })
-    error_message = "The platform must be told that a bucket calls functions there."
+    error_message = "The output must list for the platform that a bucket calls functions there."
   }
 }
 
-run "a_given_bucket_is_used_and_none_is_made" {
+run "an_existing_bucket_is_used_and_no_bucket_is_created" {
   command = plan
   variables {
     trigger = { kind = "storage", bucket = "given" }
@@ -259,15 +259,15 @@ run "a_given_bucket_is_used_and_none_is_made" {
 
   assert {
     condition     = length(google_storage_bucket.bucket) == 0
-    error_message = "No second bucket must be made."
+    error_message = "No second bucket must be created."
   }
   assert {
     condition     = [for filter in google_cloudfunctions2_function.this.event_trigger[0].event_filters : filter.value] == ["given"]
-    error_message = "The trigger must be for the given bucket."
+    error_message = "The trigger must be for the existing bucket."
   }
   assert {
     condition     = google_storage_bucket_iam_member.runtime[0].bucket == "given"
-    error_message = "The runtime account must be allowed to read the given bucket."
+    error_message = "The runtime account must be allowed to read the existing bucket."
   }
 }
 
@@ -289,7 +289,7 @@ run "direct_egress_sends_everything_through_the_platforms_subnetwork" {
   }
   assert {
     condition     = tolist(google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].tags) == tolist(["functions"])
-    error_message = "The tags must be those that were asked for."
+    error_message = "The tags must be those in the settings."
   }
   assert {
     condition     = length(google_vpc_access_connector.this) == 0 && google_cloudfunctions2_function.this.service_config[0].vpc_connector == null && google_cloudfunctions2_function.this.service_config[0].vpc_connector_egress_settings == null
@@ -297,7 +297,7 @@ run "direct_egress_sends_everything_through_the_platforms_subnetwork" {
   }
 }
 
-run "a_given_connector_is_used_and_none_is_made" {
+run "an_existing_connector_is_used_and_no_connector_is_created" {
   command = plan
   variables {
     egress = { connector = { id = "projects/network-project/locations/asia-northeast1/connectors/shared" } }
@@ -305,17 +305,17 @@ run "a_given_connector_is_used_and_none_is_made" {
 
   assert {
     condition     = google_cloudfunctions2_function.this.service_config[0].vpc_connector == "projects/network-project/locations/asia-northeast1/connectors/shared"
-    error_message = "The given connector must be used."
+    error_message = "The existing connector must be used."
   }
   assert {
     condition     = length(google_vpc_access_connector.this) == 0
-    error_message = "No second connector must be made."
+    error_message = "No second connector must be created."
   }
 }
 
 # ---- accounts and projects ----
 
-run "an_own_build_account_has_four_roles_and_is_told_to_the_platform" {
+run "an_own_build_account_has_four_roles_and_is_listed_for_the_platform" {
   command = plan
   variables {
     function = { name = "moded", entry_point = "handle", source_dir = "tests/sources/good", own_build_service_account = true }
@@ -348,7 +348,7 @@ run "an_own_build_account_has_four_roles_and_is_told_to_the_platform" {
     condition = jsonencode(output.platform_must_list) == jsonencode({
       build_service_accounts = ["moded-build@my-project-id.iam.gserviceaccount.com"]
     })
-    error_message = "The perimeter must let the own build account in."
+    error_message = "The output must list the own build account for the perimeter."
   }
 }
 
@@ -398,11 +398,11 @@ run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" 
       build_service_accounts = ["moded-build@other-project.iam.gserviceaccount.com"]
       projects               = { other-project = "123456789012" }
     })
-    error_message = "The platform must be told of the project and of its build account."
+    error_message = "The output must list the project and its build account for the platform."
   }
 }
 
-run "a_second_function_has_names_of_its_own" {
+run "a_second_function_has_its_own_names" {
   command = plan
   variables {
     function = { name = "second", entry_point = "handle", source_dir = "tests/sources/good" }
@@ -480,7 +480,7 @@ run "a_key_encrypts_function_source_and_messages" {
         storage_triggers = false
       } }
     })
-    error_message = "The platform must be told of the key."
+    error_message = "The output must list the key for the platform."
   }
 }
 
@@ -495,7 +495,7 @@ run "a_key_that_the_platform_does_not_list_is_refused" {
   expect_failures = [google_cloudfunctions2_function.this]
 }
 
-run "a_key_encrypts_the_docker_repository_that_is_made" {
+run "a_key_encrypts_the_new_docker_repository" {
   command = plan
   variables {
     project_id = "other-project"
@@ -514,7 +514,7 @@ run "a_key_encrypts_the_docker_repository_that_is_made" {
   }
 }
 
-run "a_key_encrypts_the_bucket_that_is_made" {
+run "a_key_encrypts_the_new_bucket" {
   command = plan
   variables {
     function = {
@@ -530,7 +530,7 @@ run "a_key_encrypts_the_bucket_that_is_made" {
   }
 }
 
-run "what_is_asked_for_reaches_the_function" {
+run "the_settings_reach_the_function" {
   command = plan
   variables {
     function = {
@@ -550,7 +550,7 @@ run "what_is_asked_for_reaches_the_function" {
 
   assert {
     condition     = google_cloudfunctions2_function.this.labels == tomap({ team = "network" }) && google_storage_bucket.source.labels == tomap({ team = "network" })
-    error_message = "What is made must have the labels."
+    error_message = "Every resource must have the labels."
   }
   assert {
     condition = google_cloudfunctions2_function.this.build_config[0].environment_variables == tomap({
@@ -558,15 +558,15 @@ run "what_is_asked_for_reaches_the_function" {
       PIP_INDEX_URL                 = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
       PIP_VERBOSE                   = "2"
     })
-    error_message = "The build's variables must be ours and what was asked for."
+    error_message = "The build's variables must be ours and those in the settings."
   }
   assert {
     condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables == tomap({ LOG_EXECUTION_ID = "false" })
-    error_message = "What is asked for must win over a default."
+    error_message = "A setting must override a default."
   }
   assert {
     condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 1
-    error_message = "The runtime must be updated when that is asked for."
+    error_message = "The runtime must be updated if the settings say so."
   }
   assert {
     condition = {
@@ -576,7 +576,7 @@ run "what_is_asked_for_reaches_the_function" {
       available_memory = "2Gi", available_cpu = "1", max_instance_request_concurrency = "80", timeout_seconds = "3600"
       ingress_settings = "ALLOW_INTERNAL_AND_GCLB", binary_authorization_policy = "default"
     }
-    error_message = "The instances must be those that were asked for."
+    error_message = "The instances must be those in the settings."
   }
   assert {
     condition     = google_project_service.this["binaryauthorization"].service == "binaryauthorization.googleapis.com"
@@ -595,7 +595,7 @@ run "the_function_waits_for_its_accounts_and_roles" {
 
   assert {
     condition     = time_sleep.iam.create_duration == "1s"
-    error_message = "The wait must be the one that was asked for."
+    error_message = "The wait must be the one in the settings."
   }
   assert {
     condition = time_sleep.iam.triggers == tomap({
@@ -609,7 +609,7 @@ run "the_function_waits_for_its_accounts_and_roles" {
   }
 }
 
-# ---- what is given: a source, a bucket ----
+# ---- source and existing bucket ----
 
 run "a_source_without_main_py_is_refused" {
   command = plan
@@ -669,7 +669,7 @@ run "a_bucket_of_another_project_is_refused" {
   expect_failures = [data.google_storage_bucket.given]
 }
 
-run "what_a_storage_function_keeps_is_not_public" {
+run "the_buckets_of_a_storage_function_are_not_public" {
   command = plan
   variables {
     trigger = { kind = "storage" }
@@ -709,7 +709,7 @@ run "pubsub_signs_in_as_the_trigger_account_and_messages_are_kept" {
   }
 }
 
-run "agents_of_another_project_are_made_before_the_platform_grants_them_anything" {
+run "service_agents_of_another_project_exist_before_the_platform_grants_them_roles" {
   command = plan
   variables {
     project_id = "other-project"

@@ -1,5 +1,5 @@
 # The reference deployment, value by value: a function that turns alerts into SNMP traps, built in a
-# private pool without internet and kept inside its network.
+# private worker pool without internet and kept inside its network.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -55,11 +55,11 @@ run "the_build_is_the_reference_deployments" {
   }
   assert {
     condition     = google_cloudfunctions2_function.this.build_config[0].runtime == "python312"
-    error_message = "The runtime must be the one that was asked for."
+    error_message = "The runtime must be the one in the settings."
   }
   assert {
     condition     = google_cloudfunctions2_function.this.build_config[0].entry_point == "send_event"
-    error_message = "The entry point must be the one that was asked for."
+    error_message = "The entry point must be the one in the settings."
   }
   assert {
     condition     = google_cloudfunctions2_function.this.build_config[0].worker_pool == "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
@@ -90,7 +90,7 @@ run "the_build_is_the_reference_deployments" {
   }
   assert {
     condition     = length(google_cloudfunctions2_function.this.build_config[0].automatic_update_policy) == 0
-    error_message = "No update policy must be set that nobody asked for."
+    error_message = "No update policy must be set by default."
   }
 }
 
@@ -130,7 +130,7 @@ run "the_instances_are_the_reference_deployments" {
       LOG_EXECUTION_ID = "true"
       SNMP_RECEIVERS   = "10.0.0.9:162"
     })
-    error_message = "The environment must be LOG_EXECUTION_ID and what was asked for."
+    error_message = "The environment must be LOG_EXECUTION_ID and the settings."
   }
   assert {
     condition     = google_cloudfunctions2_function.this.service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY"
@@ -146,7 +146,7 @@ run "the_instances_are_the_reference_deployments" {
   }
   assert {
     condition     = length(google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface) == 0
-    error_message = "There must be no second way out."
+    error_message = "There must be no second egress."
   }
   assert {
     condition     = length(google_cloudfunctions2_function.this.event_trigger) == 0
@@ -165,7 +165,7 @@ run "the_connector_is_small_and_in_the_platforms_network" {
       project       = "my-project-id", region = "asia-northeast1", name = "crf-connector", network = "default"
       ip_cidr_range = "10.9.0.0/28", min_instances = "2", max_instances = "3", machine_type = "e2-micro"
     }
-    error_message = "The connector must be the one that was asked for."
+    error_message = "The connector must be the one in the settings."
   }
 }
 
@@ -304,7 +304,7 @@ run "nobody_has_more_than_is_needed" {
     condition = { for grant in google_project_iam_member.runtime : grant.role => grant.member } == {
       "roles/errorreporting.writer" = "serviceAccount:crf-sendtoevent-runtime@my-project-id.iam.gserviceaccount.com"
     }
-    error_message = "The runtime account must have the roles that were asked for and no other."
+    error_message = "The runtime account must have the roles in the settings and no other."
   }
   assert {
     condition     = length(google_project_iam_member.build_logs) + length(google_project_iam_member.build_sources) + length(google_artifact_registry_repository_iam_member.build) == 0
@@ -326,11 +326,11 @@ run "nobody_has_more_than_is_needed" {
   }
   assert {
     condition     = output.platform_must_list == null
-    error_message = "The platform has nothing to let in."
+    error_message = "The platform has nothing to list."
   }
 }
 
-run "the_description_is_the_one_that_was_given" {
+run "the_description_is_the_one_in_the_settings" {
   command = plan
   assert {
     condition     = google_cloudfunctions2_function.this.description == "Sends alerts on as SNMP traps."

@@ -1,4 +1,4 @@
-# Every value that is refused, one run each: all the others are good, as the first run shows.
+# Every refused value, one run each; all other values are valid, as the first run shows.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -31,7 +31,7 @@ variables {
 
 # ---- positive control ----
 
-run "what_every_other_run_changes_is_good" {
+run "the_values_that_every_other_run_changes_are_valid" {
   command = plan
 
   assert {
@@ -40,8 +40,8 @@ run "what_every_other_run_changes_is_good" {
   }
 }
 
-# Values at the edge of what is refused below.
-run "the_last_good_values_are_accepted" {
+# Values at the limit of what is refused below.
+run "the_values_at_the_limit_are_accepted" {
   command = plan
   variables {
     function = {
@@ -61,7 +61,7 @@ run "the_last_good_values_are_accepted" {
 
 # ---- platform ----
 
-run "a_project_number_is_refused_where_the_platforms_id_is_expected" {
+run "a_project_number_is_refused_as_the_platforms_project_id" {
   command = plan
   variables {
     platform = {
@@ -205,7 +205,7 @@ run "an_index_that_is_not_the_python_repository_is_refused" {
   expect_failures = [var.platform]
 }
 
-run "a_build_account_that_is_no_e_mail_is_refused" {
+run "a_build_account_without_an_e_mail_is_refused" {
   command = plan
   variables {
     platform = {
@@ -225,7 +225,7 @@ run "a_build_account_that_is_no_e_mail_is_refused" {
 
 # ---- function ----
 
-run "a_project_number_is_refused_where_the_functions_id_is_expected" {
+run "a_project_number_is_refused_as_the_functions_project_id" {
   command = plan
   variables {
     project_id = "123456789012"
@@ -266,7 +266,7 @@ run "a_deprecated_runtime_is_refused" {
   expect_failures = [var.function]
 }
 
-run "an_entry_point_that_is_no_function_name_is_refused" {
+run "an_entry_point_with_an_invalid_name_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "main.handle", source_dir = "tests/sources/good" }
@@ -330,7 +330,7 @@ run "a_timeout_of_more_than_an_hour_is_refused" {
   expect_failures = [var.function]
 }
 
-run "a_timeout_of_nothing_is_refused" {
+run "a_timeout_of_zero_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", timeout_seconds = 0 }
@@ -338,7 +338,7 @@ run "a_timeout_of_nothing_is_refused" {
   expect_failures = [var.function]
 }
 
-run "more_least_than_most_instances_are_refused" {
+run "more_minimum_than_maximum_instances_are_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", min_instances = 2, max_instances = 1 }
@@ -378,7 +378,7 @@ run "a_reserved_environment_name_is_refused" {
   expect_failures = [var.function]
 }
 
-run "a_blank_that_was_not_filled_in_is_refused" {
+run "a_null_environment_variable_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", environment = { SNMP_RECEIVERS = null } }
@@ -426,7 +426,7 @@ run "a_key_of_another_region_is_refused" {
   expect_failures = [var.function]
 }
 
-run "a_policy_that_is_none_is_refused" {
+run "an_invalid_policy_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", binary_authorization_policy = "projects/my-project-id" }
@@ -436,7 +436,7 @@ run "a_policy_that_is_none_is_refused" {
 
 # ---- egress ----
 
-run "both_ways_out_are_refused" {
+run "two_types_of_egress_are_refused" {
   command = plan
   variables {
     egress = { direct = {}, connector = { name = "functions", ip_cidr_range = "10.9.0.0/28" } }
@@ -444,7 +444,7 @@ run "both_ways_out_are_refused" {
   expect_failures = [var.egress]
 }
 
-run "no_way_out_is_refused" {
+run "no_egress_is_refused" {
   command = plan
   variables {
     egress = {}
@@ -479,7 +479,7 @@ run "a_network_tag_in_capitals_is_refused" {
   expect_failures = [var.egress]
 }
 
-run "a_connector_that_is_given_and_created_is_refused" {
+run "a_connector_both_existing_and_new_is_refused" {
   command = plan
   variables {
     egress = { connector = { id = "projects/my-project-id/locations/asia-northeast1/connectors/functions", name = "functions" } }
@@ -511,7 +511,7 @@ run "a_connector_range_other_than_28_is_refused" {
   expect_failures = [var.egress]
 }
 
-run "a_connector_range_that_begins_in_the_middle_is_refused" {
+run "a_connector_range_that_is_not_a_network_address_is_refused" {
   command = plan
   variables {
     egress = { connector = { name = "functions", ip_cidr_range = "10.8.0.1/28" } }
@@ -535,7 +535,7 @@ run "a_connector_range_in_the_workers_own_network_is_refused" {
   expect_failures = [var.egress]
 }
 
-run "as_many_least_as_most_connector_instances_are_refused" {
+run "equal_minimum_and_maximum_connector_instances_are_refused" {
   command = plan
   variables {
     egress = { connector = { name = "functions", ip_cidr_range = "10.9.0.0/28", min_instances = 3, max_instances = 3 } }
@@ -588,7 +588,7 @@ run "a_topic_for_a_request_is_refused" {
   expect_failures = [var.trigger]
 }
 
-run "everybody_is_refused" {
+run "all_users_are_refused" {
   command = plan
   variables {
     trigger = { kind = "http", invokers = ["allUsers"] }
@@ -596,7 +596,7 @@ run "everybody_is_refused" {
   expect_failures = [var.trigger]
 }
 
-run "everybody_who_is_signed_in_is_refused" {
+run "all_authenticated_users_are_refused" {
   command = plan
   variables {
     trigger = { kind = "http", invokers = ["allAuthenticatedUsers"] }
@@ -628,7 +628,7 @@ run "a_bucket_with_its_scheme_is_refused" {
   expect_failures = [var.trigger]
 }
 
-run "a_wait_that_grows_downwards_is_refused" {
+run "a_wait_that_shrinks_is_refused" {
   command = plan
   variables {
     trigger = { kind = "pubsub", minimum_backoff = "20s", maximum_backoff = "10s" }
@@ -687,7 +687,7 @@ run "half_an_attempt_is_refused" {
   expect_failures = [var.trigger]
 }
 
-run "a_connectors_range_that_the_network_has_already_is_refused" {
+run "a_connector_range_that_the_network_uses_is_refused" {
   command = plan
   variables {
     platform = {

@@ -1,4 +1,4 @@
-# Every way to use the platform. Each run changes one thing of a platform that makes all of its own.
+# Every mode of the platform. Each run changes one thing of a platform that creates everything.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -25,7 +25,7 @@ variables {
   waits                 = {}
 }
 
-run "by_default_the_network_is_dedicated_and_has_no_way_to_the_internet" {
+run "by_default_the_network_is_dedicated_and_has_no_route_to_the_internet" {
   command = plan
 
   assert {
@@ -55,16 +55,16 @@ run "by_default_the_network_is_dedicated_and_has_no_way_to_the_internet" {
       one(google_compute_firewall.allow_egress["restricted-vip"].allow).protocol == "tcp" &&
       one(google_compute_firewall.allow_egress["restricted-vip"].allow).ports == tolist(["443"])
     )
-    error_message = "Egress is not closed but for Google's APIs."
+    error_message = "Egress is not limited to Google's APIs."
   }
 
   assert {
     condition     = keys(google_compute_firewall.allow_egress) == ["restricted-vip"]
-    error_message = "Something else is let out."
+    error_message = "Other egress is allowed."
   }
 }
 
-run "the_names_of_googles_apis_lead_to_the_restricted_vip" {
+run "the_names_of_googles_apis_resolve_to_the_restricted_vip" {
   command = plan
 
   assert {
@@ -87,7 +87,7 @@ run "the_names_of_googles_apis_lead_to_the_restricted_vip" {
       "*.pkg.dev."            = "pkg.dev."
       "*.run.app."            = "run.app."
     }
-    error_message = "A name leads elsewhere."
+    error_message = "A name resolves to another address."
   }
 
   assert {
@@ -97,7 +97,7 @@ run "the_names_of_googles_apis_lead_to_the_restricted_vip" {
       google_dns_record_set.alias["pkg.dev"].name == "*.pkg.dev." &&
       google_dns_record_set.alias["pkg.dev"].rrdatas == tolist(["pkg.dev."])
     )
-    error_message = "asia-northeast1-python.pkg.dev does not lead to the restricted VIP."
+    error_message = "asia-northeast1-python.pkg.dev does not resolve to the restricted VIP."
   }
 
   assert {
@@ -105,11 +105,11 @@ run "the_names_of_googles_apis_lead_to_the_restricted_vip" {
       google_dns_record_set.address["googleapis.com"].name == "restricted.googleapis.com." &&
       google_dns_record_set.alias["googleapis.com"].rrdatas == tolist(["restricted.googleapis.com."])
     )
-    error_message = "*.googleapis.com does not lead to restricted.googleapis.com."
+    error_message = "*.googleapis.com does not resolve to restricted.googleapis.com."
   }
 }
 
-run "a_receiver_of_traps_can_be_let_out_to" {
+run "egress_to_a_receiver_of_traps_can_be_allowed" {
   command = plan
 
   variables {
@@ -127,7 +127,7 @@ run "a_receiver_of_traps_can_be_let_out_to" {
   }
 }
 
-run "an_existing_network_is_closed_when_asked_for" {
+run "an_existing_network_can_be_closed" {
   command = plan
 
   variables {
@@ -142,16 +142,16 @@ run "an_existing_network_is_closed_when_asked_for" {
 
   assert {
     condition     = google_service_networking_connection.services[0].deletion_policy == "ABANDON" && google_service_networking_connection.services[0].update_on_creation_fail == true
-    error_message = "The connection that others use would go with this platform, or could not be extended."
+    error_message = "The peering that others use would be destroyed with this platform, or could not be extended."
   }
 
   assert {
     condition     = google_service_networking_connection.services[0].reserved_peering_ranges == tolist(["google-managed-services-default", "closed-network-services"])
-    error_message = "A range that the connection had is dropped."
+    error_message = "A range of the existing peering is removed."
   }
 }
 
-run "the_network_behind_the_peering_is_left_alone_unless_asked_for" {
+run "the_network_behind_the_peering_does_not_change_by_default" {
   command = plan
 
   assert {
@@ -160,7 +160,7 @@ run "the_network_behind_the_peering_is_left_alone_unless_asked_for" {
   }
 }
 
-run "the_network_behind_the_peering_can_be_forced_onto_the_restricted_vip" {
+run "the_network_behind_the_peering_can_use_the_restricted_vip" {
   command = plan
 
   variables {
@@ -173,11 +173,11 @@ run "the_network_behind_the_peering_can_be_forced_onto_the_restricted_vip" {
       google_service_networking_vpc_service_controls.services[0].service == "servicenetworking.googleapis.com" &&
       google_service_networking_vpc_service_controls.services[0].enabled == true
     )
-    error_message = "The switch is not thrown."
+    error_message = "The switch is not set."
   }
 }
 
-run "a_second_region_adds_nothing_that_the_first_has_already" {
+run "a_second_region_adds_nothing_that_the_first_has" {
   command = plan
 
   variables {
@@ -209,7 +209,7 @@ run "a_second_region_adds_nothing_that_the_first_has_already" {
       length(google_access_context_manager_service_perimeter_resource.member) == 0 &&
       length(google_access_context_manager_service_perimeter_ingress_policy.rule) == 0
     )
-    error_message = "Something global is made twice."
+    error_message = "A global resource is created twice."
   }
 
   assert {
@@ -220,16 +220,16 @@ run "a_second_region_adds_nothing_that_the_first_has_already" {
       google_artifact_registry_repository_iam_member.build_reads_python["cb-builder@my-project-id.iam.gserviceaccount.com"].location == "asia-northeast2" &&
       google_artifact_registry_vpcsc_config.this[0].location == "asia-northeast2"
     )
-    error_message = "The second region lacks something of its own."
+    error_message = "The second region lacks a resource."
   }
 
   assert {
     condition     = output.platform.python_index_url == "https://asia-northeast2-python.pkg.dev/my-project-id/ar-buildpython/simple/"
-    error_message = "Its functions would ask the first region's repository."
+    error_message = "Its functions would use the first region's repository."
   }
 }
 
-run "a_virtual_repository_asks_the_private_one_first" {
+run "a_virtual_repository_prefers_the_private_one" {
   command = plan
 
   variables {
@@ -258,11 +258,11 @@ run "a_virtual_repository_asks_the_private_one_first" {
       output.platform.python_repository == "projects/my-project-id/locations/asia-northeast1/repositories/ar-python" &&
       output.platform.python_index_url == "https://asia-northeast1-python.pkg.dev/my-project-id/ar-python/simple/"
     )
-    error_message = "requirements.txt would still point at the remote repository."
+    error_message = "The index line would still name the remote repository."
   }
 }
 
-run "ci_in_the_pool_gets_its_images_through_a_remote_repository" {
+run "ci_in_the_pool_gets_its_images_from_a_remote_repository" {
   command = plan
 
   variables {
@@ -276,7 +276,7 @@ run "ci_in_the_pool_gets_its_images_through_a_remote_repository" {
       google_artifact_registry_repository.images[0].mode == "REMOTE_REPOSITORY" &&
       google_artifact_registry_repository.images[0].remote_repository_config[0].docker_repository[0].public_repository == "DOCKER_HUB"
     )
-    error_message = "A remote repository stands in front of Docker Hub."
+    error_message = "There is no remote repository of Docker Hub."
   }
 
   assert {
@@ -284,20 +284,20 @@ run "ci_in_the_pool_gets_its_images_through_a_remote_repository" {
       google_artifact_registry_repository_iam_member.build_reads_images["cb-builder@my-project-id.iam.gserviceaccount.com"].repository == "ar-dockerhub" &&
       google_artifact_registry_repository_iam_member.build_reads_images["cb-builder@my-project-id.iam.gserviceaccount.com"].role == "roles/artifactregistry.reader"
     )
-    error_message = "The build account may read it."
+    error_message = "The build service account may not read it."
   }
 }
 
-run "no_images_are_fetched_unless_asked_for" {
+run "by_default_there_is_no_repository_for_images" {
   command = plan
 
   assert {
     condition     = length(google_artifact_registry_repository.images) == 0 && length(google_artifact_registry_repository_iam_member.build_reads_images) == 0
-    error_message = "There is no repository in front of Docker Hub by default."
+    error_message = "There is a remote repository of Docker Hub."
   }
 }
 
-run "repositories_can_be_encrypted_with_a_key_of_the_organisations" {
+run "repositories_can_be_encrypted_with_a_key" {
   command = plan
 
   variables {
@@ -314,7 +314,7 @@ run "repositories_can_be_encrypted_with_a_key_of_the_organisations" {
   }
 }
 
-run "a_created_perimeter_is_named_after_the_project_and_lies_in_the_given_policy" {
+run "a_created_perimeter_is_named_after_the_project_and_is_in_the_given_policy" {
   command = plan
 
   assert {
@@ -324,7 +324,7 @@ run "a_created_perimeter_is_named_after_the_project_and_lies_in_the_given_policy
       google_access_context_manager_service_perimeter.this[0].name == "accessPolicies/123456789/servicePerimeters/closed_my_project_id" &&
       output.perimeter == "accessPolicies/123456789/servicePerimeters/closed_my_project_id"
     )
-    error_message = "The perimeter is elsewhere."
+    error_message = "The perimeter has another name or policy."
   }
 
   assert {
@@ -333,7 +333,7 @@ run "a_created_perimeter_is_named_after_the_project_and_lies_in_the_given_policy
       google_access_context_manager_service_perimeter_ingress_policy.rule["deployers"].ingress_to[0].operations[0].service_name == "*" &&
       length(google_access_context_manager_service_perimeter_ingress_policy.rule["deployers"].ingress_to[0].operations[0].method_selectors) == 0
     )
-    error_message = "The deployer is locked out, or the rule has selectors beside *."
+    error_message = "The deployer is locked out, or the rule has selectors in addition to *."
   }
 
   assert {
@@ -372,7 +372,7 @@ run "a_new_policy_can_be_limited_to_a_folder" {
   }
 }
 
-run "a_perimeter_of_someone_elses_is_joined_and_not_made" {
+run "an_existing_perimeter_is_joined_and_not_created" {
   command = plan
 
   variables {
@@ -392,11 +392,11 @@ run "a_perimeter_of_someone_elses_is_joined_and_not_made" {
 
   assert {
     condition     = google_artifact_registry_vpcsc_config.this[0].vpcsc_policy == "ALLOW"
-    error_message = "The switch is not thrown."
+    error_message = "The switch is not set."
   }
 }
 
-run "a_dry_run_refuses_nothing_and_leaves_the_switch_alone" {
+run "a_dry_run_refuses_nothing_and_does_not_set_the_switch" {
   command = plan
 
   variables {
@@ -427,16 +427,16 @@ run "a_dry_run_refuses_nothing_and_leaves_the_switch_alone" {
       google_access_context_manager_service_perimeter_dry_run_ingress_policy.rule["deployers"].ingress_to[0].operations[0].service_name == "*" &&
       length(google_access_context_manager_service_perimeter_dry_run_ingress_policy.rule["deployers"].ingress_to[0].operations[0].method_selectors) == 0
     )
-    error_message = "The dry run's rule for deployers is missing, or has selectors beside *."
+    error_message = "The dry run's rule for deployers is missing, or has selectors in addition to *."
   }
 
   assert {
     condition     = length(google_artifact_registry_vpcsc_config.this) == 0 && strcontains(output.upstreams, "gcloud artifacts vpcsc-config allow --project=my-project-id --location=asia-northeast1")
-    error_message = "The switch is thrown, or the output does not say how."
+    error_message = "The switch is set, or the output does not show how."
   }
 }
 
-run "without_a_perimeter_none_is_touched_and_the_output_says_who_throws_the_switch" {
+run "without_a_perimeter_nothing_is_set_and_the_output_shows_who_sets_the_switch" {
   command = plan
 
   variables {
@@ -453,16 +453,16 @@ run "without_a_perimeter_none_is_touched_and_the_output_says_who_throws_the_swit
       length(google_artifact_registry_vpcsc_config.this) == 0 &&
       !contains(keys(google_project_service.this), "accesscontextmanager.googleapis.com")
     )
-    error_message = "A perimeter or the switch is touched."
+    error_message = "A perimeter or the switch is changed."
   }
 
   assert {
     condition     = output.perimeter == "" && strcontains(output.upstreams, "roles/accesscontextmanager.policyEditor")
-    error_message = "The output does not say which role is needed."
+    error_message = "The output does not show which role is needed."
   }
 }
 
-run "a_build_account_that_exists_already_may_do_the_same" {
+run "an_existing_build_account_gets_the_same_roles" {
   command = plan
 
   variables {
@@ -472,7 +472,7 @@ run "a_build_account_that_exists_already_may_do_the_same" {
 
   assert {
     condition     = length(google_service_account.build) == 0
-    error_message = "The account is made again."
+    error_message = "The account is created again."
   }
 
   assert {
@@ -496,7 +496,7 @@ run "a_build_account_that_exists_already_may_do_the_same" {
   }
 }
 
-run "what_googles_agents_need_is_granted_once_for_all_functions" {
+run "service_agents_get_their_roles_once_for_all_functions" {
   command = plan
 
   variables {
@@ -520,7 +520,7 @@ run "what_googles_agents_need_is_granted_once_for_all_functions" {
       "my-project-id roles/eventarc.serviceAgent serviceAccount:service-123456789012@gcp-sa-eventarc.iam.gserviceaccount.com",
       "my-project-id roles/pubsub.publisher serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com",
     ])
-    error_message = "Buckets call functions of the platform's project and of those that say so, and of no other."
+    error_message = "Buckets must call functions of the platform's project and of the listed ones, and of no other."
   }
 
   assert {
@@ -559,11 +559,11 @@ run "what_googles_agents_need_is_granted_once_for_all_functions" {
         storage_triggers = true
       }
     })
-    error_message = "Functions are not told what is granted."
+    error_message = "The hand-over does not list what is granted."
   }
 }
 
-run "functions_of_another_project_are_let_in_and_may_build_here" {
+run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {
   command = plan
 
   variables {
@@ -587,7 +587,7 @@ run "functions_of_another_project_are_let_in_and_may_build_here" {
       "serviceAccount:my-function-build@my-function-project.iam.gserviceaccount.com",
       "serviceAccount:own-build@my-project-id.iam.gserviceaccount.com",
     ])
-    error_message = "A build account is not let in."
+    error_message = "No rule names a build service account."
   }
 
   assert {
@@ -595,7 +595,7 @@ run "functions_of_another_project_are_let_in_and_may_build_here" {
       contains(google_access_context_manager_service_perimeter_ingress_policy.rule["service agents"].ingress_from[0].identities, "serviceAccount:service-210987654321@gcf-admin-robot.iam.gserviceaccount.com") &&
       toset(google_access_context_manager_service_perimeter_ingress_policy.rule["service agents"].ingress_to[0].resources) == toset(["projects/123456789012", "projects/210987654321"])
     )
-    error_message = "The other project's agents are not let in."
+    error_message = "No rule names the other project's service agents."
   }
 
   assert {

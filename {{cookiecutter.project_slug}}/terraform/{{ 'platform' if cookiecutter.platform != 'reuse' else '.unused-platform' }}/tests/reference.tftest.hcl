@@ -1,5 +1,5 @@
-# The reference deployment, value by value. Every variable is set, because the tfvars files beside the
-# stack are read by tests, too.
+# The reference deployment, value by value. Every variable is set, because tests also read the stack's
+# tfvars files.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -72,7 +72,7 @@ run "the_pool_has_the_reference_values" {
   }
 }
 
-run "the_network_default_gets_nothing_that_would_hit_its_other_users" {
+run "the_network_default_gets_nothing_that_affects_its_other_users" {
   command = plan
 
   assert {
@@ -118,7 +118,7 @@ run "the_python_repository_is_a_remote_of_the_public_index" {
       google_artifact_registry_repository.docker.format == "DOCKER" &&
       google_artifact_registry_repository.docker.mode == "STANDARD_REPOSITORY"
     )
-    error_message = "There is no Docker repository beside it."
+    error_message = "There is no Docker repository."
   }
 }
 
@@ -151,7 +151,7 @@ run "the_perimeter_restricts_artifact_registry_under_a_policy_of_the_organisatio
   }
 }
 
-run "the_build_service_account_may_come_in" {
+run "the_build_service_account_may_enter_the_perimeter" {
   command = plan
 
   assert {
@@ -172,7 +172,7 @@ run "the_build_service_account_may_come_in" {
   }
 }
 
-run "the_build_service_account_may_do_what_a_build_does" {
+run "the_build_service_account_has_the_roles_of_a_build" {
   command = plan
 
   assert {
@@ -205,7 +205,7 @@ run "upstreams_are_allowed_in_that_project_and_location" {
       google_artifact_registry_vpcsc_config.this[0].location == "asia-northeast1" &&
       google_artifact_registry_vpcsc_config.this[0].vpcsc_policy == "ALLOW"
     )
-    error_message = "The switch is not thrown where the repository is."
+    error_message = "The switch is not set where the repository is."
   }
 
   assert {
@@ -219,7 +219,7 @@ run "upstreams_are_allowed_in_that_project_and_location" {
   }
 }
 
-run "a_function_is_handed_everything_it_needs" {
+run "the_hand_over_has_everything_that_a_function_needs" {
   command = plan
 
   assert {
@@ -236,6 +236,6 @@ run "a_function_is_handed_everything_it_needs" {
       reserved_ranges       = "10.64.0.0/24"
       service_agents        = { my-project-id = { alert_topics = [], kms_keys = [], storage_triggers = true } }
     })
-    error_message = "The hand-over is not what the function stack takes."
+    error_message = "The hand-over is not what the function stack accepts."
   }
 }

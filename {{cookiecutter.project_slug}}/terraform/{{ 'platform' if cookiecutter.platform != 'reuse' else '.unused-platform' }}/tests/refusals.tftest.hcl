@@ -1,4 +1,4 @@
-# What is refused before anything is made; each run breaks one thing of a platform that is accepted.
+# What is refused before anything is created; each run breaks one thing of a valid platform.
 
 mock_provider "google" {}
 mock_provider "google-beta" {}
@@ -24,7 +24,7 @@ variables {
   waits                 = {}
 }
 
-run "what_the_others_break_is_accepted" {
+run "the_values_that_the_others_break_are_accepted" {
   command = plan
 
   assert {
@@ -33,7 +33,7 @@ run "what_the_others_break_is_accepted" {
   }
 }
 
-run "a_project_number_is_no_project_id" {
+run "a_project_number_is_refused_as_a_project_id" {
   command = plan
 
   variables {
@@ -63,7 +63,7 @@ run "a_misspelt_region_is_refused" {
   expect_failures = [var.region]
 }
 
-run "a_zone_is_no_region" {
+run "a_zone_is_refused_as_a_region" {
   command = plan
 
   variables {
@@ -103,7 +103,7 @@ run "an_allowance_needs_a_range" {
   expect_failures = [var.network]
 }
 
-run "an_allowance_means_nothing_where_nothing_is_denied" {
+run "an_allowance_needs_denied_egress" {
   command = plan
 
   variables {
@@ -183,7 +183,7 @@ run "a_pool_range_is_a_network_address" {
   expect_failures = [var.pool]
 }
 
-run "a_pool_range_that_is_none_is_refused" {
+run "an_invalid_pool_range_is_refused" {
   command = plan
 
   variables {
@@ -403,7 +403,7 @@ run "a_deployer_needs_a_prefix" {
   expect_failures = [var.perimeter]
 }
 
-run "everybody_is_no_deployer" {
+run "all_users_are_refused_as_a_deployer" {
   command = plan
 
   variables {
@@ -413,7 +413,7 @@ run "everybody_is_no_deployer" {
   expect_failures = [var.perimeter]
 }
 
-run "an_access_policy_is_known_by_its_number" {
+run "an_access_policy_is_given_by_its_number" {
   command = plan
 
   variables {
@@ -423,7 +423,7 @@ run "an_access_policy_is_known_by_its_number" {
   expect_failures = [var.access_policy]
 }
 
-run "an_organisation_is_known_by_its_number" {
+run "an_organisation_is_given_by_its_number" {
   command = plan
 
   variables {
@@ -453,7 +453,7 @@ run "an_existing_policy_has_its_scope_already" {
   expect_failures = [var.access_policy]
 }
 
-run "a_perimeter_is_created_in_some_policy" {
+run "a_created_perimeter_needs_a_policy" {
   command = plan
 
   variables {
@@ -505,7 +505,7 @@ run "a_pool_range_may_not_be_the_subnetworks" {
   expect_failures = [var.pool]
 }
 
-run "a_pool_range_lies_in_the_peered_range" {
+run "a_pool_range_is_inside_the_peered_range" {
   command = plan
 
   variables {
@@ -525,7 +525,7 @@ run "a_pool_range_is_no_larger_than_the_peered_range" {
   expect_failures = [var.pool]
 }
 
-run "a_perimeter_to_join_lies_in_some_policy" {
+run "a_perimeter_to_join_needs_a_policy" {
   command = plan
 
   variables {
@@ -536,7 +536,7 @@ run "a_perimeter_to_join_lies_in_some_policy" {
   expect_failures = [var.perimeter]
 }
 
-run "a_dry_run_leaves_the_switch_alone" {
+run "a_dry_run_does_not_set_the_switch" {
   command = plan
 
   variables {
@@ -577,7 +577,7 @@ run "a_subnetworks_range_is_ipv4" {
   expect_failures = [var.network]
 }
 
-run "a_subnetworks_range_is_not_what_the_peering_reserves" {
+run "a_subnetworks_range_does_not_overlap_the_peered_range" {
   command = plan
 
   variables {
@@ -607,7 +607,7 @@ run "a_port_is_a_number" {
   expect_failures = [var.network]
 }
 
-run "an_allowance_does_not_take_the_place_of_the_restricted_vip" {
+run "an_allowance_must_not_be_named_restricted_vip" {
   command = plan
 
   variables {
