@@ -77,20 +77,25 @@ def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
 
 
 def cli(
-    folder: Path, *arguments: str | bytes, typed: str | None = None, **environment: str
+    folder: Path,
+    *arguments: str | bytes,
+    template: str | Path = TEMPLATE,
+    typed: str | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the real cookiecutter command in `folder`/out from an empty environment.
 
-    Without `typed`, what a person types at the prompts, no question is asked.
+    Without `typed`, what a person types at the prompts, no question is asked. Without a PATH there
+    is no Git, so whether the hook writes .cruft.json does not depend on this checkout.
     """
     out = folder / "out"
     out.mkdir(exist_ok=True)
     mode = ["--no-input"] if typed is None else []
-    command = [sys.executable, "-m", "cookiecutter", *mode, "--output-dir", str(out), str(TEMPLATE)]
+    command = [sys.executable, "-m", "cookiecutter", *mode, "--output-dir", str(out), str(template)]
     return subprocess.run(
         [*command, *arguments],
         cwd=folder,
-        env=bare_environment(folder, **environment),
+        env=bare_environment(folder, **{"PATH": str(folder / "tmp"), **environment}),
         input=typed,
         capture_output=True,
         encoding="utf-8",

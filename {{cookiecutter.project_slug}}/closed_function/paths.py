@@ -7,6 +7,7 @@ from pathlib import Path
 from closed_function.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 PYPROJECT = ROOT / "pyproject.toml"
 MAKEFILE = ROOT / "Makefile"
 # Where cruft keeps the template's address, its commit, and the answers.
