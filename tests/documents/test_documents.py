@@ -72,6 +72,7 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
+    "gcloud secrets create": CLOUD,
 }
 # Those that take their command from a document, as it stands there.
 OF_DOCUMENT = {
