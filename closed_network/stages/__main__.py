@@ -16,7 +16,7 @@ from pathlib import Path
 from closed_function.errors import ExitStatus
 from closed_function.index import Index
 from closed_network.clients import DIFFERENCES
-from closed_network.journal import hosts
+from closed_network.journal import requests_by_host
 from closed_network.network import enter
 from closed_network.processes import interrupt_on_signals
 from closed_network.report import CONTROLS, Report, StageFailedError
@@ -56,8 +56,8 @@ def rehearse(run: Run) -> None:
     finally:
         # What the controls asked is no finding.
         clients = [r for name, asked in report.journal.items() if name != CONTROLS for r in asked]
-        report.requests = hosts(request for request in clients if not request.refused)
-        report.refused = hosts(request for request in clients if request.refused)
+        report.requests = requests_by_host(request for request in clients if not request.refused)
+        report.refused = requests_by_host(request for request in clients if request.refused)
 
 
 def describe(run: Run) -> None:

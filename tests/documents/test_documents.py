@@ -230,8 +230,8 @@ def test_every_document_that_a_products_file_names_is_in_the_product(tmp_path: P
 # --- the documents in Japanese ---
 
 
-def told(text: str) -> list[str]:
-    """The lines that the blocks of `text` tell to type, without their comments."""
+def typed_commands(text: str) -> list[str]:
+    """Return the commands in the blocks of `text`, without their comments."""
     lines = (line for block in blocks(text) for line in block.lines)
     return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
 
@@ -245,7 +245,7 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     english, japanese = (
         (TEMPLATE / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md")
     )
-    assert told(japanese) == told(english)
+    assert typed_commands(japanese) == typed_commands(english)
     assert leads_to(japanese) == leads_to(english)
     assert "README.md" in links(japanese)
     assert "README.ja.md" in links(english)
@@ -284,9 +284,9 @@ def test_an_update_renews_what_explains_operations_and_leaves_the_readme(tmp_pat
 
 def test_a_readme_that_tells_something_else_would_be_noticed() -> None:
     text = "[a](README.md#x) [b](b.md)\n\n```sh\nmake test    # 試す\n# 注\nmake lint\n```\n"
-    assert told(text) == ["make test", "make lint"]
-    assert told(text) == told(text.replace("# 試す", "# try"))
-    assert told(text) != told(text.replace("make lint", "make hint"))
+    assert typed_commands(text) == ["make test", "make lint"]
+    assert typed_commands(text) == typed_commands(text.replace("# 試す", "# try"))
+    assert typed_commands(text) != typed_commands(text.replace("make lint", "make hint"))
     assert leads_to(text) == {"b.md"}
     assert leads_to(text) != leads_to(text.replace("b.md", "c.md"))
 

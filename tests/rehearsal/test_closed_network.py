@@ -24,7 +24,7 @@ from closed_network import diagnosis
 from closed_network.clients import BUILD_INSTALL
 from closed_network.evidence import page as page_of
 from closed_network.interpreters import THIS
-from closed_network.journal import Journal, Request, hosts
+from closed_network.journal import Journal, Request, requests_by_host
 from closed_network.receiver import TRAP_OID, UPTIME_OID, decode, differences, expected_varbinds
 from closed_network.report import CONTROLS, Report
 from closed_network.repository import RepositoryError, entry_point, read_repository
@@ -119,7 +119,7 @@ def test_the_journal_counts_by_host(tmp_path: Path) -> None:
     for host in ("a", "b", "b"):
         journal.write(request("/", 200, host=host))
     assert journal.read()[0] == request("/", 200, host="a")
-    assert hosts(journal.read(1)) == {"b": 2}
+    assert requests_by_host(journal.read(1)) == {"b": 2}
 
 
 def test_a_trap_is_read_byte_by_byte(tmp_path: Path) -> None:
