@@ -93,7 +93,7 @@ def paths_outside(requirements: Path) -> list[str]:
 
 
 def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> str:
-    """Return a sentence: why pip, of Python `version`, failed with the upstream allowed."""
+    """Return a sentence: why pip, of Python `version`, failed with the switch at ALLOW."""
     if mismatch := HASH_MISMATCH.search(output):
         return (
             f"the file that the index serves for {mismatch[1]} has another hash than the lock; "

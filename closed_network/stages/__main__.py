@@ -26,13 +26,13 @@ from .build import copy_the_source, show_the_build, show_the_denial
 from .controls import show_the_gate
 from .run import Run
 from .serve import show_the_function
-from .switch import throw_the_switch
+from .switch import set_the_switch
 
 STAGES = {
     "0 copy": copy_the_source,
     CONTROLS: show_the_gate,
     "2 denied": show_the_denial,
-    "3 allow": throw_the_switch,
+    "3 allow": set_the_switch,
     "4 build": show_the_build,
     "5 serve": show_the_function,
 }

@@ -40,7 +40,7 @@ def show_the_denial(run: Run) -> None:
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
     if outcome.status == 0:
-        raise StageFailedError("pip succeeded although the upstream is denied")
+        raise StageFailedError("pip succeeded although the switch is at DENY")
     lines = diagnosis.documented_lines(outcome.output)
     if not lines:
         raise StageFailedError(f"pip failed for another reason: {outcome.last_line}")
@@ -49,7 +49,7 @@ def show_the_denial(run: Run) -> None:
     if not denied or len(denied) != len(answers):
         others = sorted({request.status for request in answers} - {403})
         raise StageFailedError(
-            f"pip failed, but not because the upstream is denied: Artifact Registry answered "
+            f"pip failed, but not because the switch is at DENY: Artifact Registry answered "
             f"{', '.join(map(str, others)) or 'nothing'}"
         )
     run.report.proven("the build's pip command fails", "\n".join(lines))

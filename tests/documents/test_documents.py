@@ -37,8 +37,8 @@ DOCUMENTS = sorted(
 )
 
 PRODUCT_DOCUMENTS = ("README.md", "README.ja.md", "docs/operations.md")
-# Lines of a README, in either language.
-MOST_LINES, MOST_LINES_OF_PRODUCT = 80, 110
+# Lines of a README. A product's in Japanese stands for its README.md and its docs/operations.md.
+MOST_LINES, MOST_LINES_OF_PRODUCT, MOST_LINES_OF_GUIDE = 80, 110, 240
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
@@ -72,6 +72,7 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
+    "gcloud secrets create": CLOUD,
 }
 # Those that take their command from a document, as it stands there.
 OF_DOCUMENT = {
@@ -259,9 +260,11 @@ def too_long(paths: Iterable[Path], most: int) -> list[str]:
 
 def test_no_readme_is_longer_than_a_few_screens(readmes: list[Path]) -> None:
     ours = [TEMPLATE / name for name in ("README.md", "README.ja.md")]
-    products = [path for path in readmes if path.name.startswith("README")]
+    products = [path for path in readmes if path.name == "README.md"]
+    guides = [path for path in readmes if path.name == "README.ja.md"]
     assert too_long(ours, MOST_LINES) == []
     assert too_long(products, MOST_LINES_OF_PRODUCT) == []
+    assert too_long(guides, MOST_LINES_OF_GUIDE) == []
     answers = itertools.product(KINDS, CHOICES["platform"], CHOICES["ci"])
     assert len({path.parent for path in products}) >= len(list(answers))
 
@@ -296,6 +299,32 @@ def test_the_guide_in_japanese_names_what_every_product_has(readmes: list[Path])
         assert advised(text) <= targets(path.with_name("Makefile"))
         assert "README.ja.md" in links(path.with_name("README.md").read_text(encoding="utf-8"))
     assert not advised("`make coffee`を実行します") <= targets(guides[0].with_name("Makefile"))
+
+
+def names_of_roles(text: str) -> set[str]:
+    """Return the roles that the code in `text` names, without `roles/`."""
+    code = (token.content for token in inline(text) if token.type == "code_inline")
+    roles = (re.fullmatch(r"(?:roles/)?([a-z]+\.[a-zA-Z]+)", each) for each in code)
+    return {role[1] for role in roles if role}
+
+
+def section(text: str, title: str) -> str:
+    """Return what stands under the heading `## title`."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_guide_in_japanese_names_every_role_and_only_settings_that_exist(
+    readmes: list[Path],
+) -> None:
+    english = [path.read_text(encoding="utf-8") for path in readmes if path.name == "operations.md"]
+    guide = (PRODUCT / "README.ja.md").read_text(encoding="utf-8")
+    roles = set().union(*(names_of_roles(section(text, "Roles")) for text in english))
+    assert {"eventarc.admin", "monitoring.notificationChannelEditor", "dns.admin"} <= roles
+    assert roles <= names_of_roles(section(guide, "必要なロール"))
+    settings = set(re.findall(r"SNMP_[A-Z_]+", "".join(english)))
+    assert "SNMP_RECEIVERS" in (named := set(re.findall(r"SNMP_[A-Z_]+", guide)))
+    assert named <= settings
+    assert names_of_roles("`roles/a.bC`, `d.e` and f.g, `h.i_j`") == {"a.bC", "d.e"}
 
 
 # --- commands ---

@@ -75,7 +75,7 @@ def test_the_switch_refuses_what_is_no_policy(registry: ArtifactRegistry, body: 
     assert api(registry, "GET", SWITCH)[1]["vpcscPolicy"] == "DENY"
 
 
-def test_the_index_is_denied_until_its_own_switch_is_thrown(registry: ArtifactRegistry) -> None:
+def test_the_index_is_denied_until_its_own_switch_is_set(registry: ArtifactRegistry) -> None:
     assert page(registry) == 403
     for other in (SWITCH.replace("my-project-id", "other"), SWITCH.replace("asia", "europe")):
         assert api(registry, "PATCH", other, {"vpcscPolicy": "ALLOW"})[0] == 200
@@ -596,7 +596,7 @@ def test_what_a_function_starts_ends_with_the_rehearsal(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("gcloud")
-def test_a_tool_that_only_claims_to_throw_the_switch_fails(tmp_path: Path) -> None:
+def test_a_tool_that_only_claims_to_set_the_switch_fails(tmp_path: Path) -> None:
     product = bake(tmp_path, function_kind="http")
     (product.path / "closed_function/__main__.py").write_text("print('ALLOW')\n", encoding="utf-8")
     done = rehearse(product.path, tmp_path)

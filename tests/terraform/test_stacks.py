@@ -105,7 +105,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     made = make("platform", "YES=1")
     assert made.returncode == 0, made.stderr
     assert f"Handed over: {HAND_OVER}" in made.stdout
-    assert "Upstream access: ALLOW" in made.stdout
+    assert "The switch: ALLOW" in made.stdout
     assert "google_artifact_registry_vpcsc_config" in resources(product, "platform")
 
     deployed = make("deploy", "YES=1")
@@ -120,7 +120,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     assert resources(product, "platform") != []
     destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "the upstream policy stays ALLOW" in destroyed.stdout
+    assert "the switch, at ALLOW" in destroyed.stdout
     assert resources(product, "platform") == []
 
 
@@ -257,7 +257,7 @@ def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
-    assert "The platform need not list anything for this function." in made.stdout
+    assert "This function needs nothing in the platform's `functions`." in made.stdout
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {

@@ -2,7 +2,7 @@
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 `accounts` applies the accounts and agents of the function alone and prints what the platform's
-owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
+owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack keeps its
 state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
 Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
 placeholder project and the names of another environment are refused before.
@@ -57,7 +57,7 @@ def apply(options: argparse.Namespace) -> None:
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
-            print(f"Upstream access: {stack.output('upstreams')}")
+            print(f"The switch: {stack.output('upstreams')}")
     else:
         with changes_made("make deploy"):
             print_alert_commands(stack.output("function"))
@@ -97,7 +97,7 @@ def accounts(options: argparse.Namespace) -> None:
     with changes_made("make accounts"):
         functions = stack.output("platform_must_list")
     if functions is None:
-        print("The platform need not list anything for this function. Run `make deploy` next.")
+        print("This function needs nothing in the platform's `functions`. Run `make deploy` next.")
     else:
         print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
         print("and runs `make platform`; then run `make deploy`.")

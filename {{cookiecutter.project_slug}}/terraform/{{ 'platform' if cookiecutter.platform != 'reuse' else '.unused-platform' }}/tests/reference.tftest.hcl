@@ -196,7 +196,7 @@ run "the_build_service_account_has_the_roles_of_a_build" {
   }
 }
 
-run "upstreams_are_allowed_in_that_project_and_location" {
+run "the_switch_is_set_in_that_project_and_location" {
   command = plan
 
   assert {
