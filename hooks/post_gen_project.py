@@ -1,4 +1,4 @@
-"""Link the repository to its template, allow the upstreams if asked, and print the next steps.
+"""Link the repository to its template, set the switch if asked, and print the next steps.
 
 The exit status is always 0: with any other, the engine deletes the user's new project. The engine
 writes folders that the answers rule out under reserved names; this hook removes only what the
@@ -87,8 +87,8 @@ def allow_upstreams() -> list[str]:
         return output.splitlines()
     if tool.returncode == 1 and ANSWERS["platform"] == "create":
         return [
-            "Upstream access was refused, as expected while the perimeter does not exist yet.",
-            "Next, allow it in the right order: make platform",
+            "The switch was refused, as expected while the perimeter does not exist yet.",
+            "make platform creates the perimeter, and then sets the switch.",
         ]
     return [
         *output.splitlines(),
@@ -214,7 +214,7 @@ def report() -> None:
         say(link())
     reason = why_not_now()
     if reason:
-        say(f"Upstream access was not changed: {reason}. Later, run: {ALLOW_COMMAND}")
+        say(f"The switch was not set: {reason}. Later, run: {ALLOW_COMMAND}")
     else:
         for line in allow_upstreams():
             say(line)

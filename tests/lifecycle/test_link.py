@@ -165,7 +165,7 @@ def with_a_commit_that_its_origin_has_not(template: Path) -> Path:
     return Path("installed")
 
 
-NOT_A_COMMIT = {
+NOT_A_COMMIT: dict[Callable[[Path], Path], str] = {
     zipped: "it is not a Git repository",
     with_an_uncommitted_change: "has changes that are not committed",
     copied_into_another_repository: "it is not a Git repository",

@@ -567,7 +567,7 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
     life = Life(tmp_path, template_repository)
     up_to_date = upgrade(life)
     assert (up_to_date.returncode, up_to_date.stderr) == (DONE, "")
-    assert "Nothing to do" in up_to_date.stdout
+    assert "is up to date" in up_to_date.stdout
     refusals = {
         ("--answers", "region"): (USAGE, "must be a JSON object"),
         ("--answers", '{"regoin": "us-east1"}'): (USAGE, "did you mean region?"),
@@ -637,4 +637,4 @@ def test_an_upgrade_from_a_flat_tool_to_a_package_leaves_the_users_files(
     commit(life.product.path)
     again = upgrade(life)
     assert (again.returncode, again.stderr) == (DONE, "")
-    assert "Nothing to do" in again.stdout
+    assert "is up to date" in again.stdout

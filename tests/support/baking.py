@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,6 +53,10 @@ def compile_once(environment: Environment, *arguments: str | None) -> CodeType:
     return COMPILED[key]
 
 
+def compiling_once() -> contextlib.AbstractContextManager[object]:
+    return mock.patch.object(Environment, "compile", compile_once)
+
+
 def bake(folder: Path, **answers: str | bool) -> Baked:
     """Bake with the engine itself, in this process and without hooks; any failure raises."""
     return bake_from(TEMPLATE, folder, **answers)
@@ -59,7 +64,7 @@ def bake(folder: Path, **answers: str | bool) -> Baked:
 
 def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
     """The same from a template that lies elsewhere."""
-    with mock.patch.object(Environment, "compile", compile_once):
+    with compiling_once():
         made = cookiecutter(
             str(template),
             no_input=True,
