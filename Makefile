@@ -29,7 +29,7 @@ help: ## show this list
 
 demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: write the evidence; RECORD=1: write docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
+	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" "$(CURDIR)" && \
 	report="$${REPORT:-$$folder/report.json}" && \
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \

@@ -1,7 +1,7 @@
 """Check every answer and report every problem at once, before a file is written.
 
 Exit status 0: all answers are valid. 1: at least one is not; each problem is one line
-on standard error: the field, the value, the rule and an example.
+on standard error: the field, the value, the rule and an example. Then the answers are saved.
 """
 
 import json
