@@ -169,11 +169,13 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     user = user_environment(tmp_path / "home")
     venv = tmp_path / "venv"
     # pipx installs it with pip, as a test below shows.
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    for command in (
-        [*uv, "venv", "--python", sys.executable, venv],
-        [*uv, "pip", "install", "--python", venv / "bin/python", wheel],
+    uv: list[str | Path] = [sys.executable, "-m", "uv", "--quiet"]
+    python = venv / "bin/python"
+    for arguments in (
+        ("venv", "--python", sys.executable, venv),
+        ("pip", "install", "--python", python, wheel),
     ):
+        command = [*uv, *arguments]
         made = run(command, tmp_path, user | settings_of_uv())
         assert made.returncode == 0, made.stderr
     program = venv / "bin" / "closed-network"

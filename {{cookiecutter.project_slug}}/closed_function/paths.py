@@ -1,5 +1,6 @@
 """Name the files of this repository."""
 
+import json
 import re
 from pathlib import Path
 
@@ -56,9 +57,10 @@ def environment_settings(stack: str, environment: str) -> Path:
             f"what differs from the settings: `make plan ENV={environment}"
             f"{' STACK=platform' if stack == 'platform' else ''}` converts it."
         )
+    example = json.dumps({"project_id": "my-project"})
     raise CommandError(
-        f"{relative(settings)} does not exist: it says what differs in "
-        f'{environment}, such as {{"project_id": "my-project"}}.'
+        f"{relative(settings)} does not exist: it says what differs in {environment}, such as "
+        f"{example}."
     )
 
 
