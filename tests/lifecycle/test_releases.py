@@ -592,7 +592,7 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
     (life.product.path / ".cruft.json").unlink()
     refused = upgrade(life)
     assert refused.returncode == USAGE
-    assert "cruft link --checkout VERSION TEMPLATE" in refused.stderr
+    assert refused.stderr.endswith(" --no-input --checkout VERSION TEMPLATE\n")
 
 
 def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:

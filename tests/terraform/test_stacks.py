@@ -899,7 +899,7 @@ def test_the_next_commands_that_are_printed_name_the_environment(product: Baked,
     made = make("accounts", "ENV=prod", "YES=1")
     assert made.returncode == 0, made.stderr
     # The platform is the default environment's.
-    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert "`make platform`; then run `make deploy ENV=prod`." in made.stdout
     assert '"a-prod-project": ' in made.stdout
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     made = make("platform", "ENV=prod", "YES=1")

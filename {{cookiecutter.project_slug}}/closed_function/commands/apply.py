@@ -2,10 +2,11 @@
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 `accounts` applies the accounts and agents of the function alone and prints what the platform's
-owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack keeps its
-state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
-Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
-placeholder project and the names of another environment are refused before.
+owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack
+keeps its state in a workspace of that name and merges its settings with its
+environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before it changes
+anything. A misspelt setting, the placeholder project and the names of another environment are
+refused before.
 """
 
 import argparse
