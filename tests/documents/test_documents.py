@@ -46,6 +46,7 @@ CLOUD = "needs a cloud account"
 SAID_OF_CLOUD = ("cloud account", "Google Cloud アカウント")
 COMMANDS = {
     # the template's
+    "uvx cruft create": "test_a_command_of_the_readme_bakes_the_template",
     "uvx cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "pipx run cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "cruft create": "test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user",
@@ -544,19 +545,22 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["uvx", "pipx"])
-def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["uvx cruft", "uvx cookiecutter", "pipx"])
+def test_a_command_of_the_readme_bakes_the_template(
+    program: str, template_repository: Path, tmp_path: Path
+) -> None:
     # Of the index that pip is told about.
     environment = uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
     ]
-    words = [word.replace("gh:ORG/TEMPLATE", str(TEMPLATE)) for word in shlex.split(line)]
-    assert str(TEMPLATE) in words
+    address = re.compile(r"(?:gh:|https://github\.com/)ORG/TEMPLATE")
+    words = [address.sub(str(template_repository), word) for word in shlex.split(line)]
+    assert str(template_repository) in words
     uvx = str(Path(sys.executable).with_name("uvx"))
     # What brings pipx is not what is tried here.
-    started = [uvx] if program == "uvx" else [uvx, "pipx"]
+    started = [uvx, "pipx"] if program == "pipx" else [uvx]
     done = subprocess.run(
         [*started, *words[1:], "--no-input"],
         cwd=tmp_path,
@@ -567,7 +571,14 @@ def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "alert-to-snmp" / "README.md").is_file()
+    product = Baked(tmp_path / "alert-to-snmp")
+    assert json.loads(product.read(".cruft.json"))["template"] == str(template_repository)
+
+
+def test_the_readme_recommends_what_always_knows_the_template_first() -> None:
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    first = next(block for block in blocks(text) if "uvx cookiecutter" in block.commands())
+    assert first.commands()[:2] == ["uvx cruft create", "uvx cookiecutter"]
 
 
 # --- pictures ---
