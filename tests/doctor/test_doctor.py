@@ -426,7 +426,7 @@ def test_an_import_of_what_is_not_locked_is_found(code: str, product: Baked) -> 
     assert found["seen"] == f"function/more.py, line {number} imports {UNLOCKED[code]}"
 
     # Without the locked packages it is not known which modules they have.
-    shutil.rmtree(product.path / ".venv/lib/python3.11/site-packages/idna-3.18.dist-info")
+    shutil.rmtree(product.path / ".venv/lib/python3.11/site-packages/idna-3.20.dist-info")
     assert checked()["verdict"] == "could not tell"
     shutil.rmtree(product.path / ".venv")
     assert checked()["verdict"] == "could not tell"
