@@ -15,6 +15,9 @@ FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
 PRODUCT_MYPY = $(BIN)/mypy --config-file templates/mypy.ini --python-executable $(FUNCTIONS)/bin/python
 
+# Neighbours, which share what they need, stay together until a worker has nothing left to do.
+IN_PARALLEL := --numprocesses auto --dist worksteal
+
 # Otherwise byte code in the product's folder is copied into every product.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -33,10 +36,10 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(BIN)/python -m scripts.demo "$$report")
 
 test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-fast: environments ## run the tests without the slow ones: a few minutes
-	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
 
 lint: $(TOOLS_READY) ## check style, types and format: the hooks of .pre-commit-config.yaml
 	$(TOOLS)/bin/pre-commit run --all-files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import re
@@ -27,6 +26,7 @@ from tests.support.answers import COMPLETE
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.environments import make_environment
 from tests.support.machine import need
+from tests.support.sources import Source, read_sources, said_by
 from tests.support.template import CHOICES, KINDS, PRODUCT, TEMPLATE
 
 # Those that exist of them.
@@ -37,8 +37,8 @@ DOCUMENTS = sorted(
 )
 
 PRODUCT_DOCUMENTS = ("README.md", "README.ja.md", "docs/operations.md")
-# Lines of a README, in either language.
-MOST_LINES, MOST_LINES_OF_PRODUCT = 80, 110
+# Lines of a README. A product's in Japanese stands for its README.md and its docs/operations.md.
+MOST_LINES, MOST_LINES_OF_PRODUCT, MOST_LINES_OF_GUIDE = 80, 110, 240
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
@@ -72,6 +72,13 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
+    "gcloud secrets create": CLOUD,
+}
+# Those that take their command from a document, as it stands there.
+OF_DOCUMENT = {
+    "test_a_command_of_the_readme_bakes_the_template": "README.md",
+    "test_uvx_and_pipx_run_the_rehearsal_from_git": "docs/closed-network.md",
+    "test_what_the_page_of_answers_tells_to_type_bakes_the_answers": "docs/answers.md",
 }
 
 
@@ -223,8 +230,8 @@ def test_every_document_that_a_products_file_names_is_in_the_product(tmp_path: P
 # --- the documents in Japanese ---
 
 
-def told(text: str) -> list[str]:
-    """The lines that the blocks of `text` tell to type, without their comments."""
+def typed_commands(text: str) -> list[str]:
+    """Return the commands in the blocks of `text`, without their comments."""
     lines = (line for block in blocks(text) for line in block.lines)
     return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
 
@@ -238,7 +245,7 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     english, japanese = (
         (TEMPLATE / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md")
     )
-    assert told(japanese) == told(english)
+    assert typed_commands(japanese) == typed_commands(english)
     assert leads_to(japanese) == leads_to(english)
     assert "README.md" in links(japanese)
     assert "README.ja.md" in links(english)
@@ -253,9 +260,11 @@ def too_long(paths: Iterable[Path], most: int) -> list[str]:
 
 def test_no_readme_is_longer_than_a_few_screens(readmes: list[Path]) -> None:
     ours = [TEMPLATE / name for name in ("README.md", "README.ja.md")]
-    products = [path for path in readmes if path.name.startswith("README")]
+    products = [path for path in readmes if path.name == "README.md"]
+    guides = [path for path in readmes if path.name == "README.ja.md"]
     assert too_long(ours, MOST_LINES) == []
     assert too_long(products, MOST_LINES_OF_PRODUCT) == []
+    assert too_long(guides, MOST_LINES_OF_GUIDE) == []
     answers = itertools.product(KINDS, CHOICES["platform"], CHOICES["ci"])
     assert len({path.parent for path in products}) >= len(list(answers))
 
@@ -275,9 +284,9 @@ def test_an_update_renews_what_explains_operations_and_leaves_the_readme(tmp_pat
 
 def test_a_readme_that_tells_something_else_would_be_noticed() -> None:
     text = "[a](README.md#x) [b](b.md)\n\n```sh\nmake test    # 試す\n# 注\nmake lint\n```\n"
-    assert told(text) == ["make test", "make lint"]
-    assert told(text) == told(text.replace("# 試す", "# try"))
-    assert told(text) != told(text.replace("make lint", "make hint"))
+    assert typed_commands(text) == ["make test", "make lint"]
+    assert typed_commands(text) == typed_commands(text.replace("# 試す", "# try"))
+    assert typed_commands(text) != typed_commands(text.replace("make lint", "make hint"))
     assert leads_to(text) == {"b.md"}
     assert leads_to(text) != leads_to(text.replace("b.md", "c.md"))
 
@@ -290,6 +299,32 @@ def test_the_guide_in_japanese_names_what_every_product_has(readmes: list[Path])
         assert advised(text) <= targets(path.with_name("Makefile"))
         assert "README.ja.md" in links(path.with_name("README.md").read_text(encoding="utf-8"))
     assert not advised("`make coffee`を実行します") <= targets(guides[0].with_name("Makefile"))
+
+
+def names_of_roles(text: str) -> set[str]:
+    """Return the roles that the code in `text` names, without `roles/`."""
+    code = (token.content for token in inline(text) if token.type == "code_inline")
+    roles = (re.fullmatch(r"(?:roles/)?([a-z]+\.[a-zA-Z]+)", each) for each in code)
+    return {role[1] for role in roles if role}
+
+
+def section(text: str, title: str) -> str:
+    """Return what stands under the heading `## title`."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_guide_in_japanese_names_every_role_and_only_settings_that_exist(
+    readmes: list[Path],
+) -> None:
+    english = [path.read_text(encoding="utf-8") for path in readmes if path.name == "operations.md"]
+    guide = (PRODUCT / "README.ja.md").read_text(encoding="utf-8")
+    roles = set().union(*(names_of_roles(section(text, "Roles")) for text in english))
+    assert {"eventarc.admin", "monitoring.notificationChannelEditor", "dns.admin"} <= roles
+    assert roles <= names_of_roles(section(guide, "必要なロール"))
+    settings = set(re.findall(r"SNMP_[A-Z_]+", "".join(english)))
+    assert "SNMP_RECEIVERS" in (named := set(re.findall(r"SNMP_[A-Z_]+", guide)))
+    assert named <= settings
+    assert names_of_roles("`roles/a.bC`, `d.e` and f.g, `h.i_j`") == {"a.bC", "d.e"}
 
 
 # --- commands ---
@@ -316,22 +351,74 @@ def test_what_needs_a_cloud_account_says_so(readmes: list[Path]) -> None:
     assert silent == set()
 
 
-def test_every_test_that_is_said_to_run_a_command_exists_where_it_is_named() -> None:
-    support = "".join(
-        path.read_text(encoding="utf-8") for path in (TEMPLATE / "tests/support").glob("*.py")
-    )
-    modules = {
-        node.name: text + support
-        for path in (TEMPLATE / "tests").rglob("test_*.py")
-        for text in [path.read_text(encoding="utf-8")]
-        for node in ast.parse(text).body
-        if isinstance(node, ast.FunctionDef)
+def unsaid(name: str, test: str, sources: dict[str, Source]) -> set[str]:
+    """Return what a test that runs the command `name` would say, and `test` does not."""
+    said = said_by(test, sources)
+    if test in OF_DOCUMENT:
+        page = TEMPLATE / OF_DOCUMENT[test]
+        typed = {each for block in blocks(page.read_text("utf-8")) for each in block.commands()}
+        return ({page.name} - {Path(word).name for word in said}) | ({name} - typed)
+    # `make demo` is a rehearsal, as a test below shows; the installed command is the module's.
+    words = name.replace("make demo", "rehearse").replace("closed-network", "closed_network")
+    return set(words.split()) - said
+
+
+def test_every_test_that_is_said_to_run_a_command_says_its_words() -> None:
+    sources = read_sources(TEMPLATE / "tests")
+    tested = {name: test for name, test in COMMANDS.items() if test != CLOUD}
+    assert len(tested) > 20
+    assert set(OF_DOCUMENT) <= set(tested.values())
+    silent = {
+        name: missing for name, test in tested.items() if (missing := unsaid(name, test, sources))
     }
+    assert silent == {}
+
+
+def test_a_test_that_does_not_run_a_command_would_be_noticed() -> None:
+    sources = read_sources(TEMPLATE / "tests")
+    another = test_no_readme_is_longer_than_a_few_screens.__name__
+    assert said_by(another, sources) & {"README.md", "platform"} == {"README.md", "platform"}
     for name, test in COMMANDS.items():
-        if test != CLOUD:
-            assert test in modules, name
-            # `make demo` is a rehearsal, as a test below shows.
-            assert name.replace("make demo", "rehearse").split()[-1] in modules[test], name
+        assert unsaid(name, "test_that_is_not_there", sources)
+        assert unsaid(name, another, sources)
+        assert test == CLOUD or not unsaid(name, test, sources)
+
+
+SAYING = """
+from tests.support.helper import helped
+
+WORDS = ["in a constant"]
+
+
+def fixture():
+    return run("in a fixture")
+
+
+def test_one(fixture):
+    '''No words of a text that tells about it.'''
+    run(WORDS, f"{fixture} formatted")
+    helped()
+    assert done == "compared"
+
+
+def test_two():
+    run("by another")
+"""
+
+
+def test_what_a_test_says_is_what_it_and_its_helpers_hand_over(tmp_path: Path) -> None:
+    support = tmp_path / "tests/support"
+    support.mkdir(parents=True)
+    (tmp_path / "tests/test_a.py").write_text(SAYING, encoding="utf-8")
+    (support / "helper.py").write_text(
+        "def helped():\n    run('of a helper')\n\ndef other():\n    run('unused')\n",
+        encoding="utf-8",
+    )
+    sources = read_sources(tmp_path / "tests")
+    said = set("in a constant fixture formatted of helper".split())
+    assert said_by("test_one", sources) == said
+    assert said_by("test_two", sources) == {"by", "another"}
+    assert said_by("test_three", sources) == set()
 
 
 @pytest.mark.parametrize(

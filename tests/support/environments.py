@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from closed_function.pip_settings import uv_environment
 from tests.support.baking import Baked
 from tests.support.machine import PYTHONS, TOOLS, need
 from tests.support.template import PRODUCT
@@ -88,7 +89,11 @@ class Environments:
     folder: Path
 
     def give(self, product: Baked, python: str = PYTHON) -> Baked:
-        """Link the environment that a product with the same locks has made with `python`."""
+        """Link the environment that a product with the same locks has with `python`.
+
+        Products make those of the first Python themselves. uv makes the others from the same
+        locks, in a tenth of the time.
+        """
         content = "".join(product.read(name) for name in LOCKS)
         digest = hashlib.sha256((python + content).encode()).hexdigest()[:16]
         maker = Baked(self.folder / digest)
@@ -96,13 +101,43 @@ class Environments:
             if not (maker.path / ".venv/ready").exists():
                 shutil.rmtree(maker.path, ignore_errors=True)
                 shutil.copytree(product.path, maker.path)
-                assert_done(make(maker, ".venv/ready", python=python))
+                if python == PYTHON:
+                    assert_done(make(maker, ".venv/ready", python=python))
+                else:
+                    self.install(maker, python)
         (product.path / ".venv").symlink_to(maker.path / ".venv")
         # The tools are the template's own, from the same lock.
         assert product.read(TOOLS_LOCK) == (PRODUCT / TOOLS_LOCK).read_text(encoding="utf-8")
         (product.path / ".venv-tools").symlink_to(TOOLS.parent)
         self.hold(product)
         return product
+
+    def install(self, maker: Baked, python: str) -> None:
+        """Install what the product's Makefile does, from the same index, and check its hashes."""
+        environment = {**uv_environment(), "UV_CACHE_DIR": str(self.folder / "uv")}
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        locks = [maker.path / name for name in LOCKS]
+        for lock in locks:
+            lines = lock.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = (line for line in lines if not line.startswith("--index-url"))
+            lock.write_text("".join(kept), encoding="utf-8")
+        install = [*uv, "pip", "install", "--python", ".venv", "--require-hashes", "--no-deps"]
+        for command in (
+            [*uv, "venv", "--seed", "--python", python, ".venv"],
+            *([*install, "--requirement", str(lock)] for lock in locks),
+        ):
+            done = subprocess.run(
+                command,
+                cwd=maker.path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=600,
+            )
+            assert_done(done)
+        (maker.path / ".venv/ready").touch()
 
     def hold(self, product: Baked) -> None:
         """Make the locks look older than the environments, or make would make these anew."""

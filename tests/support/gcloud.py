@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from tests.support.baking import bare_environment
 
 ALLOWED = "echo 'name: projects/a-project/locations/asia-northeast1/vpcscConfig'; "
 ALLOWED += "echo 'vpcscPolicy: ALLOW'"
@@ -26,6 +32,25 @@ def fake_gcloud(folder: Path, script: str | None, *, executable: bool = True) ->
     for tool in ("cat", "head", "tr", "sleep"):
         (programs / tool).symlink_to(str(shutil.which(tool)))
     return str(programs)
+
+
+def refused_commands(gcloud: str, commands: Iterable[str], home: Path) -> list[str]:
+    """Return the commands, of those without a pipe, that the real gcloud does not know."""
+    file = home / "commands.json"
+    listed = [{"command_string": command} for command in commands]
+    file.write_text(json.dumps(listed), encoding="utf-8")
+    path = os.pathsep.join([str(Path(gcloud).parent), os.defpath])
+    linted = subprocess.run(
+        [gcloud, "meta", "lint-gcloud-commands", f"--commands-file={file}"],
+        env=bare_environment(home, PATH=path, CLOUDSDK_CONFIG=str(home / "gcloud")),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    verdicts = json.loads(linted.stdout)
+    assert len(verdicts) == len(listed), linted.stdout
+    return [each["command_string"] for each in verdicts if not each["success"]]
 
 
 def calls(folder: Path) -> list[str]:

@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from email import message_from_bytes, policy
@@ -29,6 +31,7 @@ from closed_function.declarations import Declaration, find_unknown, parse_declar
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
+from tests.support.gcloud import refused_commands
 from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
 from tests.support.stacks import GIVEN, name_receivers, settings
 
@@ -102,7 +105,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     made = make("platform", "YES=1")
     assert made.returncode == 0, made.stderr
     assert f"Handed over: {HAND_OVER}" in made.stdout
-    assert "Upstream access: ALLOW" in made.stdout
+    assert "The switch: ALLOW" in made.stdout
     assert "google_artifact_registry_vpcsc_config" in resources(product, "platform")
 
     deployed = make("deploy", "YES=1")
@@ -117,7 +120,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     assert resources(product, "platform") != []
     destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "the upstream policy stays ALLOW" in destroyed.stdout
+    assert "the switch, at ALLOW" in destroyed.stdout
     assert resources(product, "platform") == []
 
 
@@ -226,10 +229,35 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
 
 
 @pytest.mark.slow
+def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
+    gcloud: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    name_receivers(product)
+    deployed = maker(product, environment)("deploy", "YES=1")
+    assert deployed.returncode == 0, deployed.stderr
+    printed = deployed.stdout[deployed.stdout.index("Only alert policies") :].replace("\\\n", "")
+    commands = re.findall(r"(gcloud .+?)(?:\):)?\n", printed)
+    assert [each.split()[1:4] for each in commands] == [
+        ["alpha", "monitoring", "policies"],
+        ["alpha", "monitoring", "policies"],
+        ["pubsub", "topics", "publish"],
+    ]
+    assert refused_commands(gcloud, commands, tmp_path) == []
+    topic, project, message = shlex.split(commands[2])[4:]
+    assert (topic, project) == ("alert-to-snmp", "--project=a-project")
+    incident = json.loads(message.removeprefix("--message="))["incident"]
+    event = json.loads(product.read("events/incident-open.json"))
+    sample = json.loads(b64decode(event["data"]["message"]["data"]))["incident"]
+    assert set(incident) < set(sample)
+    assert incident["state"] == sample["state"]
+
+
+@pytest.mark.slow
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
-    assert "The platform need not list anything for this function." in made.stdout
+    assert "This function needs nothing in the platform's `functions`." in made.stdout
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
@@ -871,7 +899,7 @@ def test_the_next_commands_that_are_printed_name_the_environment(product: Baked,
     made = make("accounts", "ENV=prod", "YES=1")
     assert made.returncode == 0, made.stderr
     # The platform is the default environment's.
-    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert "`make platform`; then run `make deploy ENV=prod`." in made.stdout
     assert '"a-prod-project": ' in made.stdout
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     made = make("platform", "ENV=prod", "YES=1")

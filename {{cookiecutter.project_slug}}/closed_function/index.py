@@ -61,7 +61,9 @@ def read_index(requirements: Path) -> Index:
     """
     text, why = read_text(requirements)
     if why:
-        raise RequirementsError(f"{requirements} {why}; it begins with a line such as {EXAMPLE}")
+        raise RequirementsError(
+            f"{requirements}: the file {why}; it begins with a line such as {EXAMPLE}"
+        )
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
     if any(option.startswith("--extra") for option in options):

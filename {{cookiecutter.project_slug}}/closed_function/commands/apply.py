@@ -2,10 +2,11 @@
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 `accounts` applies the accounts and agents of the function alone and prints what the platform's
-owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
-state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
-Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
-placeholder project and the names of another environment are refused before.
+owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack
+keeps its state in a workspace of that name and merges its settings with its
+environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before it changes
+anything. A misspelt setting, the placeholder project and the names of another environment are
+refused before.
 """
 
 import argparse
@@ -19,6 +20,9 @@ from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
 from closed_function.stack import Stack
 
+TEST_ALERT = json.dumps(
+    {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
+)
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
 
@@ -54,7 +58,27 @@ def apply(options: argparse.Namespace) -> None:
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
-            print(f"Upstream access: {stack.output('upstreams')}")
+            print(f"The switch: {stack.output('upstreams')}")
+    else:
+        with changes_made("make deploy"):
+            print_alert_commands(stack.output("function"))
+
+
+def print_alert_commands(function: object) -> None:
+    """Print what is left to do after the deployment of a function that alerts call."""
+    channel, topic = text_at(function, "notification_channel"), text_at(function, "topic")
+    if not channel:
+        return
+    project = text_at(function, "project_id")
+    print(
+        f"""\
+Only alert policies that use the notification channel {channel} call this function.
+Add it to each of them (this lists them: gcloud alpha monitoring policies list --project={project}):
+  gcloud alpha monitoring policies update POLICY --project={project} \\
+    --add-notification-channels={channel}
+Send a test alert:
+  gcloud pubsub topics publish {topic} --project={project} --message='{TEST_ALERT}'"""
+    )
 
 
 def accounts(options: argparse.Namespace) -> None:
@@ -74,7 +98,7 @@ def accounts(options: argparse.Namespace) -> None:
     with changes_made("make accounts"):
         functions = stack.output("platform_must_list")
     if functions is None:
-        print("The platform need not list anything for this function. Run `make deploy` next.")
+        print("This function needs nothing in the platform's `functions`. Run `make deploy` next.")
     else:
         print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
         print("and runs `make platform`; then run `make deploy`.")
