@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from unittest import mock
 
 import pytest
-from google.cloud import error_reporting  # type: ignore[import-untyped]
-from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
-from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
+from google.cloud import error_reporting
+from pyasn1.codec.ber import decoder, encoder
+from pysnmp.proto.api import v2c
 
 import framework_client
 import snmp
