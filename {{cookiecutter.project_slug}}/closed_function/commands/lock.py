@@ -172,8 +172,8 @@ def advise_wheels(problem: str) -> str:
     if every_version:
         return f"{needs}, and no version has one: {replace}"
     return (
-        f"{needs}. Remove its version from requirements.in and run `make lock` again, which uses the "
-        f"newest version with wheels. If there is none, {replace}"
+        f"{needs}. Remove its version from requirements.in and run `make lock` again, which uses "
+        f"the newest version with wheels. If there is none, {replace}"
     )
 
 
