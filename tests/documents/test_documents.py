@@ -37,14 +37,16 @@ DOCUMENTS = sorted(
 )
 
 PRODUCT_DOCUMENTS = ("README.md", "README.ja.md", "docs/operations.md")
-# Lines of a README. A product's in Japanese stands for its README.md and its docs/operations.md.
-MOST_LINES, MOST_LINES_OF_PRODUCT, MOST_LINES_OF_GUIDE = 80, 110, 240
+# Lines of a README. Those in Japanese also stand for docs/answers.md and docs/operations.md.
+MOST_LINES, MOST_LINES_IN_JAPANESE = 80, 105
+MOST_LINES_OF_PRODUCT, MOST_LINES_OF_GUIDE = 110, 240
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
 SAID_OF_CLOUD = ("cloud account", "Google Cloud アカウント")
 COMMANDS = {
     # the template's
+    "uvx cruft create": "test_a_command_of_the_readme_bakes_the_template",
     "uvx cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "pipx run cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "cruft create": "test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user",
@@ -252,6 +254,20 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     assert {"docs/architecture.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
 
 
+def questions_of(text: str) -> dict[str, str]:
+    """Return what the rows of the tables in `text` say, by the question that they begin with."""
+    return dict(re.findall(r"(?m)^\| `([a-z_]+)` \| (.+) \|$", text))
+
+
+def test_the_readme_in_japanese_explains_every_question_and_choice() -> None:
+    explained = questions_of((TEMPLATE / "README.ja.md").read_text(encoding="utf-8"))
+    asked = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    assert list(explained) == [name for name in asked if not name.startswith("_")]
+    for name, choices in CHOICES.items():
+        assert set(re.findall(r"`([^`]+)`", explained[name])) == set(choices), name
+    assert questions_of("| `a_b` | c |\n| d | e |\n") == {"a_b": "c"}
+
+
 def too_long(paths: Iterable[Path], most: int) -> list[str]:
     """Return the name and the lines of each of `paths` that has more than `most` lines."""
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
@@ -259,10 +275,10 @@ def too_long(paths: Iterable[Path], most: int) -> list[str]:
 
 
 def test_no_readme_is_longer_than_a_few_screens(readmes: list[Path]) -> None:
-    ours = [TEMPLATE / name for name in ("README.md", "README.ja.md")]
     products = [path for path in readmes if path.name == "README.md"]
     guides = [path for path in readmes if path.name == "README.ja.md"]
-    assert too_long(ours, MOST_LINES) == []
+    assert too_long([TEMPLATE / "README.md"], MOST_LINES) == []
+    assert too_long([TEMPLATE / "README.ja.md"], MOST_LINES_IN_JAPANESE) == []
     assert too_long(products, MOST_LINES_OF_PRODUCT) == []
     assert too_long(guides, MOST_LINES_OF_GUIDE) == []
     answers = itertools.product(KINDS, CHOICES["platform"], CHOICES["ci"])
@@ -529,19 +545,22 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["uvx", "pipx"])
-def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["uvx cruft", "uvx cookiecutter", "pipx"])
+def test_a_command_of_the_readme_bakes_the_template(
+    program: str, template_repository: Path, tmp_path: Path
+) -> None:
     # Of the index that pip is told about.
     environment = uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
     ]
-    words = [word.replace("gh:ORG/TEMPLATE", str(TEMPLATE)) for word in shlex.split(line)]
-    assert str(TEMPLATE) in words
+    address = re.compile(r"(?:gh:|https://github\.com/)ORG/TEMPLATE")
+    words = [address.sub(str(template_repository), word) for word in shlex.split(line)]
+    assert str(template_repository) in words
     uvx = str(Path(sys.executable).with_name("uvx"))
     # What brings pipx is not what is tried here.
-    started = [uvx] if program == "uvx" else [uvx, "pipx"]
+    started = [uvx, "pipx"] if program == "pipx" else [uvx]
     done = subprocess.run(
         [*started, *words[1:], "--no-input"],
         cwd=tmp_path,
@@ -552,7 +571,14 @@ def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "alert-to-snmp" / "README.md").is_file()
+    product = Baked(tmp_path / "alert-to-snmp")
+    assert json.loads(product.read(".cruft.json"))["template"] == str(template_repository)
+
+
+def test_the_readme_recommends_what_always_knows_the_template_first() -> None:
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    first = next(block for block in blocks(text) if "uvx cookiecutter" in block.commands())
+    assert first.commands()[:2] == ["uvx cruft create", "uvx cookiecutter"]
 
 
 # --- pictures ---

@@ -101,6 +101,13 @@ def test_a_repository_of_plain_cookiecutter_is_linked_as_cruft_links_it(
     assert f"Linked to {template_repository} at {commit_id[:12]} (.cruft.json)." in printed
     again, _ = baked_from(template_repository, tmp_path / "three")
     assert again.files() == product.files()
+
+
+@pytest.mark.slow
+def test_updates_reach_a_repository_of_plain_cookiecutter(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    product, _ = baked_from(template_repository, tmp_path / "one")
     assert_updates_reach(product, template_repository, tmp_path / "one")
 
 
@@ -287,6 +294,16 @@ def test_one_command_links_a_repository_without_asking_again(
     assert answers.pop("allow_upstreams") is True
     assert expected["context"]["cookiecutter"].pop("allow_upstreams") is False
     assert found == expected
+
+
+@pytest.mark.slow
+def test_updates_reach_a_repository_that_was_linked_later(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    product, _ = baked_from(template_repository, tmp_path / "one", "--accept-hooks", "no")
+    typed = link_command(product, tmp_path / "one")
+    typed = typed.replace("VERSION", "main").replace("TEMPLATE", str(template_repository))
+    assert run(shlex.split(typed), product.path, tmp_path / "one").returncode == 0
     assert_updates_reach(product, template_repository, tmp_path / "one")
 
 
