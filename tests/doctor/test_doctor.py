@@ -401,8 +401,7 @@ except ImportError:
 """
 
 
-@pytest.mark.parametrize("code", UNLOCKED)
-def test_an_import_of_what_is_not_locked_is_found(code: str, product: Baked) -> None:
+def test_an_import_of_what_is_not_locked_is_found(product: Baked) -> None:
     reach_receivers(product)
     (product.path / "function/helpers").mkdir()
     (product.path / "function/helpers/one.py").touch()
@@ -420,11 +419,12 @@ def test_an_import_of_what_is_not_locked_is_found(code: str, product: Baked) -> 
     assert checked()["verdict"] == "ok"
     install_lock(product)
     assert checked()["verdict"] == "ok"
-    more.write_text(f"{LOCKED_OR_OPTIONAL}{code}\n", encoding="utf-8")
-    found = checked()
-    assert found["symptom"] == "module-missing"
-    number = LOCKED_OR_OPTIONAL.count("\n") + code.count("\n") + 1
-    assert found["seen"] == f"function/more.py, line {number} imports {UNLOCKED[code]}"
+    for code, said in UNLOCKED.items():
+        more.write_text(f"{LOCKED_OR_OPTIONAL}{code}\n", encoding="utf-8")
+        found = checked()
+        assert found["symptom"] == "module-missing"
+        number = LOCKED_OR_OPTIONAL.count("\n") + code.count("\n") + 1
+        assert found["seen"] == f"function/more.py, line {number} imports {said}"
 
     # Without the locked packages it is not known which modules they have.
     shutil.rmtree(product.path / ".venv/lib/python3.11/site-packages/idna-3.20.dist-info")
@@ -761,6 +761,63 @@ def test_words_that_look_like_a_cause_are_none(reader: Baked) -> None:
     assert "no known cause" in said.output
     assert "Line 4: Error: and the tide is out" in said.output
     assert "make doctor" in said.output
+
+
+MAKES_END = "apply of terraform/function failed.\nmake: *** [Makefile:81: deploy] Error 1\n"
+BOX = """\
+╷
+│ Error: Error waiting for creating Flux: it was denied
+│
+│   with google_flux.this,
+│   on flux.tf line 1, in resource "google_flux" "this":
+│
+│ Details of the error: DETAIL, an Error that was denied.
+╵
+"""
+RED_BOX = re.sub(r"(?m)^(.)", "\x1b[31m\\1\x1b[0m\x1b[0m", BOX).replace(
+    "Error: Error", "\x1b[0m\x1b[1m\x1b[31mError: \x1b[0m\x1b[0m\x1b[1mError"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "number", "said"),
+    [
+        (BOX, 2, "Error: Error waiting for creating Flux: it was denied"),
+        (RED_BOX, 2, "Error: Error waiting for creating Flux: it was denied"),
+        (
+            "Error: the flux is inverted\n\n  on a.tf line 1:\n\nit was denied\n",
+            1,
+            "Error: the flux is inverted",
+        ),
+        ("the token was denied\n", 1, "the token was denied"),
+    ],
+    ids=["a box", "a box in colours", "no box", "a word alone"],
+)
+def test_the_last_error_is_the_sentence_that_says_what_is_wrong(
+    log: str, number: int, said: str, reader: Baked
+) -> None:
+    explained = doctor(reader, "explain", log=(log + MAKES_END).encode())
+    assert f"Its last error:\nLine {number}: {said}\n" in explained.output
+    # Where there is nothing else, make's line shows that it failed.
+    explained = doctor(reader, "explain", log=f"Apply complete!\n{MAKES_END}".encode())
+    assert "Its last error:\nLine 3: make: *** [Makefile:81: deploy] Error 1\n" in explained.output
+
+
+@pytest.mark.parametrize("box", [BOX, RED_BOX], ids=["a box", "a box in colours"])
+def test_a_cause_in_the_details_of_a_box_is_shown_after_its_sentence(
+    box: str, reader: Baked
+) -> None:
+    quota = "insufficient quota to create a new worker pool"
+    log = (box.replace("DETAIL", quota) + MAKES_END).encode()
+    (shown,) = doctor(reader, "explain", "--json", log=log).json()["explained"]
+    assert (shown["id"], shown["line"]) == ("pool-quota", 2)
+    sentence, _, detail = shown["text"].partition(" … ")
+    assert sentence == "Error: Error waiting for creating Flux: it was denied"
+    assert quota in detail
+    outside = doctor(reader, "explain", "--json", log=log + f"after it: {quota}\n".encode())
+    assert outside.json()["explained"][0]["text"] == shown["text"]
+    alone = doctor(reader, "explain", "--json", log=f"{BOX}alone: {quota}\n".encode())
+    assert alone.json()["explained"][0]["text"] == f"alone: {quota}"
 
 
 def test_the_line_that_shows_it_is_told_without_what_is_secret(reader: Baked) -> None:

@@ -242,8 +242,29 @@ def test_make_lock_refuses_what_has_wheels_for_another_system_alone(
     done = make(product, "lock")
     assert done.returncode != 0
     assert "not every package has a wheel" in done.stderr
-    assert "pywin32" in done.stderr
+    assert "so pywin32 needs a wheel for Linux x86_64. Remove its version from" in done.stderr
     assert locks(product) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        ("docopt==0.6.2", "Remove its version from requirements.in and run `make lock` again"),
+        ("docopt", "and no version has one: replace docopt, or the package that needs it"),
+        ("closed-network-function-template-no-such-package", ""),
+    ],
+)
+def test_make_lock_says_what_to_do_about_a_package_without_wheels(
+    wanted: str, advice: str, environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    with (product.path / "function/requirements.in").open("a", encoding="utf-8") as origin:
+        origin.write(f"{wanted}\n")
+    done = make(product, "lock")
+    assert done.returncode != 0
+    assert advice in done.stderr
+    assert ("A build cannot compile, so docopt needs a wheel" in done.stderr) == bool(advice)
 
 
 @pytest.mark.slow

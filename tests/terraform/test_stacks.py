@@ -595,6 +595,30 @@ def test_an_interrupted_deployment_keeps_what_was_made(
     assert not list(product.path.glob("terraform/function/.terraform.tfstate.lock.info"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "build-sources-denied.terraform",
+            "failed. To see why: make explain BUILD=1a97db7d-c85b-499a-b677-97d1af267048\n",
+        ),
+        ("state-locked.colour", "failed.\n"),
+    ],
+    ids=["a build", "no build"],
+)
+def test_a_deployment_that_fails_names_the_build_if_there_was_one(
+    log: str, said: str, product: Baked, terraform: Client, make: Run, tmp_path: Path
+) -> None:
+    errors = Path(__file__).parents[1] / f"doctor/logs/{log}.log"
+    fail = f'if [ "$1" = apply ]; then cat "{errors}" >&2; exit 1; fi'
+    failed = make("deploy", "YES=1", TERRAFORM=wrapper(tmp_path, terraform, fail))
+    assert failed.returncode != 0
+    words = f"{errors.read_text(encoding='utf-8')}apply of terraform/function {said}make: *** "
+    assert words in failed.stderr
+    assert resources(product, "function") == []
+
+
 # --- make validate, make format ---
 
 

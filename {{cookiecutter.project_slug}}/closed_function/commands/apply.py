@@ -18,7 +18,8 @@ from closed_function.command_line import add_environment, add_yes, approval_opti
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
-from closed_function.stack import Stack
+from closed_function.stack import Stack, TerraformError
+from closed_function.symptoms.logs import find_build
 
 TEST_ALERT = json.dumps(
     {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
@@ -50,11 +51,13 @@ def apply(options: argparse.Namespace) -> None:
     variables = stack.prepare()
     try:
         stack.change("apply", *variables, *approval_options(options))
-    except CommandError as error:
-        if stack.name == "platform":
+    except TerraformError as error:
+        build = find_build(error.errors)
+        if not build:
             raise
-        advice = "If a build failed: make explain BUILD=ID, with the id in its link above."
-        raise CommandError(f"{error} {advice}", error.status) from None
+        raise CommandError(
+            f"{error} To see why: make explain BUILD={build}", error.status
+        ) from None
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
