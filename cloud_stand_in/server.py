@@ -96,7 +96,7 @@ class StandIn:
             route.name(parts),
             parts,
             request.args.to_dict(),
-            json.loads(content) if content and kind.startswith("application/json") else {},
+            json.loads(content, object_pairs_hook=given) if content and "json" in kind else {},
             dict(request.headers),
             content,
             self.url,
@@ -132,6 +132,11 @@ class StandIn:
     def outside(self) -> list[str]:
         """Return the hosts that a client wanted to reach past the stand-in."""
         return [each.path for each in self.asked if each.method == "CONNECT"]
+
+
+def given(pairs: list[tuple[str, object]]) -> Json:
+    """Return an object without nulls, which mean the same as nothing in the APIs' JSON."""
+    return {key: value for key, value in pairs if value is not None}
 
 
 class Quiet(WSGIRequestHandler):

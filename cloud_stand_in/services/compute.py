@@ -202,7 +202,7 @@ Addresses()
 
 
 def compute_operation(call: Call, name: str) -> Json:
-    """Return an operation that is done. https://cloud.google.com/compute/docs/api/how-tos/api-requests-responses"""
+    """Return an operation that is done, in Compute Engine's own form."""
     number = call.cloud.next_number()
     above = re.match(r"projects/[^/]+/(global|regions/[^/]+)", name)
     scope = above[0] if above else ""

@@ -108,6 +108,12 @@ def read_layout(call: Call) -> Json:
     return {"bucket": call.parts["bucket"], "location": bucket_of(call)["location"]}
 
 
+@SERVICE.route("GET", "b/{bucket}/anywhereCaches/")
+def list_caches(call: Call) -> Json:
+    bucket_of(call)
+    return {"items": []}
+
+
 @SERVICE.route("GET", "b/{bucket}/iam")
 def read_bucket_policy(call: Call) -> Json:
     bucket_of(call)

@@ -16,6 +16,7 @@ from cloud_stand_in.cloud import Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
+from cloud_stand_in.services.storage import create_bucket
 from cloud_stand_in.terraform import environment
 from terraform_replay.clients import Client
 from tests.support.baking import Baked, bake
@@ -33,12 +34,25 @@ NUMBERS = {
 ORGANIZATION = "987654321098"
 POLICY = "accessPolicies/123456789"
 KEY = f"projects/{KEYS_PROJECT}/locations/{REGION}/keyRings/r/cryptoKeys/k"
+TOPIC, OTHER_TOPIC = (f"projects/{each}/topics/given" for each in (PROJECT, OTHER_PROJECT))
+BUCKET = "given-bucket"
 ENTRY_POINTS = {
     "http": "handle_request",
     "pubsub": "handle_message",
     "alert": "send_event",
     "storage": "handle_object",
 }
+# The targets of `make accounts`.
+ACCOUNTS = tuple(
+    f"-target={target}"
+    for target in (
+        "google_service_account.this",
+        "data.google_project.this",
+        "google_project_service_identity.agents",
+        "data.google_storage_project_service_account.agent",
+        "google_monitoring_notification_channel.alert",
+    )
+)
 # Longer than the delays, so that a wait that is missing is noticed and one that is there suffices.
 WAIT = "2s"
 DELAYS = Delays(identities=1.5, grants=1.5, peering=1.5, perimeter=1.5)
@@ -58,6 +72,9 @@ def new_cloud() -> Cloud:
         "etag": "etag-1",
     }
     add_key(cloud, KEY)
+    for topic in (TOPIC, OTHER_TOPIC):
+        cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+    create_bucket(cloud, PROJECT, BUCKET, {"location": REGION})
     for project in (PROJECT, OTHER_PROJECT):
         cloud.apis[project] += ["secretmanager"]
         for secret in ("snmp-users", "snmp-keys"):
@@ -66,12 +83,15 @@ def new_cloud() -> Cloud:
 
 
 def merged(values: Json, change: Json) -> Json:
-    """Return settings with a change, down to what it names."""
+    """Return settings with a change, down to what it names; None takes a setting out."""
     result = copy.deepcopy(values)
     for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+            continue
         old = result.get(key)
-        nested = isinstance(value, dict) and isinstance(old, dict)
-        result[key] = merged(old, value) if nested else copy.deepcopy(value)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
     return result
 
 
@@ -107,6 +127,7 @@ class Stack:
     client: Client
     folder: Path
     settings: Json
+    workspace: str = "default"
 
     def change(self, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
         self.settings = merged(self.settings, change)
@@ -115,7 +136,9 @@ class Stack:
     def run(self, *arguments: str) -> str:
         text = json.dumps(self.settings)
         (self.folder / "settings.auto.tfvars.json").write_text(text, encoding="utf-8")
-        done = self.client.run(self.folder, *arguments, timeout=300)
+        chosen = {**self.client.environment, "TF_WORKSPACE": self.workspace}
+        client = replace(self.client, environment=chosen)
+        done = client.run(self.folder, *arguments, timeout=300)
         assert done.returncode == 0, f"{arguments[0]}: {done.stderr}"
         return done.stdout
 
@@ -150,6 +173,7 @@ class World:
     client: Client
     folder: Path
     handed: Json = field(default_factory=dict)
+    applied: Path | None = None  # the folder of the platform that is there already
     before: Json = field(default_factory=dict)
 
     def stack(self, name: str, settings: Json) -> Stack:
@@ -164,6 +188,22 @@ class World:
 
     def platform(self, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
         return self.stack("platform", platform_settings(**change))
+
+    def given_platform(self) -> Stack:
+        """Return the stack of the platform that is there already, with its state."""
+        assert self.applied is not None
+        copied = self.folder / "platform"
+        shutil.copytree(self.applied, copied, symlinks=True)
+        return Stack(self.client, copied, platform_settings())
+
+    def list_on_platform(self, function: Stack) -> Stack:
+        """Do what a platform's owner does after `make accounts`; return the platform's stack."""
+        function.apply(*ACCOUNTS)
+        platform = self.given_platform().change(functions=function.output("platform_must_list"))
+        platform.apply().expect_no_changes()
+        self.handed = platform.output("platform")
+        function.change(platform=self.handed)
+        return platform
 
     def function(self, kind: str, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
         settings = function_settings(kind, **change)
@@ -208,7 +248,7 @@ def ordered(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, dict):
         return {key: ordered(each) for key, each in sorted(value.items())}
     if isinstance(value, list):
-        return sorted((ordered(each) for each in value), key=lambda each: json.dumps(each))
+        return sorted((ordered(each) for each in value), key=json.dumps)
     return value
 
 
