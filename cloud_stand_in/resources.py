@@ -1,0 +1,149 @@
+"""What most resources have in common: create, read, list, change, delete."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+from .cloud import Cloud, now
+from .errors import Json, exists, invalid, not_found
+from .routing import Answer, Call, Service
+
+
+def camel_case(name: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def merged(old: Json, change: Json, mask: str | None) -> Json:
+    """Return `old` with the fields of `change` that the update mask lists, or with all of them."""
+    new = copy.deepcopy(old)
+    if mask is None:
+        return new | change
+    for path in filter(None, mask.split(",")):
+        *above, last = map(camel_case, path.strip().split("."))
+        target, source = new, change
+        for part in above:
+            if not isinstance(target.get(part), dict):
+                target[part] = {}
+            target, source = target[part], source.get(part) or {}
+        target.pop(last, None)
+        if last in source:
+            target[last] = source[last]
+    return new
+
+
+def finished(cloud: Cloud, name: str, response: Json) -> Json:
+    """Return an operation that is done. https://google.aip.dev/151"""
+    place = re.match(r"projects/[^/]+/locations/[^/]+/", name)
+    return {
+        "name": f"{place[0] if place else ''}operations/op-{cloud.next_number()}",
+        "done": True,
+        "metadata": {"target": name},
+        "response": {"@type": "type.googleapis.com/google.protobuf.Struct", **response},
+    }
+
+
+class Collection:
+    """The resources of one kind. Subclasses say what the kind's own rules are."""
+
+    service: Service
+    template: str  # of one resource's name
+    id_in_query: str = ""  # which parameter names a new resource; else the body's `name`
+    slow_change = True  # whether a change is an operation
+    slow = True  # whether create and delete are
+    create_method = "POST"  # PUT: to the name itself
+
+    def __init__(self) -> None:
+        above, _, _ = self.template.rpartition("/")
+        self.list_key = above.rpartition("/")[2]
+        creates = above if self.create_method == "POST" else self.template
+        self.service.add(self.create_method, creates, self.create)
+        self.service.add("GET", above, self.list_all)
+        self.service.add("GET", self.template, self.read)
+        for method in ("PATCH", "PUT"):
+            self.service.add(method, self.template, self.change)
+        self.service.add("DELETE", self.template, self.delete)
+
+    # For subclasses.
+
+    def new_name(self, call: Call) -> str:
+        """Return the full name of the resource that the call creates."""
+        if self.create_method == "PUT":
+            return call.name
+        id_ = call.query.get(self.id_in_query) or str(call.body.get("name", "")).split("/")[-1]
+        if not id_:
+            raise invalid(f"{self.id_in_query or 'name'} is missing")
+        return f"{call.name}/{id_}"
+
+    def content(self, call: Call) -> Json:
+        """Return the resource in the body of a call."""
+        return call.body
+
+    def complete(self, call: Call, name: str, resource: Json) -> None:
+        """Add what the service adds to a new or changed resource."""
+
+    def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        """Refuse a resource that the service refuses."""
+
+    def check_delete(self, call: Call, name: str, old: Json) -> None:
+        """Refuse to delete a resource that is needed."""
+
+    def shown(self, call: Call, name: str, resource: Json) -> Json:
+        """Return a resource in the form in which the service returns it."""
+        return resource
+
+    # The calls.
+
+    def key(self, name: str) -> str:
+        return f"{self.service.name}/{name}"
+
+    def answer(self, call: Call, name: str, resource: Json, *, slow: bool) -> Json:
+        shown = self.shown(call, name, resource)
+        return finished(call.cloud, name, shown) if slow else shown
+
+    def create(self, call: Call) -> Answer:
+        cloud, name = call.cloud, self.new_name(call)
+        if self.key(name) in cloud.resources:
+            if self.create_method == "PUT":
+                return self.change(call)
+            raise exists(name)
+        resource = {**copy.deepcopy(self.content(call)), "name": name}
+        self.check(call, name, resource, None)
+        resource["createTime"] = resource["updateTime"] = now()
+        self.complete(call, name, resource)
+        cloud.resources[self.key(name)] = resource
+        return self.answer(call, name, resource, slow=self.slow)
+
+    def read(self, call: Call) -> Answer:
+        if self.key(call.name) not in call.cloud.resources:
+            raise not_found(call.name)
+        return self.shown(call, call.name, call.cloud.resources[self.key(call.name)])
+
+    def list_all(self, call: Call) -> Answer:
+        prefix = f"{self.key(call.name)}/"
+        found = call.cloud.below(prefix).items()
+        items = [
+            self.shown(call, key.partition("/")[2], each)
+            for key, each in found
+            if "/" not in key[len(prefix) :]
+        ]
+        return {self.list_key: items}
+
+    def change(self, call: Call) -> Answer:
+        cloud, name = call.cloud, call.name
+        old = cloud.existing(self.service.name, name)
+        mask = call.query.get("updateMask", call.body.get("updateMask"))
+        change = {key: value for key, value in self.content(call).items() if key != "name"}
+        new = merged(old, change, mask)
+        self.check(call, name, new, old)
+        new["updateTime"] = now()
+        self.complete(call, name, new)
+        cloud.resources[self.key(name)] = new
+        return self.answer(call, name, new, slow=self.slow_change)
+
+    def delete(self, call: Call) -> Answer:
+        cloud, name = call.cloud, call.name
+        old = cloud.existing(self.service.name, name)
+        self.check_delete(call, name, old)
+        cloud.delete(self.key(name))
+        return finished(cloud, name, {}) if self.slow else {}

@@ -1,0 +1,36 @@
+"""Cloud Monitoring: notification channels."""
+
+from __future__ import annotations
+
+from cloud_stand_in.errors import Json
+from cloud_stand_in.resources import Collection
+from cloud_stand_in.routing import Call, Service
+
+SERVICE = Service("monitoring")
+
+
+class Channels(Collection):
+    service = SERVICE
+    template = "projects/{project}/notificationChannels/{channel}"
+    slow = slow_change = False
+
+    def new_name(self, call: Call) -> str:
+        return f"{call.name}/{call.cloud.next_number()}"
+
+    def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        if new["type"] == "pubsub":
+            call.cloud.required("pubsub", new["labels"]["topic"], "topic")
+
+    def complete(self, call: Call, name: str, resource: Json) -> None:
+        """The first channel of this type creates the agent that publishes.
+
+        https://cloud.google.com/monitoring/support/notification-options#pubsub
+        """
+        for field in ("createTime", "updateTime"):
+            resource.pop(field, None)
+        resource.setdefault("enabled", True)
+        if resource["type"] == "pubsub":
+            call.cloud.create_agent(call.project, "gcp-sa-monitoring-notification")
+
+
+Channels()

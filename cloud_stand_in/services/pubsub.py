@@ -1,0 +1,78 @@
+"""Pub/Sub: topics and subscriptions."""
+
+from __future__ import annotations
+
+from cloud_stand_in.errors import Json, not_found
+from cloud_stand_in.policies import account_exists, add_policy_routes
+from cloud_stand_in.resources import Collection
+from cloud_stand_in.routing import Answer, Call, Service
+
+from .kms import check_key
+
+SERVICE = Service("pubsub")
+# https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+DELETED_TOPIC = "_deleted-topic_"
+
+
+class Topics(Collection):
+    service = SERVICE
+    template = "projects/{project}/topics/{topic}"
+    create_method = "PUT"
+    slow = slow_change = False
+
+    def content(self, call: Call) -> Json:
+        wanted: Json = call.body.get("topic", call.body)
+        return wanted
+
+    def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        check_key(call.cloud, new.get("kmsKeyName"), call.project, "gcp-sa-pubsub")
+
+    def complete(self, call: Call, name: str, resource: Json) -> None:
+        for field in ("createTime", "updateTime"):
+            resource.pop(field, None)
+
+    def delete(self, call: Call) -> Answer:
+        """Delete it; its subscriptions stay and receive nothing any more."""
+        for each in call.cloud.below(f"{SERVICE.name}/projects/").values():
+            if each.get("topic") == call.name:
+                each["topic"] = DELETED_TOPIC
+        return super().delete(call)
+
+
+class Subscriptions(Collection):
+    service = SERVICE
+    template = "projects/{project}/subscriptions/{subscription}"
+    create_method = "PUT"
+    slow = slow_change = False
+
+    def content(self, call: Call) -> Json:
+        wanted: Json = call.body.get("subscription", call.body)
+        return wanted
+
+    def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
+        """Refuse a topic or an account that does not exist.
+
+        https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic and
+        https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
+        """
+        dead_letters = new.get("deadLetterPolicy", {}).get("deadLetterTopic")
+        for topic in filter(None, (new["topic"], dead_letters)):
+            if topic != DELETED_TOPIC and call.cloud.find(SERVICE.name, topic) is None:
+                raise not_found(topic)
+        token = new.get("pushConfig", {}).get("oidcToken", {})
+        account = token.get("serviceAccountEmail")
+        if account and not account_exists(call.cloud, account):
+            raise not_found(account)
+
+    def complete(self, call: Call, name: str, resource: Json) -> None:
+        for field in ("createTime", "updateTime"):
+            resource.pop(field, None)
+        resource.update(state="ACTIVE")
+        resource.setdefault("ackDeadlineSeconds", 10)
+        resource.setdefault("messageRetentionDuration", "604800s")
+
+
+Topics()
+Subscriptions()
+add_policy_routes(SERVICE, Topics.template)
+add_policy_routes(SERVICE, Subscriptions.template)

@@ -1,0 +1,122 @@
+"""Service Networking: a network's one private connection to Google's services."""
+
+from __future__ import annotations
+
+import json
+
+from cloud_stand_in.cloud import Cloud
+from cloud_stand_in.errors import Json, invalid, not_found, precondition
+from cloud_stand_in.resources import finished
+from cloud_stand_in.routing import Call, Service
+
+from .compute import find_network
+
+SERVICE = Service("servicenetworking")
+PRODUCER = "services/{producer}"
+
+
+def connection_key(network: str) -> str:
+    return f"{SERVICE.name}/connections/{network}"
+
+
+def switch_key(network: str) -> str:
+    return f"{SERVICE.name}/vpcServiceControls/{network}"
+
+
+def check_ranges(call: Call, network: str) -> list[str]:
+    """Refuse a range that is not reserved for peerings in this network.
+
+    https://cloud.google.com/vpc/docs/configure-private-services-access
+    """
+    ranges: list[str] = call.body.get("reservedPeeringRanges", [])
+    project = network.split("/")[1]
+    for name in ranges:
+        found = call.cloud.find("compute", f"projects/{project}/global/addresses/{name}") or {}
+        in_network = call.cloud.canonical(found.get("network", "")) == network
+        if found.get("purpose") != "VPC_PEERING" or not in_network:
+            raise invalid(f"Allocated IP range '{name}' not found in network.")
+    return ranges
+
+
+def write_connection(call: Call, network: str) -> Json:
+    name = "servicenetworking-googleapis-com"
+    connection = {
+        "network": network,
+        "peering": name,
+        "service": f"services/{call.parts['producer']}",
+        "reservedPeeringRanges": check_ranges(call, network),
+    }
+    if connection_key(network) not in call.cloud.resources:
+        call.cloud.spread(connection_key(network), call.cloud.delays.peering)
+    call.cloud.resources[connection_key(network)] = connection
+    return finished(call.cloud, "", shown(call.cloud, connection))
+
+
+def shown(cloud: Cloud, connection: Json) -> Json:
+    _, project, rest = connection["network"].split("/", 2)
+    return {**connection, "network": f"projects/{cloud.number(project)}/{rest}"}
+
+
+@SERVICE.route("GET", f"{PRODUCER}/connections")
+def list_connections(call: Call) -> Json:
+    found = call.cloud.resources.get(connection_key(call.cloud.canonical(call.query["network"])))
+    return {"connections": [shown(call.cloud, found)] if found else []}
+
+
+@SERVICE.route("POST", f"{PRODUCER}/connections")
+def create_connection(call: Call) -> Json:
+    """A network has one; what it has of ranges is changed by `patch`.
+
+    Public reports of "Cannot modify allocated ranges in CreateConnection".
+    """
+    network = find_network(call.cloud, call.body["network"])
+    old = call.cloud.resources.get(connection_key(network))
+    if old and set(old["reservedPeeringRanges"]) != set(call.body["reservedPeeringRanges"]):
+        raise precondition(
+            "Cannot modify allocated ranges in CreateConnection. Please use UpdateConnection."
+        )
+    return write_connection(call, network)
+
+
+@SERVICE.route("PATCH", f"{PRODUCER}/connections/{{connection}}")
+def change_connection(call: Call) -> Json:
+    return write_connection(call, find_network(call.cloud, call.body["network"]))
+
+
+@SERVICE.route("POST", f"{PRODUCER}/connections/{{connection}}")
+@SERVICE.route("DELETE", f"{PRODUCER}/connections/{{connection}}")
+def delete_connection(call: Call) -> Json:
+    """Refuse while a producer's service uses it.
+
+    https://cloud.google.com/vpc/docs/configure-private-services-access#removing-connection
+    """
+    network = call.cloud.canonical(call.body["consumerNetwork"])
+    if connection_key(network) not in call.cloud.resources:
+        raise not_found(network)
+    pools = call.cloud.below("cloudbuild/projects/").values()
+    if any(f'"{network}"' in json.dumps(pool) for pool in pools):
+        raise precondition(
+            "Failed to delete connection; Producer services (e.g. CloudSQL, Cloud Memstore, etc.) "
+            "are still using this connection."
+        )
+    call.cloud.delete(connection_key(network))
+    return finished(call.cloud, "", {})
+
+
+SWITCH = f"{PRODUCER}/projects/{{project}}/global/networks/{{network}}/vpcServiceControls"
+
+
+@SERVICE.route("GET", SWITCH)
+def read_switch(call: Call) -> Json:
+    network = f"projects/{call.project}/global/networks/{call.parts['network']}"
+    return call.cloud.resources.get(switch_key(network), {"enabled": False})
+
+
+@SERVICE.route("PATCH", f"{PRODUCER}:enableVpcServiceControls")
+def enable_switch(call: Call) -> Json:
+    """https://cloud.google.com/sdk/gcloud/reference/services/vpc-peerings/enable-vpc-service-controls"""
+    network = call.cloud.canonical(call.body["consumerNetwork"])
+    if connection_key(network) not in call.cloud.resources:
+        raise not_found(network)
+    call.cloud.resources[switch_key(network)] = {"enabled": True}
+    return finished(call.cloud, "", {})
