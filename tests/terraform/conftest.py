@@ -10,6 +10,7 @@ import pytest
 from terraform_replay.clients import Client
 from tests.support.applies import World, initialised, new_cloud, shared_platform, world
 from tests.support.baking import Baked
+from tests.support.machine import do_without
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def shared(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 def real_client(terraforms: dict[str, Client]) -> Client:
     found = terraforms["terraform"]
     if found.providers != "real":
-        pytest.skip("Terraform cannot get the real providers: nothing was applied")
+        do_without("the real providers cannot be fetched")
     return found
 
 

@@ -28,7 +28,7 @@ from tests.support.applies import (
     merged,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.applies]
 Settings = dict[str, Any]
 
 # What `make destroy` says that it leaves.

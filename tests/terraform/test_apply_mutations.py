@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.applies import KEY, OTHER_PROJECT, TOPIC, World
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.applies]
 Settings = dict[str, Any]
 
 SECRETS = {"secret_environment": {"SNMP_USERS": {"secret": "snmp-users"}}}
