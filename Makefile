@@ -35,8 +35,8 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
 	$(BIN)/python -m scripts.demo "$$report")
 
-test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python
-	$(BIN)/python -m pytest $(IN_PARALLEL)
+test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python (ONLY="not applies": without those that apply with the real providers)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(if $(ONLY),-m "$(ONLY)")
 
 test-fast: environments ## run the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"

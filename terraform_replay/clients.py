@@ -66,7 +66,10 @@ class Client:
         versions = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
         if self.providers == "real":
             return f"{self.version()}: real providers ({versions})"
-        return f"{self.version()}: providers replayed from recorded schemas ({versions})"
+        return (
+            f"{self.version()}: providers replayed from recorded schemas ({versions}), "
+            "nothing applied with real ones"
+        )
 
 
 def run(

@@ -167,6 +167,18 @@ def test_the_versions_are_those_of_the_template() -> None:
     assert [tested[0].rpartition(".")[0]] == oldest
 
 
+def test_what_is_applied_with_the_real_providers_runs_in_one_job() -> None:
+    marks = {
+        name: re.findall(r"(?:-m|ONLY=)\s*\"?([a-z ]+)", scripts(job)) for name, job in CI.items()
+    }
+    assert [name for name, found in marks.items() if "applies" in found] == ["applies"]
+    assert [name for name, found in marks.items() if "not applies" in found] == [
+        "full",
+        "terraform",
+    ]
+    assert CI["applies"].get("env", {}).get("CI") is None  # without the providers the job fails
+
+
 def test_one_check_stands_for_all_jobs() -> None:
     assert CI["required"]["if"] == "always()"
     assert set(CI["required"]["needs"]) == CI.keys() - {"required"}

@@ -7,7 +7,7 @@ import copy
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from cloud_stand_in.cloud import Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
+from cloud_stand_in.services.service_networking import connection_key
 from cloud_stand_in.services.storage import create_bucket
 from cloud_stand_in.terraform import environment
 from terraform_replay.clients import Client
@@ -80,6 +81,21 @@ def new_cloud() -> Cloud:
         for secret in ("snmp-users", "snmp-keys"):
             add_secret(cloud, f"projects/{project}/secrets/{secret}")
     return cloud
+
+
+def add_network(cloud: Cloud, project: str, name: str, peered_range: str) -> str:
+    """Create a network that has a connection to Google's services; return its full name."""
+    network = f"projects/{project}/global/networks/{name}"
+    cloud.resources[f"compute/{network}"] = {"name": name}
+    address = f"compute/projects/{project}/global/addresses/{peered_range}"
+    cloud.resources[address] = {"purpose": "VPC_PEERING", "network": network}
+    cloud.resources[connection_key(network)] = {
+        "network": network,
+        "peering": "servicenetworking-googleapis-com",
+        "service": "services/servicenetworking.googleapis.com",
+        "reservedPeeringRanges": [peered_range],
+    }
+    return network
 
 
 def merged(values: Json, change: Json) -> Json:
@@ -175,6 +191,8 @@ class World:
     handed: Json = field(default_factory=dict)
     applied: Path | None = None  # the folder of the platform that is there already
     before: Json = field(default_factory=dict)
+    # What a test changes in the files of each new stack.
+    mutations: dict[str, Callable[[Path], None]] = field(default_factory=dict)
 
     def stack(self, name: str, settings: Json) -> Stack:
         """Return a stack without state, in a folder of its own beside the function's source."""
@@ -184,6 +202,7 @@ class World:
         shutil.copytree(self.product.path / "function", self.folder / f"{number}" / "function")
         for given in copied.glob("*.auto.tfvars.json"):
             given.unlink()
+        self.mutations.get(name, do_nothing)(copied)
         return Stack(self.client, copied, settings)
 
     def platform(self, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
@@ -200,6 +219,9 @@ class World:
         """Do what a platform's owner does after `make accounts`; return the platform's stack."""
         function.apply(*ACCOUNTS)
         platform = self.given_platform().change(functions=function.output("platform_must_list"))
+        key = function.settings["function"].get("kms_key_name")
+        if key and function.settings["project_id"] == PROJECT:
+            platform.change(repositories={"kms_key_name": key})  # the image's repository
         platform.apply().expect_no_changes()
         self.handed = platform.output("platform")
         function.change(platform=self.handed)
@@ -224,6 +246,10 @@ class World:
             key for key in old.keys() | new.keys() if lasting(old.get(key)) != lasting(new.get(key))
         }
         return keys | (grants(self.before) ^ grants(now))
+
+
+def do_nothing(_: Path) -> None:
+    """Leave a stack as it is."""
 
 
 def grants(snapshot: Json) -> set[str]:

@@ -6,32 +6,29 @@ left. Without the real providers these tests are skipped, and the report's last 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from terraform_replay.clients import Client
+from cloud_stand_in.services.service_networking import connection_key
 from tests.support.applies import (
     BUCKET,
     KEY,
+    KEYS_PROJECT,
     NUMBERS,
     OTHER_PROJECT,
     OTHER_TOPIC,
+    POLICY,
     PROJECT,
     REGION,
     TOPIC,
     Stack,
     World,
-    initialised,
-    new_cloud,
-    shared_platform,
-    world,
+    add_network,
+    merged,
 )
-from tests.support.baking import Baked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.applies]
 Settings = dict[str, Any]
 
 # What `make destroy` says that it leaves.
@@ -71,6 +68,8 @@ FUNCTIONS: dict[str, tuple[str, Settings]] = {
 }
 # The platform's owner lists these first.
 LISTED: dict[str, tuple[str, Settings]] = {
+    "alert, key": ("alert", {"function": {"kms_key_name": KEY}}),
+    "storage, key": ("storage", {"function": {"kms_key_name": KEY}}),
     "alert, given topic, own build account": (
         "alert",
         {"function": {"own_build_service_account": True}, "trigger": {"topic": TOPIC}},
@@ -88,59 +87,137 @@ LISTED: dict[str, tuple[str, Settings]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def shared(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all the workers."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if hasattr(pytestconfig, "workeroutput") else base
-
-
-@pytest.fixture(scope="session")
-def client(terraforms: dict[str, Client]) -> Client:
-    found = terraforms["terraform"]
-    if found.providers != "real":
-        pytest.skip("Terraform cannot get the real providers: nothing was applied")
-    return found
-
-
-@pytest.fixture(scope="session")
-def product(client: Client, shared: Path) -> Baked:
-    return initialised(client, shared / "applied-product")
-
-
-@pytest.fixture
-def fresh(client: Client, product: Baked, tmp_path: Path) -> Iterator[World]:
-    """An organisation in which nothing was applied yet."""
-    folder = tmp_path / "stacks"
-    folder.mkdir()
-    with world(new_cloud(), product, client, folder) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ready(client: Client, product: Baked, shared: Path, tmp_path: Path) -> Iterator[World]:
-    """The same with the default platform."""
-    platform = shared_platform(client, product, shared / "applied-platform")
-    folder = tmp_path / "stacks"
-    folder.mkdir()
-    cloud = new_cloud()
-    cloud.restore(platform["cloud"])
-    with world(cloud, product, client, folder) as opened:
-        opened.handed = platform["platform"]
-        opened.applied = Path(platform["folder"])
-        yield opened
-
-
 # --- platforms ---
 
+# Settings, and the change that is applied later.
+PLATFORMS: dict[str, tuple[Settings, Settings]] = {
+    "create": (
+        {},
+        {"perimeter": {"deployers": ["user:taro@example.com", "user:hanako@example.com"]}},
+    ),
+    "dry run, enforced later": (
+        {"perimeter": {"enforcement": "dry-run"}},
+        {"perimeter": {"enforcement": "enforced"}},
+    ),
+    "virtual repository, images, key later": (
+        {"repositories": {"virtual": {}, "images": "ar-dockerhub"}},
+        {"repositories": {"kms_key_name": KEY}},
+    ),
+}
 
-def test_a_platform_is_applied_changed_and_destroyed(fresh: World) -> None:
-    platform = fresh.platform().apply().expect_no_changes()
-    deployers = ["user:taro@example.com", "user:hanako@example.com"]
-    platform.change(perimeter={"deployers": deployers}).apply().expect_no_changes()
+
+@pytest.mark.parametrize(("settings", "change"), PLATFORMS.values(), ids=PLATFORMS)
+def test_a_platform_is_applied_changed_and_destroyed(
+    settings: Settings, change: Settings, fresh: World
+) -> None:
+    platform = fresh.platform(**settings).apply().expect_no_changes()
+    repositories = {each for each in fresh.grants() if "/repositories/" in each}
+    platform.change(**change).apply().expect_no_changes()
+    assert {each for each in fresh.grants() if "/repositories/" in each} == repositories
     platform.destroy()
     assert fresh.left() == {SWITCH}
     assert fresh.stand_in.refused() == []
+
+
+def test_a_platform_without_a_perimeter_leaves_nothing(fresh: World) -> None:
+    platform = fresh.platform(perimeter={"mode": "none"}).apply().expect_no_changes()
+    platform.change(pool={"machine_type": "e2-standard-2"}).apply().expect_no_changes()
+    platform.destroy()
+    assert fresh.left() == set()
+    assert fresh.stand_in.refused() == []
+
+
+def test_a_platform_that_joins_a_perimeter_leaves_it_as_it_was(fresh: World) -> None:
+    name = f"{POLICY}/servicePerimeters/theirs"
+    rule = {
+        "title": "theirs",
+        "ingressFrom": {"identities": ["user:jiro@example.com"], "sources": [{"accessLevel": "*"}]},
+        "ingressTo": {
+            "resources": [f"projects/{NUMBERS[KEYS_PROJECT]}"],
+            "operations": [{"serviceName": "*"}],
+        },
+    }
+    fresh.stand_in.cloud.resources[f"accesscontextmanager/{name}"] = {
+        "name": name,
+        "title": "theirs",
+        "perimeterType": "PERIMETER_TYPE_REGULAR",
+        "status": {
+            "resources": [f"projects/{NUMBERS[KEYS_PROJECT]}"],
+            "restrictedServices": ["artifactregistry.googleapis.com"],
+            "ingressPolicies": [rule],
+        },
+        "etag": "etag-2",
+    }
+    fresh.remember()
+    joining = {"mode": "join", "name": "theirs"}
+    platform = fresh.platform(perimeter=joining).apply().expect_no_changes()
+    platform.change(functions={"projects": {OTHER_PROJECT: NUMBERS[OTHER_PROJECT]}})
+    for domain in ("gcf-admin-robot", "serverless-robot-prod", "gcp-sa-cloudbuild"):
+        fresh.stand_in.cloud.create_agent(OTHER_PROJECT, domain)
+    platform.apply().expect_no_changes()
+    platform.change(functions=None).apply().expect_no_changes()
+    platform.destroy()
+    assert fresh.left() == {SWITCH}
+    assert fresh.stand_in.refused() == []
+
+
+def test_a_platform_on_an_existing_network_extends_its_connection(fresh: World) -> None:
+    cloud = fresh.stand_in.cloud
+    network = add_network(cloud, PROJECT, "default", peered_range="theirs")
+    fresh.remember()
+    platform = fresh.platform(
+        network={"create": False, "name": "default"}, peering={"keep_ranges": ["theirs"]}
+    )
+    platform.apply().expect_no_changes()
+    connection = cloud.resources[connection_key(network)]
+    assert connection["reservedPeeringRanges"] == ["theirs", "closed-network-services"]
+    platform.destroy()
+    assert fresh.left() == {SWITCH, connection_key(network)}
+
+
+def test_a_platform_creates_the_policy_of_an_organisation_that_has_none(fresh: World) -> None:
+    policy = {"id": None, "organization_id": "123123123123"}
+    platform = fresh.platform(access_policy=policy).apply().expect_no_changes()
+    (created,) = {each for each in fresh.left() if each.count("/") == 2 and "Policies/" in each}
+    platform.destroy()
+    assert fresh.left() == {SWITCH, created}
+
+
+def test_a_platform_uses_a_build_account_that_exists_already(fresh: World) -> None:
+    email = f"theirs@{PROJECT}.iam.gserviceaccount.com"
+    key = f"iam/projects/{PROJECT}/serviceAccounts/{email}"
+    fresh.stand_in.cloud.resources[key] = {"email": email, "uniqueId": "1"}
+    fresh.remember()
+    account = {"create": False, "account_id": "theirs"}
+    platform = fresh.platform(build_service_account=account).apply().expect_no_changes()
+    fresh.handed = platform.output("platform")
+    fresh.function("http").apply().expect_no_changes().destroy()
+    platform.destroy()
+    assert fresh.left() == {SWITCH, SOURCES[PROJECT]}
+
+
+def test_a_second_region_is_destroyed_without_harm_to_the_first(ready: World) -> None:
+    first = ready.given_platform()
+    second = ready.platform(
+        region="asia-northeast2",
+        network={
+            "create": False,
+            "name": "closed-network",
+            "subnetwork": {"name": "closed-second", "ip_cidr_range": "10.8.1.0/24"},
+        },
+        peering={"create": False},
+        pool={"ip_cidr_range": "10.64.1.0/24"},
+        build_service_account={"create": False},
+        project_grants=False,
+        perimeter={"mode": "none"},
+        upstreams={"allow": True},
+    )
+    second.apply().expect_no_changes()
+    first.expect_no_changes()
+    second.destroy()
+    first.expect_no_changes()
+    assert ready.left() == {SWITCH.replace(REGION, "asia-northeast2")}
+    assert ready.stand_in.refused() == []
 
 
 # --- functions ---
@@ -171,6 +248,85 @@ def test_a_function_that_the_platform_lists_is_applied_changed_and_destroyed(
     function = ready.function(kind, **settings)
     platform = ready.list_on_platform(function)
     cycle(function)
-    platform.change(functions=None).apply().expect_no_changes()
+    platform.change(functions=None, repositories=None).apply().expect_no_changes()
     assert ready.left() == {SOURCES[function.settings["project_id"]]}
+    assert ready.stand_in.refused() == []
+
+
+# --- replaced, and several ---
+
+# What else stands on these is replaced with them.
+HOLDERS = {
+    "alert": ("google_cloudfunctions2_function.this", "google_pubsub_subscription.push[0]"),
+    "storage": (
+        "google_cloudfunctions2_function.this",
+        "google_storage_bucket.source",
+        "google_storage_bucket.bucket[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_a_replaced_resource_has_its_grants_again(kind: str, ready: World) -> None:
+    function = ready.function(kind).apply()
+    before = ready.grants()
+    for address in HOLDERS[kind]:
+        function.apply(f"-replace={address}").expect_no_changes()
+        assert ready.grants() == before
+    function.destroy()
+    assert ready.left() == {SOURCES[PROJECT]}
+
+
+@pytest.mark.parametrize("kind", ["alert", "storage"])
+def test_a_function_changes_its_egress_and_its_name(kind: str, ready: World) -> None:
+    function = ready.function(kind).apply()
+    before = ready.grants()
+    function.change(egress=CONNECTOR).apply().expect_no_changes()
+    assert ready.grants() == before
+    function.change(egress=None, function={"name": "fn-two"}).apply().expect_no_changes()
+    assert ready.grants() == {each.replace("fn-one", "fn-two") for each in before}
+    function.destroy()
+    assert ready.left() == {SOURCES[PROJECT]}
+
+
+@pytest.mark.parametrize("first_goes", [True, False], ids=["the first goes", "the second goes"])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("alert", {"trigger": {"topic": TOPIC}}),
+        ("storage", {"trigger": {"bucket": BUCKET}}),
+    ],
+    ids=["a topic", "a bucket"],
+)
+def test_of_two_functions_that_share_either_can_be_destroyed(
+    kind: str, settings: Settings, *, first_goes: bool, ready: World
+) -> None:
+    pair = [
+        ready.function(kind, **merged(settings, {"function": {"name": name}}))
+        for name in ("fn-one", "fn-two")
+    ]
+    platform = ready.list_on_platform(pair[0]) if kind == "alert" else None
+    for function in pair:
+        function.change(platform=ready.handed).apply().expect_no_changes()
+    before = ready.grants()
+    goes, stays = pair if first_goes else reversed(pair)
+    goes.destroy()
+    stays.expect_no_changes()
+    name = goes.settings["function"]["name"]
+    assert {each for each in before - ready.grants() if name not in each} == set()
+    stays.destroy()
+    if platform:
+        platform.change(functions=None).apply()
+    assert ready.left() == {SOURCES[PROJECT]}
+
+
+def test_two_environments_in_one_project_are_deployed_side_by_side(ready: World) -> None:
+    default = ready.function("alert").apply()
+    other = Stack(default.client, default.folder, default.settings, "dev")
+    other.change(function={"name": "fn-dev"})
+    other.run("workspace", "new", "dev")
+    other.apply().expect_no_changes()
+    default.expect_no_changes().destroy()
+    other.expect_no_changes().destroy()
+    assert ready.left() == {SOURCES[PROJECT]}
     assert ready.stand_in.refused() == []
