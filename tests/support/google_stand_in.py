@@ -92,6 +92,8 @@ class GoogleCloud:
     objects: dict[str, Json] = field(default_factory=dict)
     # Versions of secrets by their full names; what alerts use, by project.
     secrets: dict[str, str] = field(default_factory=dict)
+    # Locations whose functions are left out of a list.
+    unreachable: list[str] = field(default_factory=list)
     channels: dict[str, list[Json]] = field(default_factory=dict)
     alert_policies: dict[str, list[Json]] = field(default_factory=dict)
     # What the caller may not do, and which services the perimeter keeps the caller from.
@@ -339,7 +341,8 @@ class GoogleCloud:
             for name, function in self.functions.items()
             if name.startswith(f"{place}/")
         ]
-        return self.page(listed, "functions", query)
+        unreachable = {"unreachable": self.unreachable} if self.unreachable else {}
+        return self.page(listed, "functions", query) | unreachable
 
     def read_object(self, bucket: str, name: str, query: dict[str, list[str]]) -> Json:
         """A live object, or the one of the generation that is asked for."""

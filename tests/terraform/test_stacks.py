@@ -283,12 +283,30 @@ def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
         ("BUCKET", "state"),
         ("EVENT", "send"),
         ("PORT", "send"),
+        ("LOG", "explain"),
+        ("BUILD", "explain"),
+        ("FORCE", "destroy"),
     )
+    command = f"touch {marker}"
     for name, target in typed:
-        for text in (f"x; touch {marker}; echo ", f"`touch {marker}`", f"$$(touch {marker})"):
+        for text in (
+            f"x; {command}; echo ",
+            f"`{command}`",
+            f"$$({command})",
+            f"$(shell {command})",
+        ):
             done = make(target, f"{name}={text}")
-            assert done.returncode == 2
+            assert done.returncode in (2, 3)
+            make(target, TERRAFORM="absent", **{name: text})
             assert not marker.exists(), name
+
+
+def test_make_passes_on_a_dollar_as_it_is_typed(product: Baked, make: Run) -> None:
+    (product.path / "cost$5.log").write_text("all is well\n", encoding="utf-8")
+    assert make("explain", "LOG=cost$5.log").stdout.startswith("The log shows no failure.")
+    said = make("send", "EVENT=--help")
+    assert said.returncode == 2
+    assert "--help" in said.stderr
 
 
 # What is given and what its refusal says of it; each with the target that takes it.
@@ -299,9 +317,8 @@ REFUSED_VALUES = {
     ("platform", "YES="): "'' must be 1",
     ("accounts", "YES=yes"): "'yes' must be 1",
     ("state", "BUCKET=a-bucket", "YES=no"): "'no' must be 1",
-    ("destroy", "STACK=platform", "FORCE=yes"): "'yes' must be 1",
     ("plan", "ENV="): "'' must be 1 to 30 of a-z, 0-9 and hyphens, such as prod; leave it out for",
-    ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '' must be 1 to 30",
+    ("destroy", "YES=1", "ENV=$(UNDEFINED)"): "argument --env: '$(UNDEFINED)' must be 1 to 30",
     ("status", "ENV="): "argument --env: '' must be 1 to 30",
     ("doctor", "ENV="): "argument --env: '' must be 1 to 30",
     ("explain", "ENV="): "argument --env: '' must be 1 to 30",
@@ -336,7 +353,6 @@ def test_a_value_that_says_nothing_or_not_1_is_refused(
     program.chmod(0o755)
     target, *typed = given
     variables = dict(each.split("=") for each in typed) if where == "exported" else {}
-    variables = {name: "" if "$" in value else value for name, value in variables.items()}
     refused = make(target, *([] if variables else typed), TERRAFORM=str(program), **variables)
     assert refused.returncode == 2
     said = [each for each in refused.stderr.splitlines() if not each.startswith("make: ")]
@@ -933,6 +949,43 @@ def test_the_next_commands_that_are_printed_name_the_environment(product: Baked,
 
 
 @pytest.mark.slow
+def test_null_in_an_environment_removes_what_the_settings_name(
+    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
+) -> None:
+    connector = {"name": "functions", "ip_cidr_range": "10.9.0.0/28"}
+    settings(product, "function", egress={"connector": connector})
+    name_environment(product, "function", "prod", project_id="a-project", egress=None)
+    planned = make("plan", "ENV=prod")
+    assert planned.returncode == 0, planned.stderr
+    assert "google_vpc_access_connector" not in planned.stdout
+    assert "google_vpc_access_connector" in make("plan").stdout
+
+
+@pytest.mark.slow
+def test_the_switch_of_an_environment_is_that_of_its_own_platform(
+    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_gcloud(tmp_path, 'echo "$@" >> ' + str(tmp_path / "called") + "; exit 1")
+    there = {"PATH": f"{tmp_path}:{environment['PATH']}"}
+    name_environment(product, "function", "prod", project_id="a-prod-project")
+    make("deny", "ENV=prod", **there)
+    handed = json.loads(product.read(HAND_OVER))
+    index = "https://europe-west1-python.pkg.dev/a-prod-project/ar-buildpython/simple/"
+    handed["platform"]["python_index_url"] = index
+    own = product.path / "terraform/function/environments/prod.platform.tfvars.json"
+    own.write_text(json.dumps(handed), encoding="utf-8")
+    make("deny", "ENV=prod", **there)
+    make("deny", **there)
+    assert make("deny", "ENV=prdo", **there).returncode == 2
+    called = (tmp_path / "called").read_text(encoding="utf-8").splitlines()
+    assert [each.split()[-2:] for each in called] == [
+        ["--project=a-project", "--location=asia-northeast1"],
+        ["--project=a-prod-project", "--location=europe-west1"],
+        ["--project=a-project", "--location=asia-northeast1"],
+    ]
+
+
+@pytest.mark.slow
 def test_an_environment_in_hcl_is_converted_once(
     product: Baked, make: Run, terraform: Client, environment: dict[str, str]
 ) -> None:
@@ -943,6 +996,7 @@ def test_an_environment_in_hcl_is_converted_once(
   project_id = "a-${"prod"}-project"
 function = {
   name = "other" # its own
+  entry_point = "handle_request"
   environment = { LEVEL = "debug" }
 }
 """
@@ -951,21 +1005,30 @@ function = {
     planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
     assert planned.returncode == 0, planned.stderr
     assert "Converted terraform/function/environments/prod.tfvars" in planned.stdout
-    assert json.loads((folder / "prod.tfvars.json").read_text(encoding="utf-8")) == {
-        "project_id": "a-prod-project",
-        "function": {"name": "other", "environment": {"LEVEL": "debug"}},
-    }
+    converted = json.loads((folder / "prod.tfvars.json").read_text(encoding="utf-8"))
+    assert converted.pop("project_id") == "a-prod-project"
+    given = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
+    # What the old file left out was not set in prod, and is not set now.
+    left_out = dict.fromkeys(given.keys() - {"name", "environment", "entry_point"})
+    own = {"name": "other", "environment": {"LEVEL": "debug"}}
+    assert converted == {"function": left_out | own}
     assert (folder / "prod.tfvars.old").read_text(encoding="utf-8") == old
     values = planned_function(product, terraform, environment)
     assert values["function"]["entry_point"] == "handle_request"
 
     (folder / "prod.tfvars").write_text("function = {\n", encoding="utf-8")
-    assert "both name what differs in prod" in make("plan", "ENV=prod").stderr
+    assert "prod.tfvars and prod.tfvars.json are both there" in make("plan", "ENV=prod").stderr
     (folder / "prod.tfvars.json").unlink()
-    refused = make("plan", "ENV=prod")
-    assert refused.returncode == 2
-    assert "prod.tfvars cannot be converted to prod.tfvars.json:" in refused.stderr
-    assert (folder / "prod.tfvars").is_file()
+    assert "prod.tfvars and prod.tfvars.old are both there" in make("plan", "ENV=prod").stderr
+    (folder / "prod.tfvars.old").unlink()
+    wrong = {"function = {\n": "Unclosed", 'projet_id = "p"\n': '"projet_id"'}
+    for text, reason in wrong.items():
+        (folder / "prod.tfvars").write_text(text, encoding="utf-8")
+        refused = make("plan", "ENV=prod", TF_VAR_project_id="leaked")
+        assert refused.returncode == 2
+        assert "prod.tfvars cannot be converted: " in refused.stderr
+        assert reason in refused.stderr
+        assert [file.name for file in folder.iterdir()] == ["prod.tfvars"]
 
 
 @pytest.mark.parametrize("stack", ["platform", "function"])
@@ -1012,11 +1075,11 @@ def names(known: object, declared: Declaration, path: str = "") -> list[str]:
 def test_platforms_that_would_make_the_same_names_are_refused(product: Baked, make: Run) -> None:
     assert make("platform", "YES=1").returncode == 0
     made = resources(product, "platform")
-    name_environment(product, "platform", "prod", pool={"machine_type": "e2-standard-2"})
+    name_environment(product, "platform", "prod", pool={"name": "another"})
     refused = make("destroy", "STACK=platform", "ENV=prod", "YES=1")
     assert refused.returncode == 2
     assert 'such as {"project_id": "a-project-prod"}.' in refused.stderr
-    assert "pool.name cb-workerpool" in refused.stderr
+    assert "region asia-northeast1" in refused.stderr
     assert resources(product, "platform") == made
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     assert make("plan", "STACK=platform", "ENV=prod").returncode == 0
@@ -1060,6 +1123,22 @@ def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
         plan, _, below = declined.stdout.partition("to destroy.")
         assert plan
         assert f"- {PLACE}/second" in below
+        assert resources(product, "platform") == made
+
+        # The settings may name another pool by now, and a project may be named by its number.
+        settings(product, "platform", pool={"name": "renamed"})
+        assert f"- {PLACE}/second" in make(*command, **there).stderr
+        by_number = POOL.replace("a-project", cloud.projects["a-project"]["projectNumber"])
+        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": by_number}}
+        assert f"- {PLACE}/second" in make(*command, **there).stderr
+        settings(product, "platform", pool={})
+        cloud.functions.clear()
+        cloud.unreachable = [PLACE.removesuffix("/functions")]
+        refused = make(*command, **there)
+        assert "It is not known whether functions use this platform: Google could" in refused.stderr
+        cloud.unreachable = []
+        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
+        assert make(*command, FORCE="1", **there).returncode == 2  # not of this command line
         assert resources(product, "platform") == made
 
         cloud.apis["a-project"].remove("cloudfunctions")

@@ -87,7 +87,7 @@ class EnvironmentWriter:
 
     def __init__(self, stream: TextIO, environment: str) -> None:
         self.stream = stream
-        names = ["plan", "accounts", "deploy", "destroy", "status", "doctor", "explain"]
+        names = "plan accounts deploy destroy status doctor explain allow deny".split()
         self.files = {}
         has_stack = own_settings("platform", environment).is_file()
         if has_stack:
@@ -96,7 +96,7 @@ class EnvironmentWriter:
             names.append("lock")
             self.files[str(relative(HAND_OVER))] = str(relative(hand_over_file(environment)))
         commands = "|".join(sorted(names, key=len, reverse=True))
-        self.pattern = re.compile(rf"\bmake (?:{commands})\b(?! (?:ENV|STACK)=)")
+        self.pattern = re.compile(rf"\bmake (?:{commands})\b(?!-| [^`\n]*\bENV=| STACK=)")
         self.replacement = rf"\g<0> ENV={environment}"
 
     def write(self, text: str) -> int:

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 from closed_function.errors import suggestion
 
-TOKEN = re.compile(r'#[^\n]*|"(?:[^"\\]|\\.)*"|[\w.-]+|\S')
-VARIABLE = re.compile(r'^variable\s+"(\w+)"\s*\{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
-TYPE = re.compile(r"^  type\s*=\s*(.*)", re.MULTILINE | re.DOTALL)
-DEFAULT = re.compile(r"^  default\s*=", re.MULTILINE)
+TOKEN = re.compile(r'/\*.*?\*/|(?:#|//)[^\n]*|"(?:[^"\\]|\\.)*"|[\w.-]+|\S', re.DOTALL)
+HEREDOC = re.compile(r"<<-?(\w+)\n.*?^\s*\1$", re.MULTILINE | re.DOTALL)
+# On one line, or up to a line that begins with the bracket.
+VARIABLE = re.compile(
+    r'^variable\s+"?([\w-]+)"?\s*\{(?:([^\n]*)\}[ \t]*$|[^\n]*\n(.*?)^\})', re.MULTILINE | re.DOTALL
+)
+TYPE = re.compile(r"^\s*type\s*=\s*(.*)", re.MULTILINE | re.DOTALL)
+DEFAULT = re.compile(r"^[ \t]{0,3}default\s*=", re.MULTILINE)
 
 
 class Declaration(NamedTuple):
@@ -31,12 +35,18 @@ class Declaration(NamedTuple):
 
 
 def parse_declarations(text: str) -> Declaration:
-    """Return the variables that the text of a variables.tf declares, as one object's fields."""
+    """Return the variables that the text of Terraform files declares, as one object's fields."""
     fields = {}
-    for name, body in VARIABLE.findall(text):
+    for name, line, block in VARIABLE.findall(HEREDOC.sub('""', text)):
+        body = line or block
         declared = TYPE.search(body)
-        tokens = [each for each in TOKEN.findall(declared[1]) if each[0] != "#"] if declared else []
-        known = read_type(tokens) if tokens else Declaration()
+        tokens = TOKEN.findall(declared[1]) if declared else []
+        try:
+            known = read_type(
+                [each for each in tokens if each[:2] not in {"//", "/*"} and each[0] != "#"]
+            )
+        except IndexError:  # in a form that is not known here: Terraform itself checks it
+            known = Declaration()
         fields[name] = known._replace(required=not DEFAULT.search(body))
     return Declaration(fields)
 

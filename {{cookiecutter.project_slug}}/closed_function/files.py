@@ -20,12 +20,32 @@ def read_text(path: Path) -> tuple[str, str]:
 def read_object(path: Path) -> tuple[dict[str, object], str]:
     """Return the JSON object in `path`, and why it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=unique, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         return {}, f"is not JSON: line {error.lineno}: {error.msg}"
+    except AmbiguousError as error:
+        return {}, str(error)
     except (OSError, ValueError, RecursionError):
         return {}, read_text(path)[1] or "is not JSON"
     return (content, "") if isinstance(content, dict) else ({}, "is not a JSON object")
+
+
+class AmbiguousError(Exception):
+    """A JSON text that each program reads in its own way."""
+
+
+def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise AmbiguousError(f"names {twice} twice")
+    return content
+
+
+def refuse_constant(constant: str) -> object:
+    raise AmbiguousError(f"has {constant}, which is not JSON")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -23,8 +23,9 @@ def read_settings(stack: str, environment: str | None) -> dict[str, object]:
 
 
 def read_declarations(stack: str) -> Declaration:
-    """Return the variables of a stack."""
-    return parse_declarations(read_text(TERRAFORM / stack / "variables.tf")[0])
+    """Return the variables of a stack, those in files of the user's own included."""
+    files = sorted((TERRAFORM / stack).glob("*.tf"))
+    return parse_declarations("\n".join(read_text(file)[0] for file in files))
 
 
 def read_declared(file: Path, declared: Declaration) -> dict[str, object]:

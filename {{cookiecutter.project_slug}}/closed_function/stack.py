@@ -21,7 +21,7 @@ from closed_function.tfvars import convert_tfvars
 
 # The settings that name everything in a stack: two environments must differ in one of them.
 NAMING_SETTINGS = {
-    "platform": ("project_id", "region", "pool.name"),
+    "platform": ("project_id", "region"),
     "function": ("project_id", "function.name"),
 }
 
@@ -128,14 +128,15 @@ class Stack:
             if settings.get(name) is None:
                 file = relative(self.folder / paths.SETTINGS)
                 raise CommandError(f"{file}: {name} has no value; variables.tf explains it.")
-        if settings["project_id"] != PLACEHOLDER:
-            self.refuse_names_of_others(settings, declared)
-        elif changes:
+        placeholder = settings["project_id"] == PLACEHOLDER
+        if placeholder and changes:
             raise CommandError(
                 f"project_id is still the placeholder {PLACEHOLDER}. Generate the repository again "
                 "with your own project ID: several files contain it."
             )
         self.init("-input=false")
+        if not placeholder:
+            self.refuse_names_of_others(settings, declared)
         return self.options(settings)
 
     def settings(self) -> dict[str, object]:
@@ -188,7 +189,9 @@ class Stack:
             return []
         hand_over = paths.hand_over_file(self.environment)
         merged = self.folder / ".terraform" / f"{self.environment}.tfvars.json"
-        write_text(merged, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+        # Without these nulls Terraform would take what the environment removes from the settings.
+        removed = dict.fromkeys(read_settings(self.name, None))
+        write_text(merged, json.dumps(removed | settings, indent=2) + "\n")
         files = [hand_over] if self.name == "function" and hand_over.is_file() else []
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, merged]]
 

@@ -50,9 +50,13 @@ class Cloud:
             if answer.why:
                 return items, answer.why
             items += answer.content.get(key, [])
-            if token := answer.content.get("nextPageToken"):
-                page = f"{path}{'&' if '?' in path else '?'}pageToken={quote(token, safe='')}"
-        return items, ""
+            if unreachable := answer.content.get("unreachable"):
+                return items, f"Google could not list {', '.join(unreachable)}"
+            token = answer.content.get("nextPageToken")
+            if not token:
+                return items, ""
+            page = f"{path}{'&' if '?' in path else '?'}pageToken={quote(token, safe='')}"
+        return items, f"the list of {more[0]} does not end"
 
     def project(self, project: str) -> Answer:
         return self.get(

@@ -69,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
         destroy_used(stack, variables, in_use, approved=options.yes)
     else:
         raise CommandError(
-            f"{in_use}\nNothing was destroyed. Run `make destroy` in their repositories first, or "
-            "`make destroy STACK=platform FORCE=1` to destroy the platform under them."
+            f"{in_use}\nNothing was destroyed. Destroy functions first, each in its own repository, "
+            "or run `make destroy STACK=platform FORCE=1` to destroy the platform under them."
         )
     print(REMAINING[stack.name])
     return ExitStatus.DONE
@@ -96,8 +96,10 @@ def describe_use(stack: Stack) -> str:
     """Return which functions use the platform, or why that is not known; else nothing."""
     settings = stack.settings()
     project, region = text_at(settings, "project_id"), text_at(settings, "region")
-    pool = setting(settings, read_declarations("platform"), "pool.name")
-    full_name = f"projects/{project}/locations/{region}/workerPools/{pool}"
+    # The pool that is there, and the one that the settings name by now.
+    name = setting(settings, read_declarations("platform"), "pool.name")
+    pools = {f"projects/{project}/locations/{region}/workerPools/{name}"}
+    pools |= {text_at(stack.output("platform"), "worker_pool")} - {""}
     projects = [project, *as_mapping(as_mapping(settings.get("functions")).get("projects"))]
     report_progress(f"Asking Google Cloud which functions of {', '.join(projects)} use it.")
     try:
@@ -105,10 +107,7 @@ def describe_use(stack: Stack) -> str:
     except UnavailableError as error:
         return f"It is not known whether functions use this platform: {error}"
     found = run_checks(
-        lambda cloud: {
-            project: partial(find_users, cloud, full_name, project) for project in projects
-        },
-        session,
+        lambda cloud: {each: partial(find_users, cloud, pools, each) for each in projects}, session
     )
     if users := [each.seen for each in found if each.verdict == PROBLEM]:
         return "These functions use this platform:\n" + "\n".join(users)
@@ -117,18 +116,27 @@ def describe_use(stack: Stack) -> str:
     return ""
 
 
-def find_users(cloud: Cloud, pool: str, project: str) -> Iterator[Result]:
-    """Yield a problem for each function that is built in `pool`."""
+def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Result]:
+    """Yield a problem for each function of `project` that is built in one of `pools`."""
     check = Check(project)
-    read = (
-        "cloudfunctions",
-        f"v2/projects/{quote(project)}/locations/{pool.split('/')[3]}/functions?pageSize=1000",
-        f"the functions of {project}",
-        "cloudfunctions.functions.list",
-    )
-    functions, why = cloud.pages("functions", *read)
-    for each in functions:
-        if each.get("buildConfig", {}).get("workerPool") == pool:
-            yield check.problem("", f"- {each['name']}")
-    if why and cloud.get(*read).reason != "SERVICE_DISABLED":  # without the API there is none
-        yield check.unknown(why)
+    consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
+    # A project is named by its id or by its number.
+    wanted = set(pools)
+    for pool in pools:
+        _, owner, rest = pool.split("/", 2)
+        wanted.add(f"projects/{cloud.number(owner)}/{rest}")
+    for region in sorted({pool.split("/")[3] for pool in pools}):
+        read = (
+            "cloudfunctions",
+            f"v2/projects/{quote(project)}/locations/{region}/functions?pageSize=1000",
+            f"the functions of {project}",
+            "cloudfunctions.functions.list",
+        )
+        functions, why = cloud.pages("functions", *read)
+        for each in functions:
+            if each.get("buildConfig", {}).get("workerPool") in wanted:
+                yield check.problem("", f"- {each['name']}")
+        refusal = cloud.get(*read)
+        off = refusal.reason == "SERVICE_DISABLED" and refusal.metadata.get("consumer") in consumers
+        if why and not off:  # without the API there is no function
+            yield check.unknown(why)

@@ -4,14 +4,16 @@ The switch is what `gcloud artifacts vpcsc-config allow` sets, once for each pro
 inside a VPC Service Controls perimeter an Artifact Registry remote repository may fetch from its
 upstream, the public index, only while the switch is at ALLOW. No perimeter rule replaces it.
 Project and location are read from the index line of function/requirements.txt, which is what the
-build uses.
+build uses; with --env NAME, from the hand-over of that environment's own platform.
 """
 
 import argparse
 import re
 import shlex
 
+from closed_function.command_line import add_environment
 from closed_function.errors import CommandError, ExitStatus, UnavailableError
+from closed_function.files import read_object, text_at
 from closed_function.gcloud.program import (
     DIAGNOSE,
     NOT_SIGNED_IN,
@@ -19,8 +21,8 @@ from closed_function.gcloud.program import (
     crashed,
     run_gcloud,
 )
-from closed_function.index import read_index
-from closed_function.paths import REQUIREMENTS
+from closed_function.index import Index, parse_index, read_index
+from closed_function.paths import REQUIREMENTS, environment_settings, hand_over_file, relative
 from closed_function.processes import Outcome
 from closed_function.redaction import redact
 
@@ -42,6 +44,7 @@ The three known causes, and the command that checks each:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_environment(parser)
     parser.add_argument("--project", help="project of the repository (default: the index line's)")
     parser.add_argument("--location", help="location of the repository (default: the index line's)")
     parser.add_argument("--timeout", type=seconds, default=90, help="seconds for gcloud (90)")
@@ -57,7 +60,7 @@ def seconds(text: str) -> float:
 def run(options: argparse.Namespace) -> int:
     verb, project, location = options.command, options.project, options.location
     if not (project and location):
-        index = read_index(REQUIREMENTS)
+        index = find_index(options.env)
         project, location = project or index.project, location or index.location
     arguments = ["artifacts", "vpcsc-config", verb]
     arguments += [f"--project={project}", f"--location={location}"]
@@ -68,6 +71,21 @@ def run(options: argparse.Namespace) -> int:
         raise switch_error(outcome, verb, project, options.timeout)
     print(f"The switch of {project} in {location}: {policy}")
     return ExitStatus.DONE
+
+
+def find_index(environment: str | None) -> Index:
+    """Return the index of an environment: of its own platform, or the one in requirements.txt."""
+    if environment is None:
+        return read_index(REQUIREMENTS)
+    environment_settings("function", environment)
+    file = hand_over_file(environment)
+    if not file.is_file():
+        return read_index(REQUIREMENTS)
+    hand_over, why = read_object(file)
+    if why:
+        raise CommandError(f"{relative(file)} {why}.")
+    url = text_at(hand_over, "platform.python_index_url")
+    return parse_index(url, str(relative(file)))
 
 
 def confirmed_policy(outcome: Outcome, verb: str) -> str | None:
