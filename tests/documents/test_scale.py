@@ -88,9 +88,12 @@ def test_the_subnetworks_are_the_smallest_that_suffice() -> None:
 def test_where_the_functions_are_is_computed() -> None:
     head, *rows, limits = table("Where the functions are")
     formula, numbers = head[-1].partition(": ")[2], taken()
-    rules, agents = numbers["ingress rules"], numbers["service agents of a project"]
-    fixed = numbers["deployers"] + rules + numbers["services in the ingress rules"]
-    assert formula == f"b + {rules + agents:.0f} · p + {fixed:.0f}"
+    agents, deployers = numbers["service agents of a project"], numbers["deployers"]
+    # Each rule has a source and a project. The platform's own build account is in no other project.
+    own = deployers + 2 * numbers["ingress rules"] + numbers["services in the ingress rules"]
+    other = agents + deployers + 2 * numbers["ingress rules of another project"]
+    other += numbers["services in the ingress rules of another project"]
+    assert formula == f"2 · b + {agents + other:.0f} · p + {own - other - 1:.0f}"
     assert rows
     for _, projects, builders, accounts, attributes in rows:
         counted, shown = accounts.split(" = ")
@@ -143,7 +146,18 @@ def service_accounts(kind: str, *, own_build_account: bool = False) -> int:
 def test_what_the_template_takes_is_in_its_files() -> None:
     perimeter = stack_file("platform", "perimeter.tf")
     kind = TEMPLATE / "templates" / "alert-to-snmp"
-    services = re.findall(r"services += \[([^]]*)\]", perimeter.partition("rules = merge(")[2])
+    rules = perimeter.partition("rules = merge(")[2].partition("\n}\n")[0]
+    shared = perimeter.partition("build_services = [")[2].partition("]")[0].count('"') // 2
+    services = {
+        name: [
+            shared if found == "local.build_services" else found.count('"') // 2
+            for found in re.findall(r"services += (\S+|\[[^]]*\])$", text, re.MULTILINE)
+        ]
+        for name, text in zip(
+            ("own", "others", "deployers"), re.split(r"\{ for id in keys", rules)[:3], strict=True
+        )
+    }
+    own, others = (services[name] + services["deployers"] for name in ("own", "others"))
     (agents,) = re.findall(r"for agent in (\[.*?\])", perimeter)
     (roles,) = re.findall(r"runtime_roles = (\[.*\])", (kind / "kind.jinja").read_text("utf-8"))
     lock = (kind / "function" / "requirements.lock").read_text(encoding="utf-8")
@@ -175,8 +189,10 @@ def test_what_the_template_takes_is_in_its_files() -> None:
         "addresses of the subnetwork": addresses("network.subnetwork.ip_cidr_range"),
         "addresses of the pool's range": addresses("pool.ip_cidr_range"),
         "service agents of a project": len(json.loads(agents)),
-        "ingress rules": len(services),
-        "services in the ingress rules": sum(found.count('"') // 2 for found in services),
+        "ingress rules": len(own),
+        "services in the ingress rules": sum(own),
+        "ingress rules of another project": len(others),
+        "services in the ingress rules of another project": sum(others),
         "private zones": len(re.findall(r'^    "[a-z.]+" += "', dns, re.MULTILINE)),
         "packages in the lock": len(re.findall(r"^\S+==", lock, re.MULTILINE)),
         "GB of packages": round(demo["bytes"] / 1e9, 4),

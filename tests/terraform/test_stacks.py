@@ -949,12 +949,10 @@ def test_the_next_commands_that_are_printed_name_the_environment(product: Baked,
 
 
 @pytest.mark.slow
-def test_null_in_an_environment_removes_what_the_settings_name(
-    product: Baked, make: Run, terraform: Client, environment: dict[str, str]
-) -> None:
+def test_null_in_an_environment_removes_what_the_settings_name(product: Baked, make: Run) -> None:
     connector = {"name": "functions", "ip_cidr_range": "10.9.0.0/28"}
     settings(product, "function", egress={"connector": connector})
-    name_environment(product, "function", "prod", project_id="a-project", egress=None)
+    name_environment(product, "function", "prod", project_id="a-prod-project", egress=None)
     planned = make("plan", "ENV=prod")
     assert planned.returncode == 0, planned.stderr
     assert "google_vpc_access_connector" not in planned.stdout
@@ -1021,7 +1019,7 @@ function = {
     (folder / "prod.tfvars.json").unlink()
     assert "prod.tfvars and prod.tfvars.old are both there" in make("plan", "ENV=prod").stderr
     (folder / "prod.tfvars.old").unlink()
-    wrong = {"function = {\n": "Unclosed", 'projet_id = "p"\n': '"projet_id"'}
+    wrong = {"function = {\n": "end of the file", 'projet_id = "p"\n': '"projet_id"'}
     for text, reason in wrong.items():
         (folder / "prod.tfvars").write_text(text, encoding="utf-8")
         refused = make("plan", "ENV=prod", TF_VAR_project_id="leaked")

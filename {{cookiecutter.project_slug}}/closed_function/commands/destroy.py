@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         destroy_used(stack, variables, in_use, approved=options.yes)
     else:
         raise CommandError(
-            f"{in_use}\nNothing was destroyed. Destroy functions first, each in its own repository, "
+            f"{in_use}\nNothing was destroyed. Destroy functions first, each in its repository, "
             "or run `make destroy STACK=platform FORCE=1` to destroy the platform under them."
         )
     print(REMAINING[stack.name])

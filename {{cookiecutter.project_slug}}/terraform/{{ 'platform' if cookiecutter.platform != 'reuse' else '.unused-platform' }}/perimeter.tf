@@ -21,31 +21,41 @@ locals {
 
   deployers = coalesce(var.perimeter.deployers, [])
 
-  # Rule => who may call which services. Titles contain the project ID, because only its title and
-  # content identify a rule.
+  # Rule => who may call which services of which project. Titles contain the project ID, because only
+  # its title and content identify a rule. Each other project has rules of its own: when it is listed
+  # or taken out, no other rule changes, and its rules go before it leaves the perimeter.
+  build_services = [
+    "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "logging.googleapis.com",
+    "run.googleapis.com", "storage.googleapis.com",
+  ]
+  build_agents = { for id, agents in local.service_agent_members : id => [
+    for agent in ["cloudbuild", "cloudfunctions", "run"] : agents[agent]
+  ] }
   rules = merge(
-    length(local.deployers) == 0 ? {} : {
-      "deployers" = {
-        identities = local.deployers
-        services   = ["*"]
-      }
-    },
     {
       "build service accounts" = {
+        project    = var.project_id
         identities = [for account in local.build_service_accounts : "serviceAccount:${account}"]
         services   = ["artifactregistry.googleapis.com", "logging.googleapis.com", "storage.googleapis.com"]
       }
       "service agents" = {
-        identities = flatten([
-          for agents in values(local.service_agent_members) :
-          [for agent in ["cloudbuild", "cloudfunctions", "run"] : agents[agent]]
-        ])
-        services = [
-          "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "logging.googleapis.com",
-          "run.googleapis.com", "storage.googleapis.com",
-        ]
+        project    = var.project_id
+        identities = flatten(values(local.build_agents))
+        services   = local.build_services
       }
     },
+    { for id in keys(var.functions.projects) : "builds in ${id}" => {
+      project = id
+      identities = concat(local.build_agents[id], [
+        for account in local.build_service_accounts : "serviceAccount:${account}" if endswith(account, "@${id}.iam.gserviceaccount.com")
+      ])
+      services = local.build_services
+    } },
+    { for id in keys(local.members) : id == var.project_id ? "deployers" : "deployers in ${id}" => {
+      project    = id
+      identities = local.deployers
+      services   = ["*"]
+    } if length(local.deployers) > 0 },
   )
 }
 
@@ -130,12 +140,6 @@ resource "google_access_context_manager_service_perimeter_dry_run_resource" "mem
   ]
 }
 
-# A project can leave the perimeter only when no rule names it. Terraform updates a rule after the
-# members are removed, but removes a replaced rule before them.
-resource "terraform_data" "members" {
-  input = local.members
-}
-
 resource "google_access_context_manager_service_perimeter_ingress_policy" "rule" {
   for_each = var.perimeter.mode != "none" && local.enforced ? local.rules : {}
 
@@ -150,7 +154,7 @@ resource "google_access_context_manager_service_perimeter_ingress_policy" "rule"
   }
 
   ingress_to {
-    resources = values(local.members)
+    resources = [local.members[each.value.project]]
 
     dynamic "operations" {
       for_each = each.value.services
@@ -164,10 +168,6 @@ resource "google_access_context_manager_service_perimeter_ingress_policy" "rule"
         }
       }
     }
-  }
-
-  lifecycle {
-    replace_triggered_by = [terraform_data.members]
   }
 
   # A rule may name only members, and identities that exist.
@@ -188,7 +188,7 @@ resource "google_access_context_manager_service_perimeter_dry_run_ingress_policy
   }
 
   ingress_to {
-    resources = values(local.members)
+    resources = [local.members[each.value.project]]
 
     dynamic "operations" {
       for_each = each.value.services
@@ -202,10 +202,6 @@ resource "google_access_context_manager_service_perimeter_dry_run_ingress_policy
         }
       }
     }
-  }
-
-  lifecycle {
-    replace_triggered_by = [terraform_data.members]
   }
 
   depends_on = [google_access_context_manager_service_perimeter_dry_run_resource.member, time_sleep.identities]

@@ -593,9 +593,23 @@ run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {
   assert {
     condition = (
       contains(google_access_context_manager_service_perimeter_ingress_policy.rule["service agents"].ingress_from[0].identities, "serviceAccount:service-210987654321@gcf-admin-robot.iam.gserviceaccount.com") &&
-      toset(google_access_context_manager_service_perimeter_ingress_policy.rule["service agents"].ingress_to[0].resources) == toset(["projects/123456789012", "projects/210987654321"])
+      google_access_context_manager_service_perimeter_ingress_policy.rule["service agents"].ingress_to[0].resources == tolist(["projects/123456789012"])
     )
     error_message = "No rule names the other project's service agents."
+  }
+
+  # A rule of its own, so that it comes and goes without a change of the others.
+  assert {
+    condition = (
+      google_access_context_manager_service_perimeter_ingress_policy.rule["builds in my-function-project"].ingress_to[0].resources == tolist(["projects/210987654321"]) &&
+      google_access_context_manager_service_perimeter_ingress_policy.rule["builds in my-function-project"].ingress_from[0].identities == tolist([
+        "serviceAccount:service-210987654321@gcp-sa-cloudbuild.iam.gserviceaccount.com",
+        "serviceAccount:service-210987654321@gcf-admin-robot.iam.gserviceaccount.com",
+        "serviceAccount:service-210987654321@serverless-robot-prod.iam.gserviceaccount.com",
+        "serviceAccount:my-function-build@my-function-project.iam.gserviceaccount.com",
+      ])
+    )
+    error_message = "The other project has no rule for its own builds."
   }
 
   assert {
