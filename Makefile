@@ -15,6 +15,9 @@ FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
 PRODUCT_MYPY = $(BIN)/mypy --config-file templates/mypy.ini --python-executable $(FUNCTIONS)/bin/python
 
+# Neighbours, which share what they need, stay together until a worker has nothing left to do.
+IN_PARALLEL := --numprocesses auto --dist worksteal
+
 # Otherwise byte code in the product's folder is copied into every product.
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -26,17 +29,17 @@ help: ## show this list
 
 demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: write the evidence; RECORD=1: write docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" . && \
+	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" "$(CURDIR)" && \
 	report="$${REPORT:-$$folder/report.json}" && \
 	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
 	$(BIN)/python -m scripts.demo "$$report")
 
 test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python (ONLY="not applies": without those that apply with the real providers)
-	$(BIN)/python -m pytest --numprocesses auto $(if $(ONLY),-m "$(ONLY)")
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(if $(ONLY),-m "$(ONLY)")
 
 test-fast: environments ## run the tests without the slow ones: a few minutes
-	$(BIN)/python -m pytest --numprocesses auto -m "not slow"
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
 
 lint: $(TOOLS_READY) ## check style, types and format: the hooks of .pre-commit-config.yaml
 	$(TOOLS)/bin/pre-commit run --all-files

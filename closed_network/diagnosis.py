@@ -16,7 +16,7 @@ from packaging.utils import parse_wheel_filename
 
 from closed_function.requirements import package_name, read_entries
 
-from .journal import Request, hosts
+from .journal import Request, requests_by_host
 from .report import ServedFile
 
 COULD_NOT_FIND = re.compile(
@@ -93,7 +93,7 @@ def paths_outside(requirements: Path) -> list[str]:
 
 
 def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> str:
-    """Return a sentence: why pip, of Python `version`, failed with the upstream allowed."""
+    """Return a sentence: why pip, of Python `version`, failed with the switch at ALLOW."""
     if mismatch := HASH_MISMATCH.search(output):
         return (
             f"the file that the index serves for {mismatch[1]} has another hash than the lock; "
@@ -115,5 +115,5 @@ def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> st
 
 def asked_elsewhere(requests: Iterable[Request]) -> str:
     """The hosts that were refused, with how often each was asked for; empty when none was."""
-    refused = hosts(request for request in requests if request.refused)
+    refused = requests_by_host(request for request in requests if request.refused)
     return ", ".join(f"{host} ({count} times)" for host, count in refused.items())

@@ -142,11 +142,11 @@ class Evidence:
 
     @property
     def asked_by_clients(self) -> list[Host]:
-        return hosts(r for stage in self.stages if not stage.on_purpose for r in stage.requests)
+        return hosts_of(r for stage in self.stages if not stage.on_purpose for r in stage.requests)
 
     @property
     def asked_on_purpose(self) -> list[Host]:
-        return hosts(r for stage in self.stages if stage.on_purpose for r in stage.requests)
+        return hosts_of(r for stage in self.stages if stage.on_purpose for r in stage.requests)
 
     # Commands
 
@@ -210,7 +210,7 @@ def kind(request: Request) -> str:
     return "denied" if request.status >= 400 else "answered"
 
 
-def hosts(requests: Iterable[Request]) -> list[Host]:
+def hosts_of(requests: Iterable[Request]) -> list[Host]:
     """The hosts of `requests`, most asked first."""
     asked: dict[str, list[Request]] = {}
     for request in requests:

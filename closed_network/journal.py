@@ -47,6 +47,6 @@ class Journal:
         return [Request(**json.loads(line)) for line in lines[since:]]
 
 
-def hosts(requests: Iterable[Request]) -> dict[str, int]:
+def requests_by_host(requests: Iterable[Request]) -> dict[str, int]:
     """How many of `requests` went to each host, most first."""
     return dict(Counter(request.host for request in requests).most_common())

@@ -12,7 +12,7 @@ from pathlib import Path
 from closed_function.index import Index
 
 from .interpreters import Interpreter
-from .journal import Journal, Request, hosts
+from .journal import Journal, Request, requests_by_host
 from .network import RehearsalError, closed_network, enter
 from .processes import end_gently, interrupt_on_signals
 
@@ -26,11 +26,11 @@ class Outcome:
 
     @property
     def refused(self) -> dict[str, int]:
-        return hosts(request for request in self.requests if request.refused)
+        return requests_by_host(request for request in self.requests if request.refused)
 
     @property
     def answered(self) -> dict[str, int]:
-        return hosts(request for request in self.requests if not request.refused)
+        return requests_by_host(request for request in self.requests if not request.refused)
 
 
 def run_on_a_laptop(

@@ -24,7 +24,7 @@ UPTIME_OID = ".1.3.6.1.2.1.1.3.0"
 # The interface that a network operator programs against, as a repository's docs/operations.md lists
 # it; on purpose not read from the function under test.
 ENTERPRISE = ".1.3.6.1.4.1.32473.1"
-NOTIFICATIONS = {"open": 1, "closed": 2}
+NOTIFICATION_NUMBERS = {"open": 1, "closed": 2}
 RECORD = re.compile(r"^BEGIN\n(.*?)\nEND$", re.DOTALL | re.MULTILINE)
 
 Varbinds = dict[str, str]
@@ -120,7 +120,7 @@ def expected_varbinds(event_file: Path) -> Varbinds:
         message.get("messageId") or message.get("message_id") or "",
     ]
     texts = {f"{ENTERPRISE}.1.{number}.0": text for number, text in enumerate(values, start=1)}
-    return {TRAP_OID: f"{ENTERPRISE}.0.{NOTIFICATIONS[state]}", **texts}
+    return {TRAP_OID: f"{ENTERPRISE}.0.{NOTIFICATION_NUMBERS[state]}", **texts}
 
 
 def timestamp(seconds: int | None) -> str:

@@ -107,7 +107,7 @@ class ArtifactRegistry:
         if host != self.index.host or not path.startswith(self.index.path):
             return Answer(404, b"no such repository")
         if self.policies[switch_path(self.index)] != "ALLOW":
-            return Answer(403, b"access to the upstream is denied")
+            return Answer(403, b"the switch is at DENY")
 
         client = Client(upstream(), use_cookies=False)
         # Always the whole of it, as HTML or JSON: no ranges, no compression.

@@ -1,4 +1,4 @@
-"""Allow the upstreams if the answers say so, then print the next steps.
+"""Link the repository to its template, set the switch if asked, and print the next steps.
 
 The exit status is always 0: with any other, the engine deletes the user's new project. The engine
 writes folders that the answers rule out under reserved names; this hook removes only what the
@@ -17,6 +17,14 @@ ANSWERS = {
     "platform": "{{ cookiecutter.platform | urlencode }}",
     "allow_upstreams": "{{ cookiecutter.allow_upstreams | string | urlencode }}",
 }
+# Where cookiecutter has read the template. Empty under cruft, which writes .cruft.json itself.
+TEMPLATE_FOLDER = "{{ cookiecutter._repo_dir | default('') | urlencode }}"
+# Every answer and every fact of the engine's, in order, as JSON.
+CONTEXT = r"""{{ cookiecutter.items() | list | tojson }}"""
+
+CRUFT_STATE = ".cruft.json"
+# What a bake reads of the template.
+BAKED_FROM = ("cookiecutter.json", "hooks", "templates", "*cookiecutter.project_slug*")
 
 # The reserved name of each folder that an answer can rule out; .gitignore lists them, too.
 RESERVED = (".unused-github", ".unused-mibs", "terraform/.unused-platform")
@@ -79,8 +87,8 @@ def allow_upstreams() -> list[str]:
         return output.splitlines()
     if tool.returncode == 1 and ANSWERS["platform"] == "create":
         return [
-            "Upstream access was refused, as expected while the perimeter does not exist yet.",
-            "Next, allow it in the right order: make platform",
+            "The switch was refused, as expected while the perimeter does not exist yet.",
+            "make platform creates the perimeter, and then sets the switch.",
         ]
     return [
         *output.splitlines(),
@@ -110,6 +118,88 @@ def remove_unused_folders() -> None:
                 pass  # not empty
 
 
+def git(folder: str, *arguments: str) -> str:
+    import os
+    import subprocess
+
+    # A Git hook that runs this program has set these for another repository.
+    own = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    done = subprocess.run(
+        ["git", "--no-optional-locks", "-C", folder, *arguments],
+        env={name: value for name, value in os.environ.items() if name not in own},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    if done.returncode != 0:
+        words = done.stderr.strip().partition("\n")[0]
+        raise ValueError(f"`git {arguments[0]}` failed in {folder}: {words}")
+    return done.stdout.strip()
+
+
+def without_credentials(address: str) -> str:
+    """Return a Git address without a password or token; ssh keeps its user."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return address  # a path, or git@host:path
+    authority, slash, path = rest.partition("/")
+    user, _, host = authority.rpartition("@")
+    user = user.partition(":")[0] + "@" if user and scheme.endswith("ssh") else ""
+    return f"{scheme}://{user}{host}{slash}{path.partition('?')[0]}"
+
+
+def baked_version(template: str, folder: str) -> tuple[str, str]:
+    """Return the address and the commit of what was baked from `folder`. ValueError without one."""
+    import os
+
+    if not os.path.isabs(folder):
+        raise ValueError(f"the path {folder} is relative")
+    if not os.path.exists(os.path.join(folder, ".git")):
+        raise ValueError("it is not a Git repository")
+    if git(folder, "status", "--porcelain", "--untracked-files=normal", "--", *BAKED_FROM):
+        raise ValueError(f"{folder} has changes that are not committed")
+    commit = git(folder, "rev-parse", "HEAD")
+    if folder == template:
+        return os.path.abspath(folder), commit
+    if not git(folder, "for-each-ref", "--contains", commit, "refs/remotes", "refs/tags"):
+        raise ValueError(f"the commit in {folder} is not its origin's")
+    # The address in full: `_template` can be an abbreviation.
+    return without_credentials(git(folder, "config", "--get", "remote.origin.url")), commit
+
+
+def link() -> str:
+    """Write .cruft.json as `cruft create` does, and return the line to print about it.
+
+    It is written only when a commit of the template is exactly what was baked.
+    """
+    import json
+    import os
+    import subprocess
+
+    if os.path.lexists(CRUFT_STATE):
+        return f"{CRUFT_STATE} existed before and stays as it is; it can name another version."
+    context = dict(json.loads(CONTEXT))
+    folder, checkout = context.pop("_repo_dir"), context.pop("_checkout", None)
+    context.pop("_output_dir", None)
+    try:
+        address, commit = baked_version(context["_template"], folder)
+        state = {
+            "template": address,
+            "commit": commit,
+            "checkout": checkout,
+            "context": {"cookiecutter": context | {"_template": address, "_commit": commit}},
+            "directory": None,
+        }
+        text = json.dumps(state, ensure_ascii=False, indent=2) + "\n"
+        with open(CRUFT_STATE, "xb") as file:
+            file.write(text.encode())
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"Not linked to its template: {error}. `make upgrade` says how to link it."
+    return f"Linked to {address} at {commit[:12]} ({CRUFT_STATE})."
+
+
 def say(line: str) -> None:
     # A terminal that cannot show a character must not stop the hook.
     encoding = sys.stdout.encoding or "ascii"
@@ -120,9 +210,11 @@ def report() -> None:
     remove_unused_folders()
     slug = ANSWERS["project_slug"]
     say(f"Generated {slug}/ ({ANSWERS['function_kind']}).")
+    if TEMPLATE_FOLDER:
+        say(link())
     reason = why_not_now()
     if reason:
-        say(f"Upstream access was not changed: {reason}. Later, run: {ALLOW_COMMAND}")
+        say(f"The switch was not set: {reason}. Later, run: {ALLOW_COMMAND}")
     else:
         for line in allow_upstreams():
             say(line)

@@ -1,7 +1,7 @@
 """Check every answer and report every problem at once, before a file is written.
 
 Exit status 0: all answers are valid. 1: at least one is not; each problem is one line
-on standard error: the field, the value, the rule and an example.
+on standard error: the field, the value, the rule and an example. Then the answers are saved.
 """
 
 import json
@@ -28,6 +28,9 @@ MULTI_REGIONS = ANSWERS["_multi_regions"]
 FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
 FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 BIDIRECTIONAL_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+# Where refused answers are saved: in cookiecutter's folder for answers.
+SAVED = os.path.join("~", ".cookiecutter_replay", "closed-function-refused.json")
 
 # Maximum characters, maximum bytes of UTF-8, an example.
 FREE_TEXTS = {
@@ -163,23 +166,51 @@ def remove_folders_of(slug: str) -> None:
         return
 
 
+def is_temporary() -> bool:
+    import tempfile  # imported only for a refused answer
+
+    temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+    return os.path.realpath(os.getcwd()).startswith(temporary)
+
+
+def what_next() -> list[str]:
+    """Save the answers, and return the lines that say where and how to use them again.
+
+    The engine has saved them only if it is cookiecutter, and where its configuration says.
+    """
+    import shlex
+
+    answers = {name: answer for name, answer in ANSWERS.items() if not name.startswith("_")}
+    content: dict[str, object] = {"cookiecutter": answers}
+    command = "cookiecutter --replay-file"
+    again = ["Nothing was generated. Correct these answers and run the command again."]
+    if "_repo_dir" not in ANSWERS:  # cruft
+        if is_temporary():
+            return again  # an update: the answers are those of the repository
+        content, command = answers, "cruft create --no-input --extra-context-file"
+    file = os.path.expanduser(SAVED)
+    try:
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "w", encoding="utf-8") as saved:
+            json.dump(content, saved, indent=2)
+    except OSError:
+        return again
+    template = str(ANSWERS.get("_template", "TEMPLATE"))
+    if re.search(r"://[^/]*@|\?", template):
+        template = "TEMPLATE"  # it can hold a password
+    return [
+        f"Nothing was generated. Your answers are in {file}",
+        "Correct them there and run this, with the other options that you gave:",
+        f"{command} {shlex.quote(file)} {shlex.quote(template)}",
+    ]
+
+
 def main() -> int:
     found = problems()
     if not found:
         return 0
     print(*found, sep="\n", file=sys.stderr)
-    print(
-        "Nothing was generated. Correct these answers and run the command again.", file=sys.stderr
-    )
-    replay = os.path.join("~", ".cookiecutter_replay", "NAME.json").replace(
-        "NAME", os.path.basename(ANSWERS.get("_repo_dir", ""))
-    )
-    if os.path.isfile(os.path.expanduser(replay)):
-        print(
-            f'To keep the other answers, correct these under "cookiecutter" in {replay}',
-            file=sys.stderr,
-        )
-        print(f"and run: cookiecutter --replay-file {replay} TEMPLATE", file=sys.stderr)
+    print(*what_next(), sep="\n", file=sys.stderr)
     remove_folders_of(str(ANSWERS["project_slug"]))
     return 1
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from closed_function.errors import ExitStatus
 from closed_function.index import Index
 from closed_network.clients import DIFFERENCES
-from closed_network.journal import hosts
+from closed_network.journal import requests_by_host
 from closed_network.network import enter
 from closed_network.processes import interrupt_on_signals
 from closed_network.report import CONTROLS, Report, StageFailedError
@@ -26,13 +26,13 @@ from .build import copy_the_source, show_the_build, show_the_denial
 from .controls import show_the_gate
 from .run import Run
 from .serve import show_the_function
-from .switch import throw_the_switch
+from .switch import set_the_switch
 
 STAGES = {
     "0 copy": copy_the_source,
     CONTROLS: show_the_gate,
     "2 denied": show_the_denial,
-    "3 allow": throw_the_switch,
+    "3 allow": set_the_switch,
     "4 build": show_the_build,
     "5 serve": show_the_function,
 }
@@ -56,8 +56,8 @@ def rehearse(run: Run) -> None:
     finally:
         # What the controls asked is no finding.
         clients = [r for name, asked in report.journal.items() if name != CONTROLS for r in asked]
-        report.requests = hosts(request for request in clients if not request.refused)
-        report.refused = hosts(request for request in clients if request.refused)
+        report.requests = requests_by_host(request for request in clients if not request.refused)
+        report.refused = requests_by_host(request for request in clients if request.refused)
 
 
 def describe(run: Run) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from closed_function.runtimes import RUNTIME_PLATFORM
 from closed_network import diagnosis
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
-from closed_network.journal import Request, hosts
+from closed_network.journal import Request, requests_by_host
 from closed_network.processes import Outcome
 from closed_network.report import StageFailedError
 from closed_network.repository import FRAMEWORK
@@ -40,7 +40,7 @@ def show_the_denial(run: Run) -> None:
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
     if outcome.status == 0:
-        raise StageFailedError("pip succeeded although the upstream is denied")
+        raise StageFailedError("pip succeeded although the switch is at DENY")
     lines = diagnosis.documented_lines(outcome.output)
     if not lines:
         raise StageFailedError(f"pip failed for another reason: {outcome.last_line}")
@@ -49,7 +49,7 @@ def show_the_denial(run: Run) -> None:
     if not denied or len(denied) != len(answers):
         others = sorted({request.status for request in answers} - {403})
         raise StageFailedError(
-            f"pip failed, but not because the upstream is denied: Artifact Registry answered "
+            f"pip failed, but not because the switch is at DENY: Artifact Registry answered "
             f"{', '.join(map(str, others)) or 'nothing'}"
         )
     run.report.proven("the build's pip command fails", "\n".join(lines))
@@ -98,8 +98,10 @@ def show_the_build(run: Run) -> None:
     wheels = diagnosis.served_wheels(answered)
     run.report.packages = len(wheels)
     run.report.bytes = sum(request.size for request in answered)
-    if set(hosts(answered)) != {run.repository.index.host} or not wheels:
-        raise StageFailedError(f"pip installed without Artifact Registry: {hosts(answered)}")
+    if set(requests_by_host(answered)) != {run.repository.index.host} or not wheels:
+        raise StageFailedError(
+            f"pip installed without Artifact Registry: {requests_by_host(answered)}"
+        )
     run.report.proven(
         "the same pip command succeeds",
         f"{len(wheels)} packages in {len(answered)} requests, "

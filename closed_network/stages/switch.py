@@ -14,8 +14,8 @@ from closed_network.stand_in import API_HOST, switch_path
 from .run import TOOL_TIMEOUT, Run
 
 
-def throw_the_switch(run: Run) -> None:
-    """The repository's own tool, or gcloud itself, sets the policy to ALLOW."""
+def set_the_switch(run: Run) -> None:
+    """The repository's own tool, or gcloud itself, sets the switch to ALLOW."""
     gcloud = shutil.which("gcloud")
     if gcloud:
         allow_with_gcloud(run, gcloud)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 from cookiecutter.utils import create_env_with_context
 
-from tests.support.answers import BAD
-from tests.support.baking import bake, bare_environment, cli
+from tests.support.answers import BAD, COMPLETE
+from tests.support.baking import Baked, bake, bare_environment, cli
 from tests.support.machine import need
 from tests.support.template import QUESTION_NAMES, QUESTIONS, TEMPLATE
 
@@ -149,6 +150,57 @@ def test_a_refusal_says_how_to_keep_the_other_answers(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     text = (tmp_path / "out/alert-to-snmp/function/requirements.txt").read_text(encoding="utf-8")
     assert text.startswith("--index-url https://us-central1-python.pkg.dev/")
+
+
+def test_cruft_takes_refused_answers_up_again(template_repository: Path, tmp_path: Path) -> None:
+    git = need(shutil.which("git"), "git")
+    environment = bare_environment(
+        tmp_path, PATH=f"{Path(sys.executable).parent}:{Path(git).parent}"
+    )
+
+    def typed(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    given = json.dumps({**COMPLETE, "region": "us"})
+    first = typed(
+        "cruft", "create", "--no-input", "--extra-context", given, str(template_repository)
+    )
+    assert first.returncode != 0
+    (again,) = [line for line in first.stderr.splitlines() if line.startswith("cruft create ")]
+    saved = Path(shlex.split(again)[-2])
+    assert saved.parent == tmp_path / ".cookiecutter_replay"
+    answers = json.loads(saved.read_text(encoding="utf-8"))
+    assert answers == {**COMPLETE, "region": "us"}
+    refused_again = typed("sh", "-c", again)
+    assert again in refused_again.stderr.splitlines()
+    saved.write_text(json.dumps({**answers, "region": "us-central1"}), encoding="utf-8")
+    corrected = typed("sh", "-c", again)
+    assert corrected.returncode == 0, corrected.stderr
+    found = Baked(tmp_path / str(COMPLETE["project_slug"])).files()
+    state = json.loads(found.pop(".cruft.json"))
+    expected = {**COMPLETE, "region": "us-central1"}
+    assert expected.items() <= state["context"]["cookiecutter"].items()
+    assert found == bake(tmp_path / "expected", **expected).files()
+
+
+def test_an_address_that_can_hold_a_password_is_not_printed(tmp_path: Path) -> None:
+    for address, shown in {
+        "https://user:s3cret@host.example/t": "TEMPLATE",
+        "https://host.example/t.zip?token=s3cret": "TEMPLATE",
+        "git@host.example:org/t": "git@host.example:org/t",
+        "a path/t": "'a path/t'",
+    }.items():
+        done = run_pre_gen_hook(tmp_path, {"region": "us", "_template": address})
+        assert done.stderr.splitlines()[-1].endswith(f"-refused.json {shown}")
+        assert "s3cret" not in done.stderr
 
 
 @pytest.mark.slow

@@ -89,14 +89,14 @@ def assert_complete(folder: Path) -> None:
     assert set(product.files()) == set(expected)
 
 
-def test_the_switch_is_thrown_in_the_project_of_the_repository(tmp_path: Path) -> None:
+def test_the_switch_is_set_in_the_project_of_the_repository(tmp_path: Path) -> None:
     answers = ("platform_project_id=the-platform", "region=europe-west1")
     done = bake_with(tmp_path, ALLOWED, *answers)
     assert done.returncode == 0
     command = "artifacts vpcsc-config allow --project=the-platform --location=europe-west1"
     assert calls(tmp_path) == [command]
     assert f"$ gcloud {command}" in done.stdout
-    assert "Upstream access of the-platform in europe-west1: ALLOW" in done.stdout
+    assert "The switch of the-platform in europe-west1: ALLOW" in done.stdout
     assert "Later" not in done.stdout
 
 

@@ -84,6 +84,18 @@ def in_file(name: str, old: str, new: str) -> Callable[[Path], None]:
     return change
 
 
+def in_pattern(name: str, pattern: str, replacement: str) -> Callable[[Path], None]:
+    """Replace the first text that the pattern matches."""
+
+    def change(root: Path) -> None:
+        text = (root / name).read_text(encoding="utf-8")
+        changed, count = re.subn(pattern, replacement, text, count=1)
+        assert count == 1
+        (root / name).write_text(changed, encoding="utf-8")
+
+    return change
+
+
 def in_bytes(name: str, old: bytes, new: bytes) -> Callable[[Path], None]:
     def change(root: Path) -> None:
         content = (root / name).read_bytes()
@@ -206,6 +218,27 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         append(REQUIREMENTS, "requests>=2"),
         "lock-incomplete",
     ),
+    "a hash with a digit less": (
+        in_pattern(REQUIREMENTS, r"(sha256:[0-9a-f]{63})[0-9a-f]", r"\1"),
+        "lock-incomplete",
+    ),
+    "a hash with a digit more": (
+        in_pattern(REQUIREMENTS, r"(sha256:[0-9a-f]{64})", r"\g<1>0"),
+        "lock-incomplete",
+    ),
+    "a hash of another algorithm": (
+        in_pattern(REQUIREMENTS, "sha256:", "sha512:"),
+        "lock-incomplete",
+    ),
+    "a version in the lock that is not the one asked for": (
+        in_file(REQUIREMENTS, "pysnmp==7.1.30", "pysnmp==7.1.29"),
+        "lock-stale",
+    ),
+    "no note of the wheels": (
+        in_pattern(REQUIREMENTS, r"# Wheels for .*\n", ""),
+        "lock-edited",
+    ),
+    "no header": (in_file(REQUIREMENTS, "#    make lock\n", ""), "lock-edited"),
     "no wheels for the runtime": (
         in_file(REQUIREMENTS, "Python 3.11, 3.12", "Python 3.12"),
         "no-wheel-for-runtime",
@@ -308,11 +341,105 @@ def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
 
 def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None:
     reach_receivers(product)
-    in_file(REQUIREMENTS, "# Wheels for", "# Nothing about")(product.path)
+    in_pattern(REQUIREMENTS, r"# Wheels for .*\n(?:# .*\n)+", "")(product.path)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])
     (unknown,) = [r for r in said.json()["results"] if r["verdict"] == "could not tell"]
     assert "make lock" in unknown["seen"]
+
+
+def install(product: Baked, name: str, version: str, *modules: str) -> None:
+    """Write what pip would of a package into the product's `.venv`."""
+    packages = product.path / ".venv/lib/python3.11/site-packages"
+    information = packages / f"{name}-{version}.dist-info"
+    information.mkdir(parents=True)
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (information / "METADATA").write_text(metadata, encoding="utf-8")
+    record = "".join(f"{module},sha256=0,1\n" for module in modules)
+    (information / "RECORD").write_text(record, encoding="utf-8")
+
+
+def install_lock(product: Baked) -> None:
+    """Fill the product's `.venv` as `make test` does; modules are named for their packages."""
+    for name, version in re.findall(r"^(\S+)==(\S+)", product.read(REQUIREMENTS), re.MULTILINE):
+        module = name.replace("-", "/" if name.startswith("google") else "_")
+        install(product, name, version, f"{module}/__init__.py")
+    install(product, "pytest", "8", "pytest/__init__.py", "py.py")
+    install(product, "google-cloud-bigquery", "3", "google/cloud/bigquery/__init__.py")
+    install(product, "PyYAML", "6", "yaml/__init__.py", "_yaml.cpython-311-x86_64-linux-gnu.so")
+
+
+UNLOCKED = {
+    "import reqests": "reqests, but no locked package has it.",
+    "def later():\n    import boto3.session": "boto3.session, but no locked package has it.",
+    "import json, pytest": "pytest, but requirements.txt lacks pytest.",
+    "import yaml": "yaml, but requirements.txt lacks pyyaml.",
+    "import _yaml": "_yaml, but requirements.txt lacks pyyaml.",
+    "from google.cloud import bigquery": (
+        "google.cloud.bigquery, but requirements.txt lacks google-cloud-bigquery."
+    ),
+    "import google.cloud.storag": "google.cloud.storag, but no locked package has it.",
+    "from google.cloud import storag": "google.cloud.storag, but no locked package has it.",
+}
+# Those that are locked, own modules, and those that may be meant to be missing.
+LOCKED_OR_OPTIONAL = """\
+from __future__ import annotations
+import compression.zstd, importlib.metadata, tomllib
+import google.cloud.error_reporting, pysnmp.hlapi.v3arch.asyncio as hlapi
+from google.cloud import error_reporting, logging
+from flask import Flask, nothing
+from typing import TYPE_CHECKING
+from . import sibling
+import snmp, helpers.one
+if TYPE_CHECKING:
+    from cloudevents.http import CloudEvent
+    import pandas
+try:
+    import boto3
+except ImportError:
+    boto3 = None
+"""
+
+
+def test_an_import_of_what_is_not_locked_is_found(product: Baked) -> None:
+    reach_receivers(product)
+    (product.path / "function/helpers").mkdir()
+    (product.path / "function/helpers/one.py").touch()
+    more = product.path / "function/more.py"
+    more.write_text(LOCKED_OR_OPTIONAL, encoding="utf-8")
+
+    def checked() -> dict[str, str]:
+        said = doctor(product, "doctor", "--local", "--json")
+        (result,) = [r for r in said.json()["results"] if "what the code imports" in r["check"]]
+        problems = [result["symptom"]] if result["symptom"] else []
+        assert (said.status, said.problems()) == (FOUND if problems else HEALTHY, problems)
+        found: dict[str, str] = result
+        return found
+
+    assert checked()["verdict"] == "ok"
+    install_lock(product)
+    assert checked()["verdict"] == "ok"
+    for code, said in UNLOCKED.items():
+        more.write_text(f"{LOCKED_OR_OPTIONAL}{code}\n", encoding="utf-8")
+        found = checked()
+        assert found["symptom"] == "module-missing"
+        number = LOCKED_OR_OPTIONAL.count("\n") + code.count("\n") + 1
+        assert found["seen"] == f"function/more.py, line {number} imports {said}"
+
+    # Without the locked packages it is not known which modules they have.
+    shutil.rmtree(product.path / ".venv/lib/python3.11/site-packages/idna-3.20.dist-info")
+    assert checked()["verdict"] == "could not tell"
+    shutil.rmtree(product.path / ".venv")
+    assert checked()["verdict"] == "could not tell"
+
+
+def test_what_is_asked_for_and_not_locked_is_one_problem_also_when_it_is_imported(
+    product: Baked,
+) -> None:
+    install_lock(product)
+    without_package("pysnmp")(product.path)
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == ["lock-stale"]
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="no runtime is newer than this Python")
@@ -634,6 +761,63 @@ def test_words_that_look_like_a_cause_are_none(reader: Baked) -> None:
     assert "no known cause" in said.output
     assert "Line 4: Error: and the tide is out" in said.output
     assert "make doctor" in said.output
+
+
+MAKES_END = "apply of terraform/function failed.\nmake: *** [Makefile:81: deploy] Error 1\n"
+BOX = """\
+╷
+│ Error: Error waiting for creating Flux: it was denied
+│
+│   with google_flux.this,
+│   on flux.tf line 1, in resource "google_flux" "this":
+│
+│ Details of the error: DETAIL, an Error that was denied.
+╵
+"""
+RED_BOX = re.sub(r"(?m)^(.)", "\x1b[31m\\1\x1b[0m\x1b[0m", BOX).replace(
+    "Error: Error", "\x1b[0m\x1b[1m\x1b[31mError: \x1b[0m\x1b[0m\x1b[1mError"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "number", "said"),
+    [
+        (BOX, 2, "Error: Error waiting for creating Flux: it was denied"),
+        (RED_BOX, 2, "Error: Error waiting for creating Flux: it was denied"),
+        (
+            "Error: the flux is inverted\n\n  on a.tf line 1:\n\nit was denied\n",
+            1,
+            "Error: the flux is inverted",
+        ),
+        ("the token was denied\n", 1, "the token was denied"),
+    ],
+    ids=["a box", "a box in colours", "no box", "a word alone"],
+)
+def test_the_last_error_is_the_sentence_that_says_what_is_wrong(
+    log: str, number: int, said: str, reader: Baked
+) -> None:
+    explained = doctor(reader, "explain", log=(log + MAKES_END).encode())
+    assert f"Its last error:\nLine {number}: {said}\n" in explained.output
+    # Where there is nothing else, make's line shows that it failed.
+    explained = doctor(reader, "explain", log=f"Apply complete!\n{MAKES_END}".encode())
+    assert "Its last error:\nLine 3: make: *** [Makefile:81: deploy] Error 1\n" in explained.output
+
+
+@pytest.mark.parametrize("box", [BOX, RED_BOX], ids=["a box", "a box in colours"])
+def test_a_cause_in_the_details_of_a_box_is_shown_after_its_sentence(
+    box: str, reader: Baked
+) -> None:
+    quota = "insufficient quota to create a new worker pool"
+    log = (box.replace("DETAIL", quota) + MAKES_END).encode()
+    (shown,) = doctor(reader, "explain", "--json", log=log).json()["explained"]
+    assert (shown["id"], shown["line"]) == ("pool-quota", 2)
+    sentence, _, detail = shown["text"].partition(" … ")
+    assert sentence == "Error: Error waiting for creating Flux: it was denied"
+    assert quota in detail
+    outside = doctor(reader, "explain", "--json", log=log + f"after it: {quota}\n".encode())
+    assert outside.json()["explained"][0]["text"] == shown["text"]
+    alone = doctor(reader, "explain", "--json", log=f"{BOX}alone: {quota}\n".encode())
+    assert alone.json()["explained"][0]["text"] == f"alone: {quota}"
 
 
 def test_the_line_that_shows_it_is_told_without_what_is_secret(reader: Baked) -> None:

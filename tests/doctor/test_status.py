@@ -205,7 +205,8 @@ def test_the_page_is_short_and_says_the_same_to_people(
         check=True,
     ).stdout.splitlines()
     assert len(printed) <= 12
-    assert printed == [f"{name:<10} {line['seen']}" for name, line in lines.items()]
+    labels = {**{name: name for name in lines}, "upstreams": "switch"}
+    assert printed == [f"{labels[name]:<10} {line['seen']}" for name, line in lines.items()]
 
 
 def test_the_archive_is_named_as_terraform_names_it(
@@ -310,7 +311,7 @@ def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: GoogleCl
 # The switch
 
 
-def test_upstreams_that_are_denied_are_wrong(status: Status, cloud: GoogleCloud) -> None:
+def test_a_switch_at_deny_is_wrong(status: Status, cloud: GoogleCloud) -> None:
     assert status().status == FIT
     cloud.switches[cloud.place]["vpcscPolicy"] = "DENY"
     page = status()

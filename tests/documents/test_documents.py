@@ -37,14 +37,16 @@ DOCUMENTS = sorted(
 )
 
 PRODUCT_DOCUMENTS = ("README.md", "README.ja.md", "docs/operations.md")
-# Lines of a README, in either language.
-MOST_LINES, MOST_LINES_OF_PRODUCT = 80, 110
+# Lines of a README. Those in Japanese also stand for docs/answers.md and docs/operations.md.
+MOST_LINES, MOST_LINES_IN_JAPANESE = 80, 105
+MOST_LINES_OF_PRODUCT, MOST_LINES_OF_GUIDE = 110, 240
 
 # What a document tells to type, without its arguments, and the test that runs it.
 CLOUD = "needs a cloud account"
 SAID_OF_CLOUD = ("cloud account", "Google Cloud アカウント")
 COMMANDS = {
     # the template's
+    "uvx cruft create": "test_a_command_of_the_readme_bakes_the_template",
     "uvx cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "pipx run cookiecutter": "test_a_command_of_the_readme_bakes_the_template",
     "cruft create": "test_an_update_brings_the_news_and_keeps_what_belongs_to_the_user",
@@ -72,6 +74,7 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
+    "gcloud secrets create": CLOUD,
 }
 # Those that take their command from a document, as it stands there.
 OF_DOCUMENT = {
@@ -229,8 +232,8 @@ def test_every_document_that_a_products_file_names_is_in_the_product(tmp_path: P
 # --- the documents in Japanese ---
 
 
-def told(text: str) -> list[str]:
-    """The lines that the blocks of `text` tell to type, without their comments."""
+def typed_commands(text: str) -> list[str]:
+    """Return the commands in the blocks of `text`, without their comments."""
     lines = (line for block in blocks(text) for line in block.lines)
     return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
 
@@ -244,11 +247,25 @@ def test_the_readme_in_japanese_tells_and_shows_the_same_as_in_english() -> None
     english, japanese = (
         (TEMPLATE / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md")
     )
-    assert told(japanese) == told(english)
+    assert typed_commands(japanese) == typed_commands(english)
     assert leads_to(japanese) == leads_to(english)
     assert "README.md" in links(japanese)
     assert "README.ja.md" in links(english)
     assert {"docs/architecture.svg", "docs/demo.svg", "LICENSE"} <= leads_to(english)
+
+
+def questions_of(text: str) -> dict[str, str]:
+    """Return what the rows of the tables in `text` say, by the question that they begin with."""
+    return dict(re.findall(r"(?m)^\| `([a-z_]+)` \| (.+) \|$", text))
+
+
+def test_the_readme_in_japanese_explains_every_question_and_choice() -> None:
+    explained = questions_of((TEMPLATE / "README.ja.md").read_text(encoding="utf-8"))
+    asked = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    assert list(explained) == [name for name in asked if not name.startswith("_")]
+    for name, choices in CHOICES.items():
+        assert set(re.findall(r"`([^`]+)`", explained[name])) == set(choices), name
+    assert questions_of("| `a_b` | c |\n| d | e |\n") == {"a_b": "c"}
 
 
 def too_long(paths: Iterable[Path], most: int) -> list[str]:
@@ -258,10 +275,12 @@ def too_long(paths: Iterable[Path], most: int) -> list[str]:
 
 
 def test_no_readme_is_longer_than_a_few_screens(readmes: list[Path]) -> None:
-    ours = [TEMPLATE / name for name in ("README.md", "README.ja.md")]
-    products = [path for path in readmes if path.name.startswith("README")]
-    assert too_long(ours, MOST_LINES) == []
+    products = [path for path in readmes if path.name == "README.md"]
+    guides = [path for path in readmes if path.name == "README.ja.md"]
+    assert too_long([TEMPLATE / "README.md"], MOST_LINES) == []
+    assert too_long([TEMPLATE / "README.ja.md"], MOST_LINES_IN_JAPANESE) == []
     assert too_long(products, MOST_LINES_OF_PRODUCT) == []
+    assert too_long(guides, MOST_LINES_OF_GUIDE) == []
     answers = itertools.product(KINDS, CHOICES["platform"], CHOICES["ci"])
     assert len({path.parent for path in products}) >= len(list(answers))
 
@@ -281,9 +300,9 @@ def test_an_update_renews_what_explains_operations_and_leaves_the_readme(tmp_pat
 
 def test_a_readme_that_tells_something_else_would_be_noticed() -> None:
     text = "[a](README.md#x) [b](b.md)\n\n```sh\nmake test    # 試す\n# 注\nmake lint\n```\n"
-    assert told(text) == ["make test", "make lint"]
-    assert told(text) == told(text.replace("# 試す", "# try"))
-    assert told(text) != told(text.replace("make lint", "make hint"))
+    assert typed_commands(text) == ["make test", "make lint"]
+    assert typed_commands(text) == typed_commands(text.replace("# 試す", "# try"))
+    assert typed_commands(text) != typed_commands(text.replace("make lint", "make hint"))
     assert leads_to(text) == {"b.md"}
     assert leads_to(text) != leads_to(text.replace("b.md", "c.md"))
 
@@ -296,6 +315,32 @@ def test_the_guide_in_japanese_names_what_every_product_has(readmes: list[Path])
         assert advised(text) <= targets(path.with_name("Makefile"))
         assert "README.ja.md" in links(path.with_name("README.md").read_text(encoding="utf-8"))
     assert not advised("`make coffee`を実行します") <= targets(guides[0].with_name("Makefile"))
+
+
+def names_of_roles(text: str) -> set[str]:
+    """Return the roles that the code in `text` names, without `roles/`."""
+    code = (token.content for token in inline(text) if token.type == "code_inline")
+    roles = (re.fullmatch(r"(?:roles/)?([a-z]+\.[a-zA-Z]+)", each) for each in code)
+    return {role[1] for role in roles if role}
+
+
+def section(text: str, title: str) -> str:
+    """Return what stands under the heading `## title`."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_guide_in_japanese_names_every_role_and_only_settings_that_exist(
+    readmes: list[Path],
+) -> None:
+    english = [path.read_text(encoding="utf-8") for path in readmes if path.name == "operations.md"]
+    guide = (PRODUCT / "README.ja.md").read_text(encoding="utf-8")
+    roles = set().union(*(names_of_roles(section(text, "Roles")) for text in english))
+    assert {"eventarc.admin", "monitoring.notificationChannelEditor", "dns.admin"} <= roles
+    assert roles <= names_of_roles(section(guide, "必要なロール"))
+    settings = set(re.findall(r"SNMP_[A-Z_]+", "".join(english)))
+    assert "SNMP_RECEIVERS" in (named := set(re.findall(r"SNMP_[A-Z_]+", guide)))
+    assert named <= settings
+    assert names_of_roles("`roles/a.bC`, `d.e` and f.g, `h.i_j`") == {"a.bC", "d.e"}
 
 
 # --- commands ---
@@ -500,19 +545,22 @@ def test_what_the_page_of_answers_tells_to_type_bakes_the_answers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["uvx", "pipx"])
-def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["uvx cruft", "uvx cookiecutter", "pipx"])
+def test_a_command_of_the_readme_bakes_the_template(
+    program: str, template_repository: Path, tmp_path: Path
+) -> None:
     # Of the index that pip is told about.
     environment = uv_environment()
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     (line,) = [
         line for block in blocks(text) for line in block.lines if line.startswith(f"{program} ")
     ]
-    words = [word.replace("gh:ORG/TEMPLATE", str(TEMPLATE)) for word in shlex.split(line)]
-    assert str(TEMPLATE) in words
+    address = re.compile(r"(?:gh:|https://github\.com/)ORG/TEMPLATE")
+    words = [address.sub(str(template_repository), word) for word in shlex.split(line)]
+    assert str(template_repository) in words
     uvx = str(Path(sys.executable).with_name("uvx"))
     # What brings pipx is not what is tried here.
-    started = [uvx] if program == "uvx" else [uvx, "pipx"]
+    started = [uvx, "pipx"] if program == "pipx" else [uvx]
     done = subprocess.run(
         [*started, *words[1:], "--no-input"],
         cwd=tmp_path,
@@ -523,7 +571,14 @@ def test_a_command_of_the_readme_bakes_the_template(program: str, tmp_path: Path
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "alert-to-snmp" / "README.md").is_file()
+    product = Baked(tmp_path / "alert-to-snmp")
+    assert json.loads(product.read(".cruft.json"))["template"] == str(template_repository)
+
+
+def test_the_readme_recommends_what_always_knows_the_template_first() -> None:
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    first = next(block for block in blocks(text) if "uvx cookiecutter" in block.commands())
+    assert first.commands()[:2] == ["uvx cruft create", "uvx cookiecutter"]
 
 
 # --- pictures ---

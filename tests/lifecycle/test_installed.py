@@ -43,6 +43,12 @@ def user_environment(home: Path, index: str | None = None, **more: str) -> dict[
     return bare_environment(home, PATH=os.environ["PATH"], NO_COLOR="1", **more)
 
 
+def settings_of_uv() -> dict[str, str]:
+    """Return what tells uv this machine's index."""
+    settings = {"UV_DEFAULT_INDEX": pip_setting("index-url"), "SSL_CERT_FILE": pip_setting("cert")}
+    return {name: value for name, value in settings.items() if value}
+
+
 def run(
     command: Sequence[str | Path], folder: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
@@ -162,10 +168,16 @@ def test_the_installed_command_shows_what_the_clone_shows(wheel: Path, tmp_path:
     product = bake(tmp_path, function_kind="http")
     user = user_environment(tmp_path / "home")
     venv = tmp_path / "venv"
-    made = run([sys.executable, "-m", "venv", venv], tmp_path, user)
-    assert made.returncode == 0, made.stderr
-    installed = run([venv / "bin/pip", "install", "--quiet", wheel], tmp_path, user)
-    assert installed.returncode == 0, installed.stderr
+    # pipx installs it with pip, as a test below shows.
+    uv: list[str | Path] = [sys.executable, "-m", "uv", "--quiet"]
+    python = venv / "bin/python"
+    for arguments in (
+        ("venv", "--python", sys.executable, venv),
+        ("pip", "install", "--python", python, wheel),
+    ):
+        command = [*uv, *arguments]
+        made = run(command, tmp_path, user | settings_of_uv())
+        assert made.returncode == 0, made.stderr
     program = venv / "bin" / "closed-network"
     assert run([program, "--version"], tmp_path, user).stdout == "closed-network 0\n"
     assert_the_products_copy_is_not_imported(venv / "bin/python", product, user)
@@ -216,9 +228,7 @@ def test_uvx_and_pipx_run_the_rehearsal_from_git(
     assert words.count("git+https://github.com/ORG/TEMPLATE@COMMIT") == 1
     words[words.index("git+https://github.com/ORG/TEMPLATE@COMMIT")] = address
     end = words.index("closed-network") + 1
-    settings = {"UV_DEFAULT_INDEX": pip_setting("index-url"), "SSL_CERT_FILE": pip_setting("cert")}
-    set_for_uv = {name: value for name, value in settings.items() if value}
-    user = user_environment(tmp_path / "home", **set_for_uv)
+    user = user_environment(tmp_path / "home", **settings_of_uv())
     uvx = str(Path(sys.executable).with_name("uvx"))
     started = [uvx] if program == "uvx" else [uvx, "pipx"]
     version = run([*started, *words[1:end], "--version"], tmp_path, user)

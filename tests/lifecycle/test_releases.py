@@ -588,11 +588,13 @@ def test_an_upgrade_is_refused_before_it_changes_anything(
     git(life.product.path, "checkout", "--quiet", "Makefile")
     now = life.product.files()
     assert {name for name in was if was[name] != now[name]} <= {".git/index"}
+    # Only the answers to `cruft create` are saved when they are refused.
+    assert not (life.folder / ".cookiecutter_replay").exists()
 
     (life.product.path / ".cruft.json").unlink()
     refused = upgrade(life)
     assert refused.returncode == USAGE
-    assert "cruft link --checkout VERSION TEMPLATE" in refused.stderr
+    assert refused.stderr.endswith(" --no-input --checkout VERSION TEMPLATE\n")
 
 
 def test_an_upgrade_needs_git_and_cruft(tmp_path: Path) -> None:

@@ -30,16 +30,21 @@ def test_the_covering_answers_have_every_choice() -> None:
         assert {answers[name] for answers in COVERING} == set(values)
 
 
+def repository_of(product: Baked) -> Baked:
+    """Put the product into a Git repository that does not track its files yet."""
+    git(product.path, "init", "--quiet", "--initial-branch=main")
+    # The environments are links here, which .gitignore's folders do not match.
+    (product.path / ".git/info/exclude").write_text(".venv\n.venv-tools\n", encoding="utf-8")
+    return product
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", COVERING, ids=lambda answers: ",".join(answers.values()))
 def test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one(
     answers: dict[str, str], environments: Environments, tmp_path: Path
 ) -> None:
     python = PYTHONS.get(answers["python_version"], PYTHON)
-    product = environments.give(bake(tmp_path, **answers), python)
-    git(product.path, "init", "--quiet", "--initial-branch=main")
-    # The environments are links here, which .gitignore's folders do not match.
-    (product.path / ".git/info/exclude").write_text(".venv\n.venv-tools\n", encoding="utf-8")
+    product = repository_of(environments.give(bake(tmp_path, **answers), python))
     commit(product.path)
 
     passed = make(product, "lint", python=python)
@@ -80,12 +85,81 @@ def test_the_hooks_pass_a_fresh_product_unchanged_and_stop_a_bad_one(
 
 
 @pytest.mark.slow
+def test_packages_without_types_pass_and_a_module_that_is_missing_does_not(
+    environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="alert-to-snmp"))
+    # The first two share a namespace: one has types, and the other has none.
+    (product.path / "function/archive.py").write_text(
+        "from google.cloud import error_reporting, logging\n"
+        "from pysnmp.hlapi.v3arch import asyncio as hlapi\n\n\n"
+        "def use() -> None:\n"
+        "    error_reporting.Client()\n"
+        "    logging.Client()\n"
+        "    hlapi.SnmpEngine()\n",
+        encoding="utf-8",
+    )
+
+    def mypy() -> list[str]:
+        done = product.run(f"{TOOLS}/mypy", "--no-incremental")
+        return [line for line in done.stdout.splitlines() if ": error: " in line]
+
+    assert mypy() == []
+    with (product.path / "function/archive.py").open("a", encoding="utf-8") as file:
+        file.write("import reqests\ndef untyped(): pass\n")
+    missing, untyped = mypy()
+    assert 'module named "reqests"' in missing
+    assert "[no-untyped-def]" in untyped
+
+
+@pytest.mark.slow
+def test_a_syntax_error_is_reported_once(environments: Environments, tmp_path: Path) -> None:
+    product = repository_of(environments.give(bake(tmp_path, function_kind="http")))
+    git(product.path, "add", "--all")
+    with (product.path / "function/main.py").open("a", encoding="utf-8") as file:
+        file.write("def broken(:\n")
+    number = product.read("function/main.py").count("\n")
+
+    tested = make(product, "test")
+    assert tested.returncode != 0
+    assert "passed" not in tested.stdout
+    assert tested.stdout.count("SyntaxError") == 1
+    assert f'File "function/main.py", line {number}' in tested.stdout
+
+    linted = make(product, "lint")
+    assert linted.returncode != 0
+    (failed,) = [line for line in linted.stdout.splitlines() if line.endswith("Failed")]
+    assert failed.startswith("Python's syntax.")
+    assert f"function/main.py:{number}:" in linted.stdout
+
+
+@pytest.mark.slow
+def test_make_lint_says_what_it_does_not_check(environments: Environments, tmp_path: Path) -> None:
+    product = repository_of(environments.give(bake(tmp_path, function_kind="http")))
+    quick = "SKIP=environments,mypy,locks"
+    nothing = make(product, "lint", quick)
+    assert nothing.returncode != 0
+    assert "Git tracks no file, so nothing was checked. Run: git add --all\n" in nothing.stderr
+    assert "Passed" not in nothing.stdout
+
+    git(product.path, "add", "--all")
+    tracked = make(product, "lint", quick)
+    assert tracked.returncode == 0, tracked.stdout
+    assert "Not checked" not in tracked.stdout
+
+    (product.path / "function/new module.py").write_text("import os,sys\n", encoding="utf-8")
+    (product.path / "other.py").touch()
+    partly = make(product, "lint", quick)
+    assert partly.returncode == 0, partly.stdout
+    (line,) = [line for line in partly.stdout.splitlines() if line.startswith("Not checked")]
+    assert line == "Not checked, because Git does not track them: function/new module.py other.py"
+
+
+@pytest.mark.slow
 def test_make_hooks_lets_git_refuse_what_the_checks_find(
     environments: Environments, tmp_path: Path
 ) -> None:
-    product = environments.give(bake(tmp_path, function_kind="http"))
-    git(product.path, "init", "--quiet", "--initial-branch=main")
-    (product.path / ".git/info/exclude").write_text(".venv\n.venv-tools\n", encoding="utf-8")
+    product = repository_of(environments.give(bake(tmp_path, function_kind="http")))
     checked = product.path / ".yamllint.yaml"  # by one linter alone
     good = product.read(checked.name)
     checked.write_text(good + "a:   1\n", encoding="utf-8")

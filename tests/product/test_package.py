@@ -102,7 +102,7 @@ def test_no_import_runs_upwards() -> None:
         ),
         (f"{NAME}.checks.settings", "from closed_function.commands.lock import lock", "upwards"),
         (f"{NAME}.commands.lock", "from closed_function.__main__ import main", "upwards"),
-        (f"{NAME}.__main__", "from closed_network.journal import hosts", "upwards"),
+        (f"{NAME}.__main__", "from closed_network.journal import requests_by_host", "upwards"),
         (f"{NAME}.errors", "from closed_function.processes import Outcome", "in a circle"),
         (f"{NAME}.commands.lock", "from closed_function.errors import CommandError", ""),
         (f"{REHEARSAL}.network", "from .stages import build", "upwards"),

@@ -242,8 +242,29 @@ def test_make_lock_refuses_what_has_wheels_for_another_system_alone(
     done = make(product, "lock")
     assert done.returncode != 0
     assert "not every package has a wheel" in done.stderr
-    assert "pywin32" in done.stderr
+    assert "so pywin32 needs a wheel for Linux x86_64. Remove its version from" in done.stderr
     assert locks(product) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        ("docopt==0.6.2", "Remove its version from requirements.in and run `make lock` again"),
+        ("docopt", "and no version has one: replace docopt, or the package that needs it"),
+        ("closed-network-function-template-no-such-package", ""),
+    ],
+)
+def test_make_lock_says_what_to_do_about_a_package_without_wheels(
+    wanted: str, advice: str, environments: Environments, tmp_path: Path
+) -> None:
+    product = environments.give(bake(tmp_path, function_kind="http"))
+    with (product.path / "function/requirements.in").open("a", encoding="utf-8") as origin:
+        origin.write(f"{wanted}\n")
+    done = make(product, "lock")
+    assert done.returncode != 0
+    assert advice in done.stderr
+    assert ("A build cannot compile, so docopt needs a wheel" in done.stderr) == bool(advice)
 
 
 @pytest.mark.slow
@@ -445,7 +466,7 @@ def test_ctrl_c_ends_make_run_and_the_function(environments: Environments, tmp_p
 # --- the switch and a gcloud that is not one ---
 
 
-def upstreams(
+def run_switch(
     product: Baked, folder: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the product's tool as make does, in a bare environment."""
@@ -503,9 +524,9 @@ def test_requirements_that_name_no_switch_are_refused_in_one_line(
 ) -> None:
     text, reason = BAD_REQUIREMENTS[case]
     path = fake_gcloud(tmp_path, ALLOWED)
-    good = upstreams(product, tmp_path, "describe", PATH=path)
+    good = run_switch(product, tmp_path, "describe", PATH=path)
     assert_done(good)
-    assert "Upstream access of the-platform in us-east4: ALLOW" in good.stdout
+    assert "The switch of the-platform in us-east4: ALLOW" in good.stdout
     assert calls(tmp_path) == [command("describe", "the-platform", "us-east4")]
 
     file = product.path / "function/requirements.txt"
@@ -513,7 +534,7 @@ def test_requirements_that_name_no_switch_are_refused_in_one_line(
     file.unlink()
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    refused = upstreams(product, tmp_path, "describe", PATH=path)
+    refused = run_switch(product, tmp_path, "describe", PATH=path)
     assert refused.returncode == 2
     assert refused.stdout == ""
     (line,) = refused.stderr.splitlines()
@@ -530,10 +551,10 @@ def test_project_and_location_that_are_given_need_no_requirements(
     path = fake_gcloud(tmp_path, ALLOWED)
     (product.path / "function/requirements.txt").unlink()
     given = ("--project=a-project", "--location=europe-west1")
-    assert_done(upstreams(product, tmp_path, "allow", *given, PATH=path))
+    assert_done(run_switch(product, tmp_path, "allow", *given, PATH=path))
     assert calls(tmp_path) == [command("allow")]
     for half in given:
-        assert upstreams(product, tmp_path, "allow", half, PATH=path).returncode == 2
+        assert run_switch(product, tmp_path, "allow", half, PATH=path).returncode == 2
     assert len(calls(tmp_path)) == 1
 
 
@@ -545,12 +566,12 @@ def test_an_action_is_one_command_of_gcloud_and_reports_the_policy(
     action: str, verb: str, policy: str, product: Baked, tmp_path: Path
 ) -> None:
     path = fake_gcloud(tmp_path, f"echo 'vpcscPolicy: {policy}'")
-    done = upstreams(product, tmp_path, action, "--project", "a-project", PATH=path)
+    done = run_switch(product, tmp_path, action, "--project", "a-project", PATH=path)
     assert_done(done)
     assert calls(tmp_path) == [command(verb, "a-project", "us-east4")]
     assert done.stdout.splitlines() == [
         f"$ gcloud {command(verb, 'a-project', 'us-east4')}",
-        f"Upstream access of a-project in us-east4: {policy}",
+        f"The switch of a-project in us-east4: {policy}",
     ]
 
 
@@ -571,12 +592,12 @@ def test_bad_arguments_are_a_usage_error_and_call_nothing(
     arguments: list[str], product: Baked, tmp_path: Path
 ) -> None:
     path = fake_gcloud(tmp_path, ALLOWED)
-    refused = upstreams(product, tmp_path, *arguments, PATH=path)
+    refused = run_switch(product, tmp_path, *arguments, PATH=path)
     assert refused.returncode == 2
     assert refused.stderr.startswith("python3 -m closed_function")
     assert refused.stderr.count("\n") == 1
     assert calls(tmp_path) == []
-    assert_done(upstreams(product, tmp_path, "describe", "--timeout", "30", PATH=path))
+    assert_done(run_switch(product, tmp_path, "describe", "--timeout", "30", PATH=path))
     assert len(calls(tmp_path)) == 1
 
 
@@ -586,7 +607,7 @@ def test_a_gcloud_that_hangs_is_ended_with_its_children_after_the_given_time(
     grandchild = tmp_path / "grandchild"
     path = fake_gcloud(tmp_path, f'sleep 600 & echo $! > "{grandchild}"; wait')
     begun = time.monotonic()
-    done = upstreams(product, tmp_path, "allow", "--timeout", "1", PATH=path)
+    done = run_switch(product, tmp_path, "allow", "--timeout", "1", PATH=path)
     assert 1 <= time.monotonic() - begun < 10
     assert done.returncode == 3
     assert "gcloud was ended: no answer within 1 s." in done.stderr
@@ -659,7 +680,7 @@ def real(
         file = folder / "token"
         file.write_text(token, encoding="utf-8")
         environment["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] = str(file)
-    done = upstreams(product, folder, action, **environment)
+    done = run_switch(product, folder, action, **environment)
     assert TOKEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done
@@ -676,7 +697,7 @@ def test_the_real_gcloud_sends_one_exact_request_for_each_action(
             service.content = {"name": CONFIG, "vpcscPolicy": policy}
             done = real(gcloud, product, tmp_path, action, url)
             assert_done(done)
-            line = f"Upstream access of the-platform in us-east4: {policy}"
+            line = f"The switch of the-platform in us-east4: {policy}"
             assert done.stdout.splitlines()[-1] == line
             change = None if action == "describe" else service.content
             expected.append(("PATCH" if change else "GET", CONFIG_PATH, change))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,6 +53,10 @@ def compile_once(environment: Environment, *arguments: str | None) -> CodeType:
     return COMPILED[key]
 
 
+def compiling_once() -> contextlib.AbstractContextManager[object]:
+    return mock.patch.object(Environment, "compile", compile_once)
+
+
 def bake(folder: Path, **answers: str | bool) -> Baked:
     """Bake with the engine itself, in this process and without hooks; any failure raises."""
     return bake_from(TEMPLATE, folder, **answers)
@@ -59,7 +64,7 @@ def bake(folder: Path, **answers: str | bool) -> Baked:
 
 def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
     """The same from a template that lies elsewhere."""
-    with mock.patch.object(Environment, "compile", compile_once):
+    with compiling_once():
         made = cookiecutter(
             str(template),
             no_input=True,
@@ -72,20 +77,25 @@ def bake_from(template: Path, folder: Path, **answers: str | bool) -> Baked:
 
 
 def cli(
-    folder: Path, *arguments: str | bytes, typed: str | None = None, **environment: str
+    folder: Path,
+    *arguments: str | bytes,
+    template: str | Path = TEMPLATE,
+    typed: str | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the real cookiecutter command in `folder`/out from an empty environment.
 
-    Without `typed`, what a person types at the prompts, no question is asked.
+    Without `typed`, what a person types at the prompts, no question is asked. Without a PATH there
+    is no Git, so whether the hook writes .cruft.json does not depend on this checkout.
     """
     out = folder / "out"
     out.mkdir(exist_ok=True)
     mode = ["--no-input"] if typed is None else []
-    command = [sys.executable, "-m", "cookiecutter", *mode, "--output-dir", str(out), str(TEMPLATE)]
+    command = [sys.executable, "-m", "cookiecutter", *mode, "--output-dir", str(out), str(template)]
     return subprocess.run(
         [*command, *arguments],
         cwd=folder,
-        env=bare_environment(folder, **environment),
+        env=bare_environment(folder, **{"PATH": str(folder / "tmp"), **environment}),
         input=typed,
         capture_output=True,
         encoding="utf-8",

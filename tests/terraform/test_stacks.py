@@ -105,7 +105,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     made = make("platform", "YES=1")
     assert made.returncode == 0, made.stderr
     assert f"Handed over: {HAND_OVER}" in made.stdout
-    assert "Upstream access: ALLOW" in made.stdout
+    assert "The switch: ALLOW" in made.stdout
     assert "google_artifact_registry_vpcsc_config" in resources(product, "platform")
 
     deployed = make("deploy", "YES=1")
@@ -120,7 +120,7 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     assert resources(product, "platform") != []
     destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "the upstream policy stays ALLOW" in destroyed.stdout
+    assert "the switch, at ALLOW" in destroyed.stdout
     assert resources(product, "platform") == []
 
 
@@ -257,7 +257,7 @@ def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
 def test_where_the_platform_has_nothing_to_list_make_accounts_says_so(make: Run) -> None:
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
-    assert "The platform need not list anything for this function." in made.stdout
+    assert "This function needs nothing in the platform's `functions`." in made.stdout
 
 
 MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
@@ -595,6 +595,30 @@ def test_an_interrupted_deployment_keeps_what_was_made(
     assert not list(product.path.glob("terraform/function/.terraform.tfstate.lock.info"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "build-sources-denied.terraform",
+            "failed. To see why: make explain BUILD=1a97db7d-c85b-499a-b677-97d1af267048\n",
+        ),
+        ("state-locked.colour", "failed.\n"),
+    ],
+    ids=["a build", "no build"],
+)
+def test_a_deployment_that_fails_names_the_build_if_there_was_one(
+    log: str, said: str, product: Baked, terraform: Client, make: Run, tmp_path: Path
+) -> None:
+    errors = Path(__file__).parents[1] / f"doctor/logs/{log}.log"
+    fail = f'if [ "$1" = apply ]; then cat "{errors}" >&2; exit 1; fi'
+    failed = make("deploy", "YES=1", TERRAFORM=wrapper(tmp_path, terraform, fail))
+    assert failed.returncode != 0
+    words = f"{errors.read_text(encoding='utf-8')}apply of terraform/function {said}make: *** "
+    assert words in failed.stderr
+    assert resources(product, "function") == []
+
+
 # --- make validate, make format ---
 
 
@@ -899,7 +923,7 @@ def test_the_next_commands_that_are_printed_name_the_environment(product: Baked,
     made = make("accounts", "ENV=prod", "YES=1")
     assert made.returncode == 0, made.stderr
     # The platform is the default environment's.
-    assert "`make platform`; then go on with `make deploy ENV=prod`." in made.stdout
+    assert "`make platform`; then run `make deploy ENV=prod`." in made.stdout
     assert '"a-prod-project": ' in made.stdout
     name_environment(product, "platform", "prod", project_id="a-prod-project")
     made = make("platform", "ENV=prod", "YES=1")

@@ -1,11 +1,13 @@
 """Name the files of this repository."""
 
+import json
 import re
 from pathlib import Path
 
 from closed_function.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 PYPROJECT = ROOT / "pyproject.toml"
 MAKEFILE = ROOT / "Makefile"
 # Where cruft keeps the template's address, its commit, and the answers.
@@ -56,9 +58,10 @@ def environment_settings(stack: str, environment: str) -> Path:
             f"what differs from the settings: `make plan ENV={environment}"
             f"{' STACK=platform' if stack == 'platform' else ''}` converts it."
         )
+    example = json.dumps({"project_id": "my-project"})
     raise CommandError(
-        f"{relative(settings)} does not exist: it says what differs in "
-        f'{environment}, such as {{"project_id": "my-project"}}.'
+        f"{relative(settings)} does not exist: it says what differs in {environment}, such as "
+        f"{example}."
     )
 
 

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -83,21 +85,25 @@ def run_to_end(
     environment: Mapping[str, str],
     *,
     capture: Sequence[str] = (),
+    copy_errors: bool = False,
 ) -> tuple[subprocess.CompletedProcess[str], bool]:
     """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
 
-    `capture` names the streams to keep. Return how it ended, and whether Ctrl-C was pressed, which
-    does not interrupt this program. SIGTERM is passed on.
+    `capture` names the streams to keep; with `copy_errors` the errors are kept and printed as
+    well. Return how it ended, and whether Ctrl-C was pressed, which does not interrupt this
+    program. SIGTERM is passed on.
     """
     pipes = dict.fromkeys(capture, subprocess.PIPE)
+    kept: list[str] = []
     with (
         defer_interrupt() as signals,
+        copied_errors(kept) if copy_errors else contextlib.nullcontext() as copy,
         subprocess.Popen(
             command,
             cwd=folder,
             env=dict(environment),
             stdout=pipes.get("stdout"),
-            stderr=pipes.get("stderr"),
+            stderr=copy or pipes.get("stderr"),
             encoding="utf-8",
             errors="replace",
         ) as process,
@@ -110,4 +116,27 @@ def run_to_end(
             process.terminate()
             process.wait()
             raise
+    errors = "".join(kept) if copy_errors else errors
     return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(signals)
+
+
+@contextlib.contextmanager
+def copied_errors(kept: list[str]) -> Iterator[int]:
+    """Yield a pipe for a command's errors: its lines are printed at once and added to `kept`."""
+    reading, writing = os.pipe()
+
+    def copy() -> None:
+        with open(reading, encoding="utf-8", errors="replace", newline="\n") as lines:  # noqa: PTH123
+            for line in lines:
+                kept.append(line)
+                with contextlib.suppress(OSError):  # nobody reads them any more
+                    print(line, end="", file=sys.stderr, flush=True)
+
+    # A daemon, because a program that the command has left behind may keep the pipe open.
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        thread.join(timeout=5)

@@ -37,6 +37,14 @@ def find_program() -> str:
     raise CommandError(f"{missing} is not installed.", ExitStatus.UNAVAILABLE)
 
 
+class TerraformError(CommandError):
+    """Say which command failed; `errors` is what a change has printed as its errors."""
+
+    def __init__(self, text: str, status: int, errors: str) -> None:
+        super().__init__(text, status)
+        self.errors = errors
+
+
 class Stack:
     """One of the two folders below terraform/, for one environment."""
 
@@ -52,7 +60,7 @@ class Stack:
             )
 
     def run(
-        self, *arguments: str, capture: Sequence[str] = ()
+        self, *arguments: str, capture: Sequence[str] = (), copy_errors: bool = False
     ) -> tuple[subprocess.CompletedProcess[str], bool]:
         """Run the program in this folder; return how it ended and whether Ctrl-C was pressed.
 
@@ -62,7 +70,10 @@ class Stack:
         # `init` refuses a workspace that does not exist yet; the other commands create it.
         workspace = self.environment if arguments[0] != "init" else None
         environment["TF_WORKSPACE"] = workspace or DEFAULT_ENVIRONMENT
-        return run_to_end([self.program, *arguments], self.folder, environment, capture=capture)
+        command = [self.program, *arguments]
+        return run_to_end(
+            command, self.folder, environment, capture=capture, copy_errors=copy_errors
+        )
 
     def call(self, *arguments: str, capture: Sequence[str] = ()) -> str:
         """Run the program and return its captured output; raise for a failure or Ctrl-C."""
@@ -78,7 +89,8 @@ class Stack:
         if done.returncode != 0 and interrupted:
             raise KeyboardInterrupt
         if done.returncode != 0:
-            raise CommandError(f"{done.args[1]} of terraform/{self.name} failed.", done.returncode)
+            failed = f"{done.args[1]} of terraform/{self.name} failed."
+            raise TerraformError(failed, done.returncode, done.stderr or "")
 
     def change(self, *arguments: str) -> None:
         """Run `apply` or `destroy`, in which Terraform handles Ctrl-C and saves the state.
@@ -86,7 +98,7 @@ class Stack:
         Raises KeyboardInterrupt only if nothing was changed before.
         """
         before = self.state()
-        done, interrupted = self.run(*arguments)
+        done, interrupted = self.run(*arguments, copy_errors=True)
         unchanged = False
         if interrupted and done.returncode != 0:
             with contextlib.suppress(CommandError, KeyboardInterrupt):

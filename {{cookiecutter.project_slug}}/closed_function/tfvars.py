@@ -10,6 +10,7 @@ from closed_function.errors import CommandError
 from closed_function.files import write_text
 from closed_function.paths import TERRAFORM, relative
 
+VARIABLE = 'variable "NAME" { default = null }\n'
 NAME = re.compile(r"^\s*(\w+)\s*=", re.MULTILINE)
 
 
@@ -30,14 +31,14 @@ def convert_tfvars(program: str, stack: str, environment: str) -> None:
     text = old.read_text(encoding="utf-8")
     names = sorted(set(NAME.findall(text)))  # those of attributes as well, which stay null
     with tempfile.TemporaryDirectory() as scratch:
-        variables = "".join(f'variable "{name}" {{\n  default = null\n}}\n' for name in names)
+        variables = "".join(VARIABLE.replace("NAME", name) for name in names)
         Path(scratch, "variables.tf").write_text(variables, encoding="utf-8")
         Path(scratch, "terraform.tfvars").write_text(text, encoding="utf-8")
         values = ", ".join(f"{name} = var.{name}" for name in names)
         done = subprocess.run(
             [program, "console"],
             cwd=scratch,
-            input=f"jsonencode({{{values}}})\n",
+            input="jsonencode({" + values + "})\n",
             capture_output=True,
             encoding="utf-8",
             check=False,

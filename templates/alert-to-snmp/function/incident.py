@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pubsub_message import PoisonMessageError, published
-from snmp import NOTIFICATIONS
+from snmp import NOTIFICATION_NUMBERS
 
 if TYPE_CHECKING:
     from cloudevents.http import CloudEvent
@@ -38,7 +38,7 @@ def describe(incident: Mapping[str, Any], message_id: str) -> dict[str, str]:
     The console's test notification passes: its state is in capitals and its times are 0.
     """
     state = _text(incident.get("state")).lower()
-    if state not in NOTIFICATIONS:
+    if state not in NOTIFICATION_NUMBERS:
         reason = f"the incident's state is {state!r}, neither open nor closed"
         raise PoisonMessageError(reason)
     return {

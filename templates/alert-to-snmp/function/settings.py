@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The first of each is the default.
 VERSIONS = ("2c", "3")
-NOTIFICATIONS = ("trap", "inform")
+NOTIFICATION_TYPES = ("trap", "inform")
 AUTH_PROTOCOLS = ("SHA-256", "SHA-224", "SHA-384", "SHA-512")
 PRIV_PROTOCOLS = ("AES-128", "AES-192", "AES-256")
 
@@ -63,7 +63,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read and check the settings; SettingsError names every problem at once."""
     reader = _Reader(environment)
     version = reader.choice("SNMP_VERSION", VERSIONS)
-    inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATIONS) == "inform"
+    inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATION_TYPES) == "inform"
     settings = Settings(
         receivers=reader.receivers(),
         community=reader.community(),

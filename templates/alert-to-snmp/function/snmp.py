@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The contract with the receivers, as in mibs/ALERT-TO-SNMP-MIB.txt. The notification is
 # ENTERPRISE.0.N ...
-NOTIFICATIONS = {"open": 1, "closed": 2}
+NOTIFICATION_NUMBERS = {"open": 1, "closed": 2}
 # ... and each of its objects is ENTERPRISE.1.N.0, an OctetString in UTF-8.
 OBJECTS = {
     "incident_id": 1,
@@ -42,7 +42,7 @@ def notify(settings: Settings, texts: Mapping[str, str]) -> None:
     # The libraries are slow to import, so only those of the configured version are imported, at the
     # first notification.
     oid = settings.enterprise_oid
-    notification_oid = f"{oid}.0.{NOTIFICATIONS[texts['state']]}"
+    notification_oid = f"{oid}.0.{NOTIFICATION_NUMBERS[texts['state']]}"
     objects = {f"{oid}.1.{number}.0": texts[name] for name, number in OBJECTS.items()}
     if settings.user:
         import snmp_v3

@@ -8,9 +8,9 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
-from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
-from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
+from pyasn1.codec.ber import decoder, encoder
+from pyasn1.error import PyAsn1Error
+from pysnmp.proto.api import v2c
 
 from settings import INFORM_ATTEMPTS
 

@@ -8,7 +8,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pysnmp.hlapi.v3arch import asyncio as hlapi  # type: ignore[import-untyped]
+from pysnmp.hlapi.v3arch import asyncio as hlapi
 
 from settings import INFORM_ATTEMPTS
 from structured_log import log

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import functions_framework
-import grpc  # type: ignore[import-untyped]
+import grpc
 import pytest
 from google.auth.credentials import AnonymousCredentials
 

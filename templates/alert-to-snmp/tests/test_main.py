@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from unittest import mock
 
 import pytest
-from google.cloud import error_reporting  # type: ignore[import-untyped]
-from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
-from pysnmp.proto.api import v2c  # type: ignore[import-untyped]
+from google.cloud import error_reporting
+from pyasn1.codec.ber import decoder, encoder
+from pysnmp.proto.api import v2c
 
 import framework_client
 import snmp
@@ -853,7 +853,7 @@ def test_the_mib_names_every_notification_and_object_and_no_other() -> None:
     )
     names = {"Opened": "open", "Closed": "closed"}
     notifications = {names[name]: int(numbers.pop(name)) for name in names}
-    assert notifications == snmp.NOTIFICATIONS
+    assert notifications == snmp.NOTIFICATION_NUMBERS
     objects = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): n for name, n in numbers.items()}
     assert {name: int(number) for name, number in objects.items()} == snmp.OBJECTS
 

@@ -16,9 +16,11 @@ from closed_function.requirements import (
 from closed_function.runtimes import LOCKED_PYTHONS, runtime_name
 
 FRAMEWORK = "functions-framework"
+# What uv writes above a lock that `make lock` makes.
+HEADER = "#    make lock"
 LOCKED = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
-    r"(?:\s+--hash=sha(?:256|384|512):[0-9a-f]{64,128})+"
+    r"(?:\s+--hash=sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))+"
 )
 ELSEWHERE = re.compile(
     r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b"
@@ -91,6 +93,11 @@ def check_wheels(lock: str, runtime: str) -> Result:
         reason = f"no lock is made for {runtime or 'an unknown runtime'}"
         return check.unknown(reason, optional=True)
     note = re.search(rf"^{WHEELS_NOTE}(.+?)\s*$", lock, re.MULTILINE)
+    has_header = re.search(rf"^{HEADER}$", lock, re.MULTILINE)
+    if bool(note) != bool(has_header):
+        lacks = HEADER if note else f"{WHEELS_NOTE}..."
+        seen = f"requirements.txt lacks the line {lacks!r}, which `make lock` writes."
+        return check.problem("lock-edited", seen)
     if not note:
         return check.unknown("the lock does not note it; run `make lock`", optional=True)
     if runtime in map(runtime_name, note[1].split(", ")):

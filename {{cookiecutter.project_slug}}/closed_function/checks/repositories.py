@@ -36,11 +36,11 @@ def remote_among(repositories: Mapping[str, Answer]) -> list[str]:
 def check_switch(cloud: Cloud, place: str) -> Result:
     _, project, _, location = place.split("/")
     command = resource_command(place, "artifacts", "vpcsc-config", "describe")
-    check = Check(f"upstream access is allowed in {project}, {location}", command)
+    check = Check(f"the switch of {project} in {location} is at ALLOW", command)
     answer = cloud.get(
         "artifactregistry",
         f"v1/{quote(place)}/vpcscConfig",
-        f"the upstream policy of {project} in {location}",
+        f"the switch of {project} in {location}",
         "artifactregistry.vpcscconfigs.get and accesscontextmanager.policies.get",
         expects="name",
     )
@@ -49,8 +49,8 @@ def check_switch(cloud: Cloud, place: str) -> Result:
     policy = answer.content.get("vpcscPolicy", "VPCSC_POLICY_UNSPECIFIED")
     if policy == "ALLOW":
         return check.ok("ALLOW")
-    value = "not set" if policy == "VPCSC_POLICY_UNSPECIFIED" else policy
-    seen = f"The upstream policy of {project} in {location} is {value}, which denies."
+    value = "not set, like DENY" if policy == "VPCSC_POLICY_UNSPECIFIED" else f"at {policy}"
+    seen = f"The switch of {project} in {location} is {value}."
     return check.problem("upstream-denied", seen)
 
 

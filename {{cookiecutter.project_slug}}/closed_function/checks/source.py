@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from closed_function.checks.imports import check_imports
 from closed_function.checks.result import Check, Result
 from closed_function.files import as_mapping, read_text
 from closed_function.paths import FUNCTION_STACK, MAIN, SOURCE, relative
@@ -37,7 +38,7 @@ def check_package_manager(repository: Repository) -> Result:
 
 
 def check_source(repository: Repository) -> Iterator[Result]:
-    """Check that the function's code exists, compiles, has its entry point, and is not large."""
+    """Check the function's code: it exists, compiles, has its entry point and what it imports."""
     if not MAIN.is_file():
         check = Check("the function's main.py exists")
         yield check.problem("main-missing", "there is no function/main.py.")
@@ -56,6 +57,7 @@ def check_source(repository: Repository) -> Iterator[Result]:
         yield compiles.ok(f"{len(sources)} files")
         if not repository.settings_unread and repository.entry_point:
             yield check_entry_point(repository.entry_point)
+        yield from check_imports(sources)
 
     size = sum(file.stat().st_size for file in uploaded)
     small = Check("the source has a function's size", "du -sh function/*")

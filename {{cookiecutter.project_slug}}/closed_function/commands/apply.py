@@ -2,10 +2,11 @@
 
 After the platform is applied, its output is handed over to the function's stack as a tfvars file.
 `accounts` applies the accounts and agents of the function alone and prints what the platform's
-owner must list, because a perimeter can let in only what exists. With --env NAME a stack keeps its
-state in a workspace of that name and merges its settings with its environments/NAME.tfvars.json.
-Terraform or OpenTofu does the work and asks before it changes anything. A misspelt setting, the
-placeholder project and the names of another environment are refused before.
+owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack
+keeps its state in a workspace of that name and merges its settings with its
+environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before it changes
+anything. A misspelt setting, the placeholder project and the names of another environment are
+refused before.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from closed_function.command_line import add_environment, add_yes, approval_opti
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
-from closed_function.stack import Stack
+from closed_function.stack import Stack, TerraformError
+from closed_function.symptoms.logs import find_build
 
 TEST_ALERT = json.dumps(
     {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
@@ -49,15 +51,17 @@ def apply(options: argparse.Namespace) -> None:
     variables = stack.prepare()
     try:
         stack.change("apply", *variables, *approval_options(options))
-    except CommandError as error:
-        if stack.name == "platform":
+    except TerraformError as error:
+        build = find_build(error.errors)
+        if not build:
             raise
-        advice = "If a build failed: make explain BUILD=ID, with the id in its link above."
-        raise CommandError(f"{error} {advice}", error.status) from None
+        raise CommandError(
+            f"{error} To see why: make explain BUILD={build}", error.status
+        ) from None
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
-            print(f"Upstream access: {stack.output('upstreams')}")
+            print(f"The switch: {stack.output('upstreams')}")
     else:
         with changes_made("make deploy"):
             print_alert_commands(stack.output("function"))
@@ -97,7 +101,7 @@ def accounts(options: argparse.Namespace) -> None:
     with changes_made("make accounts"):
         functions = stack.output("platform_must_list")
     if functions is None:
-        print("The platform need not list anything for this function. Run `make deploy` next.")
+        print("This function needs nothing in the platform's `functions`. Run `make deploy` next.")
     else:
         print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
         print("and runs `make platform`; then run `make deploy`.")

@@ -35,8 +35,8 @@ REMAINING = {
 These remain, because Google or Terraform does not remove them:
 - the access policy, if it was created here: it may hold the perimeters of others by now;
 - on a network that existed before, its connection to Google's services;
-- the upstream policy stays ALLOW; `make deny` sets it to DENY;
-- the switch producer_restricted_vip, if it was on:
+- the switch, at ALLOW; `make deny` sets it to DENY;
+- the peering's VPC Service Controls (producer_restricted_vip), if they were on:
   gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
 - the APIs that were enabled, and the service agents with them.""",
     "function": """\

@@ -1,7 +1,7 @@
 """Show what is wrong before a build.
 
 The files of this repository are checked and then, with an access token of gcloud's, the project,
-the upstream switch, the repositories, the accounts, the worker pool and the perimeter. Nothing is
+the switch, the repositories, the accounts, the worker pool and the perimeter. Nothing is
 changed.
 """
 

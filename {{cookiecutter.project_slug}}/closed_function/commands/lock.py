@@ -38,6 +38,10 @@ WHEN_INTERRUPTED = "Interrupted; no lock was replaced."
 LOCK_LINE = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
 )
+# uv's words for a package that can only be compiled.
+WITHOUT_WHEELS = re.compile(
+    r"(all versions of )?([A-Za-z0-9][\w.-]*)\S* (?:has|have) no (?:usable )?wheels"
+)
 # One version, named in a requirements.in.
 EXACT = re.compile(
     r"^(?P<name>[A-Za-z0-9][\w.-]*(?:\[[^]]*\])?)(?P<equal>\s*==\s*)(?P<version>[\w.!+]+)(?![\w.!+*])",
@@ -144,7 +148,7 @@ def compile_lock(
         for constraint in constraints:
             command += ["--constraint", str(constraint)]
         if problem := uv_compile(requirements_in, command):
-            raise LockError(f"{requirements_in}: no lock\n{problem}")
+            raise LockError(f"{requirements_in}: no lock\n{problem}{advise_wheels(problem)}")
         return output.read_text(encoding="utf-8")
 
 
@@ -155,6 +159,22 @@ def uv_compile(requirements: Path, options: Sequence[str]) -> str:
         command, env=uv_environment(), capture_output=True, text=True, check=False
     )
     return done.stderr.strip() or "it printed nothing" if done.returncode != 0 else ""
+
+
+def advise_wheels(problem: str) -> str:
+    """Return what to do where uv's words say that a package has no wheel, or nothing."""
+    lacking = WITHOUT_WHEELS.search(" ".join(problem.split()))
+    if not lacking:
+        return ""
+    every_version, package = lacking.groups()
+    replace = f"replace {package}, or the package that needs it, and run `make lock` again."
+    needs = f"\nA build cannot compile, so {package} needs a wheel for Linux x86_64"
+    if every_version:
+        return f"{needs}, and no version has one: {replace}"
+    return (
+        f"{needs}. Remove its version from requirements.in and run `make lock` again, which uses "
+        f"the newest version with wheels. If there is none, {replace}"
+    )
 
 
 def with_wheels(locked: str) -> str:
@@ -171,7 +191,10 @@ def with_wheels(locked: str) -> str:
         problems = {each: uv_compile(lock_file, [*options, each]) for each in LOCKED_PYTHONS}
     built = [version for version, problem in problems.items() if not problem]
     if not built:
-        raise LockError(f"no lock: not every package has a wheel\n{problems[LOCKED_PYTHONS[0]]}")
+        problem = problems[LOCKED_PYTHONS[0]]
+        raise LockError(
+            f"no lock: not every package has a wheel\n{problem}{advise_wheels(problem)}"
+        )
     return f"{WHEELS_NOTE}{', '.join(built)}\n{locked}"
 
 

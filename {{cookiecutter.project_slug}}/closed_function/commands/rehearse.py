@@ -21,7 +21,7 @@ from closed_function.pip_settings import uv_environment
 from closed_function.processes import run_to_end
 from closed_function.redaction import redact
 
-# Those of cookiecutter.
+# The abbreviations of cookiecutter, which it takes for addresses.
 ABBREVIATIONS = {
     "gh": "https://github.com/{}.git",
     "gl": "https://gitlab.com/{}.git",

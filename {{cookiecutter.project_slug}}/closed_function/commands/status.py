@@ -1,8 +1,8 @@
 """Show on one page what is deployed and whether it is fit.
 
 The function, its revision and its source as Google Cloud reports them, with one access token of
-gcloud's; the runtime, and until when Google supports it; the lock and its age; and whether the
-remote repositories may ask their upstreams. Nothing is changed, and nothing need be deployed yet.
+gcloud's; the runtime, and until when Google supports it; the lock and its age; and the switch.
+Nothing is changed, and nothing need be deployed yet.
 `make doctor` says what is wrong and how to correct it.
 """
 
@@ -32,6 +32,8 @@ from closed_function.runtimes import RUNTIME_ENDS
 
 # gcloud alone tries for 33 s to renew its token on a network that is down.
 SIGN_IN_TIMEOUT, READ_TIMEOUT = 10, 10
+# What the page calls a line; --json keeps the name that programs know.
+LABELS = {"upstreams": "switch"}
 # The states in which a failed deployment leaves a function (Cloud Functions API v2).
 FAILED_STATES = ("FAILED", "UNKNOWN")
 
@@ -73,8 +75,8 @@ def status(environment: str | None, today: dt.date) -> list[Result]:
         lines = lines_without_cloud(repository, today, UNKNOWN, missing)
     else:
         lines = lines_from_cloud(repository, today)
-    *others, upstreams = lines
-    return [*others, lock_line(today), upstreams]
+    *others, switch = lines
+    return [*others, lock_line(today), switch]
 
 
 def lines_without_cloud(
@@ -113,7 +115,7 @@ def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
             repository,
             today,
         )
-        lines["upstreams"] = lambda: upstreams_line(cloud, place)
+        lines["upstreams"] = lambda: switch_line(cloud, place)
         return lines
 
     return run_checks(checks_of, session, READ_TIMEOUT)
@@ -253,7 +255,7 @@ def lock_changed() -> dt.datetime | str:
     return dt.datetime.fromtimestamp(int(log.output), dt.UTC)
 
 
-def upstreams_line(cloud: Cloud, place: str) -> Result:
+def switch_line(cloud: Cloud, place: str) -> Result:
     result = check_switch(cloud, place)
     _, project, _, location = place.split("/")
     policy = {OK: "ALLOW", PROBLEM: "DENY"}.get(result.verdict)
@@ -277,6 +279,7 @@ def print_page(results: Iterable[Result]) -> None:
     """Print the page, and where to go on when not everything is fit."""
     for line in results:
         verdict = {OK: "", PROBLEM: "PROBLEM: ", UNKNOWN: f"{UNKNOWN}: "}[line.verdict]
-        print(f"{line.check:<10} {verdict}{' '.join(line.seen.split())}")
+        label = LABELS.get(line.check, line.check)
+        print(f"{label:<10} {verdict}{' '.join(line.seen.split())}")
     if any(line.verdict != OK for line in results):
         print("What is wrong, and how to correct it: make doctor")

@@ -1,9 +1,10 @@
-"""Allow, deny or describe the access of remote repositories to their upstreams in a perimeter.
+"""Set the switch to ALLOW or DENY, or show it.
 
-Inside a VPC Service Controls perimeter an Artifact Registry remote repository may not ask its
-upstream until `gcloud artifacts vpcsc-config allow` says so, once for each project and location. No
-perimeter rule replaces this switch. Project and location are read from the index line of
-function/requirements.txt, which is what the build uses.
+The switch is what `gcloud artifacts vpcsc-config allow` sets, once for each project and location:
+inside a VPC Service Controls perimeter an Artifact Registry remote repository may fetch from its
+upstream, the public index, only while the switch is at ALLOW. No perimeter rule replaces it.
+Project and location are read from the index line of function/requirements.txt, which is what the
+build uses.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from closed_function.paths import REQUIREMENTS
 from closed_function.processes import Outcome
 from closed_function.redaction import redact
 
-WHEN_INTERRUPTED = "Interrupted; gcloud was ended. See what the policy is: make status"
+WHEN_INTERRUPTED = "Interrupted; gcloud was ended. See where the switch is: make status"
 GCLOUD_USAGE = 2
 CAUSES = """\
 The three known causes, and the command that checks each:
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     policy = confirmed_policy(outcome, verb)
     if not policy:
         raise switch_error(outcome, verb, project, options.timeout)
-    print(f"Upstream access of {project} in {location}: {policy}")
+    print(f"The switch of {project} in {location}: {policy}")
     return ExitStatus.DONE
 
 
@@ -86,7 +87,7 @@ def switch_error(outcome: Outcome, verb: str, project: str, timeout: float) -> C
     if outcome.status is None:
         return UnavailableError(f"gcloud was ended: no answer within {timeout:g} s.\n{DIAGNOSE}")
     if outcome.status == 0:
-        return UnavailableError(f"gcloud did not confirm the policy; it printed:\n{words}")
+        return UnavailableError(f"gcloud did not confirm the switch; it printed:\n{words}")
     if outcome.status == GCLOUD_USAGE:
         advice = "Update it: gcloud components update"
         return UnavailableError(f"This gcloud does not know the command:\n{words}\n{advice}")

@@ -22,6 +22,14 @@ SUCCESS_WORDS = (
     'status "SUCCESS"',
 )
 ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied")
+# A line of Terraform, gcloud or pip that says what is wrong; what follows it explains.
+ERROR_SENTENCE = re.compile(
+    r"^(?:[ \t│]|Step #[0-9]+(?: - \"[^\"\n]*\")?: )*(?=(?:Error|ERROR|error|FATAL|fatal): )",
+    re.MULTILINE,
+)
+# Terraform draws a box around an error and its details.
+BOX_BEGIN, BOX_SENTENCE = "╷", "│ Error: "
+MAKE_LINE = re.compile(r"^make(?:\[[0-9]+\])?: \*\*\* .*", re.MULTILINE)
 ESCAPE_SEQUENCE = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-_])"
 )
@@ -78,12 +86,16 @@ def read_chunks(log: BinaryIO) -> Iterator[tuple[int, str]]:
 
 
 class Search:
-    """Where a log first shows each of some patterns, its last error, and its last success."""
+    """Where a log first shows each of some patterns, its last error, failure and success.
+
+    The last error says what is wrong; the last failure may be make's line, which says only that.
+    """
 
     def __init__(self, log: BinaryIO, patterns: Iterable[str]) -> None:
         self.found: dict[str, Sighting] = {}
         self.build: str | None = None
         self.last_error: Sighting | None = None
+        self.failure = 0
         self.success = 0
         self.lines = 0
         wanted = {pattern: Pattern(pattern) for pattern in patterns}
@@ -92,10 +104,14 @@ class Search:
                 if place := compiled.search(text):
                     self.found[pattern] = sighting(text, *place, first_line)
                     del wanted[pattern]
-            if not self.build and (build := BUILD.search(text)):
-                self.build = build[1]
+            self.build = self.build or find_build(text)
             error = max(text.rfind(word) for word in ERROR_WORDS)
             if error >= 0:
+                self.failure = first_line + text.count("\n", 0, error)
+            cause = find_last_error(text)
+            if cause >= 0:
+                self.last_error = sighting(text, cause, cause, first_line)
+            elif error >= 0 and not self.last_error:
                 self.last_error = sighting(text, error, error, first_line)
             success = max(text.rfind(word) for word in SUCCESS_WORDS)
             if success >= 0:
@@ -103,7 +119,36 @@ class Search:
             self.lines = first_line + text.count("\n") - text.endswith("\n")
 
 
+def find_build(text: str) -> str | None:
+    """Return the id in the first link to a build."""
+    build = BUILD.search(ESCAPE_SEQUENCE.sub("", text))
+    return build[1] if build else None
+
+
+def find_last_error(text: str) -> int:
+    """Return where the last error is: a line that begins as one, else a word of one, else -1.
+
+    What make prints in the end says only that a command failed.
+    """
+    text = MAKE_LINE.sub(lambda found: " " * len(found[0]), text)
+    sentences = [found.end() for found in ERROR_SENTENCE.finditer(text)]
+    return sentences[-1] if sentences else max(text.rfind(word) for word in ERROR_WORDS)
+
+
 def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
+    """Return what `text` shows there, after the sentence above it that Terraform begins with."""
+    shown = excerpt(text, start, end, first_line)
+    since = max(0, start - OVERLAP)
+    line = text.rfind("\n", since, start) + 1
+    sentence = text.rfind(BOX_SENTENCE, since, start + len(BOX_SENTENCE))
+    in_box = text.startswith("│", line) and sentence > text.rfind(BOX_BEGIN, since, start)
+    if not in_box or shown.text.startswith("Error: "):
+        return shown
+    first = excerpt(text, sentence, sentence, first_line)
+    return Sighting(first.line, f"{first.text} … {shown.text}")
+
+
+def excerpt(text: str, start: int, end: int, first_line: int) -> Sighting:
     """Return the line of `text` around `start` and `end`, or as much as a screen holds."""
     line = first_line + text.count("\n", 0, start)
     half = LONGEST_EXCERPT // 2
@@ -116,11 +161,11 @@ def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     stop = len(hidden) if stop < 0 else stop
     if stop - begin > LONGEST_EXCERPT:
         begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
-    excerpt = hidden[begin:stop]
-    if len(excerpt) > LONGEST_EXCERPT:
-        excerpt = f"{excerpt[:half]} … {excerpt[-half:]}"
-    excerpt = re.sub(f"{HIDDEN}+", "[hidden]", excerpt)
-    return Sighting(line, re.sub(r"[\s│]+", " ", excerpt).strip())
+    shown = hidden[begin:stop]
+    if len(shown) > LONGEST_EXCERPT:
+        shown = f"{shown[:half]} … {shown[-half:]}"
+    shown = re.sub(f"{HIDDEN}+", "[hidden]", shown)
+    return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip())
 
 
 def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
@@ -134,7 +179,6 @@ def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
             explanations.append(Explanation(entry, min(sightings, key=lambda each: each.line)))
     replaced = {name for explanation in explanations for name in explanation.cause.instead_of}
     explanations = [each for each in explanations if each.cause.id not in replaced]
-    failures = [each.sighting.line for each in explanations]
-    failures += [search.last_error.line] if search.last_error else []
-    succeeded = search.success > max(failures, default=0)
+    failures = [search.failure, *(each.sighting.line for each in explanations)]
+    succeeded = search.success > max(failures)
     return Explained(explanations, search.build, search.last_error, search.lines, succeeded)

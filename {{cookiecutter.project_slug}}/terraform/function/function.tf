@@ -113,7 +113,7 @@ resource "google_cloudfunctions2_function" "this" {
       error_message = join(" ", [
         "The platform does not allow Google's service agents of ${var.project_id} what this function needs:",
         "${join(", ", local.service_agents_lack)}. Run `make accounts`, which prints what the platform's owner",
-        "adds to `functions`; after `make platform`, platform.service_agents in the hand-over file lists it.",
+        "adds to `functions`; `make platform` then writes it to platform.service_agents of the hand-over file.",
       ])
     }
   }

@@ -169,7 +169,7 @@ variable "function" {
     runtime_roles = optional(set(string), [])
 
     # Null: Google's keys, and no policy. The Docker repository must use the same key, and the
-    # platform must list it (make accounts).
+    # platform's `functions` must contain the key (make accounts).
     kms_key_name                = optional(string)
     binary_authorization_policy = optional(string)
   })
@@ -396,8 +396,8 @@ variable "trigger" {
   type = object({
     kind     = string
     invokers = optional(set(string), []) # http: user:…, group:… or serviceAccount:…
-    # pubsub, alert: projects/P/topics/T; null: it is created. With kind alert the platform must list
-    # it (make accounts).
+    # pubsub, alert: projects/P/topics/T; null: it is created. With kind alert the platform's
+    # `functions` must contain the topic (make accounts).
     topic  = optional(string)
     bucket = optional(string) # storage: its name; null: it is created
     # pubsub, alert: the wait before another delivery grows from the first to the second

@@ -34,7 +34,7 @@ output "platform" {
 }
 
 output "upstreams" {
-  description = "The switch, or who must set it."
+  description = "The switch: ALLOW, or who sets it."
   value = local.allow_upstreams ? "ALLOW" : join(" ", [
     "Not set here. Once the project is in an enforced perimeter, somebody with roles/artifactregistry.admin",
     "on ${var.project_id} and roles/accesscontextmanager.policyEditor on the organisation or the access policy runs:",

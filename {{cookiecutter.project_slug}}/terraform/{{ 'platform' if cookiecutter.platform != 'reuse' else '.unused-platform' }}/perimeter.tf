@@ -41,7 +41,8 @@ locals {
           [for agent in ["cloudbuild", "cloudfunctions", "run"] : agents[agent]]
         ])
         services = [
-          for service in ["artifactregistry", "cloudbuild", "logging", "run", "storage"] : "${service}.googleapis.com"
+          "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "logging.googleapis.com",
+          "run.googleapis.com", "storage.googleapis.com",
         ]
       }
     },

@@ -1,5 +1,5 @@
 # The switch, which no perimeter rule replaces: inside a perimeter a remote repository may use its
-# upstream only if this is ALLOW, and pip does not report a refusal.
+# upstream only while it is at ALLOW, and pip does not report a refusal.
 
 locals {
   allow_upstreams = coalesce(var.upstreams.allow, var.perimeter.mode != "none" && local.enforced)

@@ -618,12 +618,12 @@ variable "access_policy" {
   }
 }
 
-# --------------------------------------------------------------------------------- upstreams
+# -------------------------------------------------------------------------------- the switch
 
 variable "upstreams" {
   description = <<-EOT
-    Whether the remote repositories of this project and region may use their upstreams (`gcloud
-    artifacts vpcsc-config allow`). By default true in an enforced perimeter of mode create or join.
+    allow: whether the stack sets the switch of this project and region to ALLOW (`gcloud artifacts
+    vpcsc-config allow`). By default true in an enforced perimeter of mode create or join.
     With mode none set allow = true if the project is in a perimeter that is managed elsewhere, such
     as by another region's platform.
   EOT

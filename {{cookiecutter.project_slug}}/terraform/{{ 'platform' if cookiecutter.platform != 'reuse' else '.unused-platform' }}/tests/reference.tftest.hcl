@@ -196,7 +196,7 @@ run "the_build_service_account_has_the_roles_of_a_build" {
   }
 }
 
-run "upstreams_are_allowed_in_that_project_and_location" {
+run "the_switch_is_set_in_that_project_and_location" {
   command = plan
 
   assert {
@@ -234,6 +234,7 @@ run "the_hand_over_has_everything_that_a_function_needs" {
       python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
       build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
       reserved_ranges       = "10.64.0.0/24"
+      egress_allowances     = null
       service_agents        = { my-project-id = { alert_topics = [], kms_keys = [], storage_triggers = true } }
     })
     error_message = "The hand-over is not what the function stack accepts."
