@@ -7,6 +7,7 @@ import copy
 import fcntl
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -314,8 +315,7 @@ def shared_platform(client: Client, product: Baked, folder: Path) -> Json:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            work = folder / "work"
-            work.mkdir()
+            work = Path(tempfile.mkdtemp(dir=folder))
             with world(new_cloud(), product, client, work) as opened:
                 platform = opened.platform().apply()
                 content = {

@@ -21,19 +21,30 @@ locals {
 
   deployers = coalesce(var.perimeter.deployers, [])
 
-  # Rule => who may call which services. Titles contain the project ID, because only its title and
-  # content identify a rule.
+  # Rule => who may call which services of which projects. Titles contain the project ID, because only
+  # its title and content identify a rule.
   rules = merge(
     length(local.deployers) == 0 ? {} : {
       "deployers" = {
         identities = local.deployers
         services   = ["*"]
+        resources  = [local.members[var.project_id]]
+      }
+    },
+    # A rule of its own: a rule is replaced when its projects change, and this stack's own calls to
+    # this project's repositories must be allowed throughout.
+    length(local.deployers) == 0 || length(var.functions.projects) == 0 ? {} : {
+      "deployers elsewhere" = {
+        identities = local.deployers
+        services   = ["*"]
+        resources  = [for id in keys(var.functions.projects) : local.members[id]]
       }
     },
     {
       "build service accounts" = {
         identities = [for account in local.build_service_accounts : "serviceAccount:${account}"]
         services   = ["artifactregistry.googleapis.com", "logging.googleapis.com", "storage.googleapis.com"]
+        resources  = values(local.members)
       }
       "service agents" = {
         identities = flatten([
@@ -44,6 +55,7 @@ locals {
           "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "logging.googleapis.com",
           "run.googleapis.com", "storage.googleapis.com",
         ]
+        resources = values(local.members)
       }
     },
   )
@@ -133,7 +145,9 @@ resource "google_access_context_manager_service_perimeter_dry_run_resource" "mem
 # A project can leave the perimeter only when no rule names it. Terraform updates a rule after the
 # members are removed, but removes a replaced rule before them.
 resource "terraform_data" "members" {
-  input = local.members
+  for_each = local.rules
+
+  input = each.value.resources
 }
 
 resource "google_access_context_manager_service_perimeter_ingress_policy" "rule" {
@@ -150,7 +164,7 @@ resource "google_access_context_manager_service_perimeter_ingress_policy" "rule"
   }
 
   ingress_to {
-    resources = values(local.members)
+    resources = each.value.resources
 
     dynamic "operations" {
       for_each = each.value.services
@@ -167,7 +181,7 @@ resource "google_access_context_manager_service_perimeter_ingress_policy" "rule"
   }
 
   lifecycle {
-    replace_triggered_by = [terraform_data.members]
+    replace_triggered_by = [terraform_data.members[each.key]]
   }
 
   # A rule may name only members, and identities that exist.
@@ -188,7 +202,7 @@ resource "google_access_context_manager_service_perimeter_dry_run_ingress_policy
   }
 
   ingress_to {
-    resources = values(local.members)
+    resources = each.value.resources
 
     dynamic "operations" {
       for_each = each.value.services
@@ -205,7 +219,7 @@ resource "google_access_context_manager_service_perimeter_dry_run_ingress_policy
   }
 
   lifecycle {
-    replace_triggered_by = [terraform_data.members]
+    replace_triggered_by = [terraform_data.members[each.key]]
   }
 
   depends_on = [google_access_context_manager_service_perimeter_dry_run_resource.member, time_sleep.identities]
