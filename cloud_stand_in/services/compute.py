@@ -218,6 +218,12 @@ def compute_operation(call: Call, name: str) -> Json:
     return operation | ({"region": ROOT + scope} if "/regions/" in scope else {})
 
 
+@SERVICE.route("GET", "projects/{project}")
+def read_project(call: Call) -> Json:
+    """Return a project's ID for its number, for which the provider asks here."""
+    return {"name": call.project, "id": call.cloud.number(call.project)}
+
+
 @SERVICE.route("GET", "projects/{project}/{scope**}/operations/{operation}")
 def read_operation(call: Call) -> Json:
     return {"name": call.parts["operation"], "status": "DONE", "progress": 100}
