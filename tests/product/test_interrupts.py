@@ -77,7 +77,7 @@ def run(
         (
             ["allow"],
             None,
-            "Interrupted; gcloud was ended. See what the policy is: ",
+            "Interrupted; gcloud was ended. See where the switch is: make status",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -385,7 +385,7 @@ def test_the_placeholder_is_planned_but_never_applied(
     for target in ("platform", "accounts", "deploy", "destroy"):
         refused = make(target, "YES=1")
         assert refused.returncode == 2
-        assert "project_id is still my-project-id" in refused.stderr
+        assert "project_id is still the placeholder my-project-id" in refused.stderr
     assert resources(product, "platform") == resources(product, "function") == []
 
 
