@@ -123,7 +123,7 @@ NO_ACCOUNT = "does not exist"
 IN_FUNCTION = {
     "the function does not wait for its grants": Mutation(
         "function", "function.tf", FUNCTION, r", time_sleep\.iam\]",
-        function_with("http", function=OWN), NO_ACCOUNT, "]",
+        function_with("http", function=OWN), f"{NO_ACCOUNT}|{BUILD_FAILED}", "]",
     ),
     "the wait does not wait for the secrets' grants": Mutation(
         "function", "identities.tf", WAIT.format("iam"), DEPENDS,
