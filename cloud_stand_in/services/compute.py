@@ -189,8 +189,9 @@ class Addresses(ComputeCollection):
     }
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
-        """https://cloud.google.com/vpc/docs/configure-private-services-access#delete-allocation:
-        a range is deleted after the connection; the service allows it, so the stand-in does.
+        """Refuse nothing: a range may go before the connection that reserves it.
+
+        https://cloud.google.com/vpc/docs/configure-private-services-access#delete-allocation
         """
 
 
