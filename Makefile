@@ -36,7 +36,7 @@ demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FIL
 	$(BIN)/python -m scripts.demo "$$report")
 
 test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python (ONLY="not applies": without those that apply with the real providers)
-	$(BIN)/python -m pytest $(IN_PARALLEL) $(if $(ONLY),-m "$(ONLY)")
+	$(BIN)/python -m pytest $(IN_PARALLEL)$(if $(ONLY), -m "$(ONLY)")
 
 test-fast: environments ## run the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"

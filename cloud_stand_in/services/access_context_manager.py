@@ -30,8 +30,9 @@ class Policies(Collection):
         return f"{SERVICE.name}/{name}"
 
     def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
-        """https://cloud.google.com/access-context-manager/docs/create-access-policy: an
-        organisation has one policy without scopes.
+        """Refuse a second policy without scopes in an organisation.
+
+        https://cloud.google.com/access-context-manager/docs/create-access-policy
         """
         for each in call.cloud.below(f"{SERVICE.name}/accessPolicies/").values():
             same = each.get("parent") == new["parent"] and not each.get("scopes")
@@ -140,7 +141,10 @@ def check_configuration(cloud: Cloud, name: str, part: str, new: Json, old: Json
 
 
 def check_rule(cloud: Cloud, rule: Json, members: list[str], *, is_new: bool) -> None:
-    """https://cloud.google.com/vpc-service-controls/docs/ingress-egress-rules"""
+    """Refuse a rule for what is not a member, or with wrong methods or identities.
+
+    https://cloud.google.com/vpc-service-controls/docs/ingress-egress-rules
+    """
     to = rule.get("ingressTo") or {}
     for resource in to.get("resources", []):
         if resource != "*" and resource not in members:

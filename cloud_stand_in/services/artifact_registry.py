@@ -32,7 +32,10 @@ class Repositories(Collection):
                 raise invalid(f"{each['repository']} has another format than {name}")
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
-        """https://cloud.google.com/artifact-registry/docs/repositories/delete-repo"""
+        """Refuse to delete an upstream of a virtual repository.
+
+        https://cloud.google.com/artifact-registry/docs/repositories/delete-repo
+        """
         for key, each in call.cloud.below(f"{SERVICE.name}/projects/").items():
             for policy in each.get("virtualRepositoryConfig", {}).get("upstreamPolicies", []):
                 if policy["repository"] == name:

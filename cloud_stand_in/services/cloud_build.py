@@ -24,8 +24,9 @@ class WorkerPools(Collection):
         resource["etag"] = f"etag-{call.cloud.next_number()}"
 
     def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
-        """https://cloud.google.com/build/docs/private-pools/set-up-private-pool-environment:
-        the network has a private connection, which takes a moment to be known.
+        """Refuse a network that has no private connection, or one that is not known yet.
+
+        https://cloud.google.com/build/docs/private-pools/set-up-private-pool-environment
         """
         reference = new["privatePoolV1Config"].get("networkConfig", {}).get("peeredNetwork")
         if not reference or old:

@@ -189,8 +189,9 @@ class Addresses(ComputeCollection):
     }
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
-        """https://cloud.google.com/vpc/docs/configure-private-services-access#delete-allocation:
-        a range is deleted after the connection; the service allows it, so the stand-in does.
+        """Refuse nothing: a range may go before the connection that reserves it.
+
+        https://cloud.google.com/vpc/docs/configure-private-services-access#delete-allocation
         """
 
 
@@ -216,6 +217,12 @@ def compute_operation(call: Call, name: str) -> Json:
         "selfLink": f"{ROOT}{scope}/operations/operation-{number}",
     }
     return operation | ({"region": ROOT + scope} if "/regions/" in scope else {})
+
+
+@SERVICE.route("GET", "projects/{project}")
+def read_project(call: Call) -> Json:
+    """Return a project's ID for its number, for which the provider asks here."""
+    return {"name": call.project, "id": call.cloud.number(call.project)}
 
 
 @SERVICE.route("GET", "projects/{project}/{scope**}/operations/{operation}")

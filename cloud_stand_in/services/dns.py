@@ -33,7 +33,10 @@ class Zones(Collection):
             find_network(call.cloud, each["networkUrl"])
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
-        """https://cloud.google.com/dns/docs/zones#delete-zone: only when it is empty."""
+        """Refuse to delete a zone that has records.
+
+        https://cloud.google.com/dns/docs/zones#delete-zone
+        """
         if [each for each in records(call.cloud, name) if each["type"] not in {"NS", "SOA"}]:
             raise ApiError(
                 400,

@@ -63,8 +63,9 @@ def check_source(cloud: Cloud, build: Json) -> None:
 
 
 def check_pool(cloud: Cloud, build: Json, project: str, location: str) -> None:
-    """https://cloud.google.com/functions/docs/building#private_pool: in the same region; the pool
-    of another project is used by the agent of Cloud Functions.
+    """Refuse a pool of another region, or that the agent of Cloud Functions may not use.
+
+    https://cloud.google.com/functions/docs/building#private_pool
     """
     reference = build["workerPool"]
     cloud.required("cloudbuild", reference, "worker pool")
@@ -85,8 +86,9 @@ def check_pool(cloud: Cloud, build: Json, project: str, location: str) -> None:
 
 
 def check_build(cloud: Cloud, build: Json, builder: str, project: str, location: str) -> None:
-    """https://cloud.google.com/functions/docs/building#custom-service-account: the build account's
-    roles. The service itself writes the sources' bucket.
+    """Refuse a build account that lacks a role; the service itself writes the sources.
+
+    https://cloud.google.com/functions/docs/building#custom-service-account
     """
     docker = build["dockerRepository"]
     # https://cloud.google.com/functions/docs/reference/rest/v2/projects.locations.functions says
@@ -109,7 +111,10 @@ def check_build(cloud: Cloud, build: Json, builder: str, project: str, location:
 
 
 def check_index(cloud: Cloud, builder: str, location: str, project: str, repository: str) -> None:
-    """What pip meets: https://cloud.google.com/artifact-registry/docs/repositories/remote-repo#vpc"""
+    """Refuse what pip would be refused.
+
+    https://cloud.google.com/artifact-registry/docs/repositories/remote-repo
+    """
     name = f"projects/{project}/locations/{location}/repositories/{repository}"
     if cloud.find("artifactregistry", name) is None:
         raise build_failed(f"404 Client Error for the index {name}")
@@ -122,8 +127,9 @@ def check_index(cloud: Cloud, builder: str, location: str, project: str, reposit
 
 
 def check_egress(cloud: Cloud, name: str, config: Json, project: str) -> None:
-    """https://cloud.google.com/run/docs/configuring/shared-vpc-direct-vpc: the agent of Cloud Run
-    uses the host project's subnetwork.
+    """Refuse a subnetwork that Cloud Run's agent may not use.
+
+    https://cloud.google.com/run/docs/configuring/shared-vpc-direct-vpc
     """
     if config.get("vpcConnector"):
         cloud.required("vpcaccess", config["vpcConnector"], "VPC connector")
@@ -140,7 +146,10 @@ def check_egress(cloud: Cloud, name: str, config: Json, project: str) -> None:
 
 
 def check_secrets(cloud: Cloud, config: Json, runtime: str, project: str) -> None:
-    """https://cloud.google.com/functions/docs/configuring/secrets"""
+    """Refuse secrets that do not exist, or that the runtime account may not read.
+
+    https://cloud.google.com/functions/docs/configuring/secrets
+    """
     fields = ("secretEnvironmentVariables", "secretVolumes")
     for each in [one for field in fields for one in config.get(field) or []]:
         name = f"projects/{project}/secrets/{each['secret']}"
@@ -151,8 +160,9 @@ def check_secrets(cloud: Cloud, config: Json, runtime: str, project: str) -> Non
 
 
 def check_keys(cloud: Cloud, function: Json, project: str) -> None:
-    """https://cloud.google.com/functions/docs/securing/cmek: these agents use the key, and the
-    repository has the same one.
+    """Refuse a key that the agents may not use, or that the image's repository does not.
+
+    https://cloud.google.com/functions/docs/securing/cmek
     """
     key = function["kmsKeyName"]
     domains = ["gcf-admin-robot", "serverless-robot-prod", STORAGE_AGENT]
@@ -165,7 +175,10 @@ def check_keys(cloud: Cloud, function: Json, project: str) -> None:
 
 
 def check_trigger(cloud: Cloud, trigger: Json, project: str) -> None:
-    """https://cloud.google.com/eventarc/docs/run/route-trigger-cloud-storage"""
+    """Refuse a trigger whose accounts lack a role, or in another region than its bucket.
+
+    https://cloud.google.com/eventarc/docs/run/route-trigger-cloud-storage
+    """
     caller = account(cloud, trigger["serviceAccountEmail"])
     key = project_key(project)
     for each in trigger["eventFilters"]:

@@ -22,7 +22,7 @@ class Channels(Collection):
             call.cloud.required("pubsub", new["labels"]["topic"], "topic")
 
     def complete(self, call: Call, name: str, resource: Json) -> None:
-        """The first channel of this type creates the agent that publishes.
+        """Create the agent that publishes, with the first channel of this type.
 
         https://cloud.google.com/monitoring/support/notification-options#pubsub
         """

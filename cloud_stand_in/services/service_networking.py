@@ -65,7 +65,7 @@ def list_connections(call: Call) -> Json:
 
 @SERVICE.route("POST", f"{PRODUCER}/connections")
 def create_connection(call: Call) -> Json:
-    """A network has one; what it has of ranges is changed by `patch`.
+    """Create the one connection of a network; `patch` changes its ranges.
 
     Public reports of "Cannot modify allocated ranges in CreateConnection".
     """
@@ -114,7 +114,10 @@ def read_switch(call: Call) -> Json:
 
 @SERVICE.route("PATCH", f"{PRODUCER}:enableVpcServiceControls")
 def enable_switch(call: Call) -> Json:
-    """https://cloud.google.com/sdk/gcloud/reference/services/vpc-peerings/enable-vpc-service-controls"""
+    """Use the restricted VIP in the network behind the peering.
+
+    `gcloud services vpc-peerings enable-vpc-service-controls`
+    """
     network = call.cloud.canonical(call.body["consumerNetwork"])
     if connection_key(network) not in call.cloud.resources:
         raise not_found(network)

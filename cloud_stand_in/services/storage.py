@@ -71,7 +71,10 @@ def read_agent(call: Call) -> Json:
 
 @SERVICE.route("POST", "b")
 def insert_bucket(call: Call) -> Json:
-    """https://cloud.google.com/storage/docs/buckets#naming: names are global."""
+    """Create a bucket; names are global.
+
+    https://cloud.google.com/storage/docs/buckets#naming
+    """
     name = call.body["name"]
     if bucket_key(name) in call.cloud.resources:
         raise conflict("The requested bucket name is not available.")
@@ -94,7 +97,10 @@ def change_bucket(call: Call) -> Json:
 
 @SERVICE.route("DELETE", "b/{bucket}")
 def delete_bucket(call: Call) -> Answer:
-    """https://cloud.google.com/storage/docs/deleting-buckets: only an empty one."""
+    """Delete a bucket if it is empty.
+
+    https://cloud.google.com/storage/docs/deleting-buckets
+    """
     bucket_of(call)
     key = bucket_key(call.parts["bucket"])
     if call.cloud.below(f"{key}/"):
@@ -155,7 +161,10 @@ def retire(cloud: Cloud, bucket: str, name: str) -> None:
 
 @SERVICE.route("POST", "b/{bucket}/o")
 def upload(call: Call) -> Answer:
-    """https://cloud.google.com/storage/docs/uploads-downloads"""
+    """Store an object, or begin a resumable upload.
+
+    https://cloud.google.com/storage/docs/uploads-downloads
+    """
     bucket = bucket_of(call)
     if call.query.get("uploadType") == "resumable":
         begun = str(call.cloud.next_number())

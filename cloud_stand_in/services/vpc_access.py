@@ -25,7 +25,10 @@ class Connectors(Collection):
         find_network(call.cloud, f"projects/{call.project}/global/networks/{network}")
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
-        """https://cloud.google.com/vpc/docs/configure-serverless-vpc-access#delete"""
+        """Refuse to delete a connector that a function uses.
+
+        https://cloud.google.com/vpc/docs/configure-serverless-vpc-access#delete
+        """
         for key, each in call.cloud.below("cloudfunctions/").items():
             if each["serviceConfig"].get("vpcConnector") == name:
                 raise in_use(name, key)

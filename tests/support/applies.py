@@ -7,6 +7,7 @@ import copy
 import fcntl
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,9 +52,9 @@ ACCOUNTS = tuple(
         "data.google_project.this",
         "google_project_service_identity.agents",
         "data.google_storage_project_service_account.agent",
-        "google_monitoring_notification_channel.alert",
     )
 )
+CHANNEL = "-target=google_monitoring_notification_channel.alert"  # with a given topic
 # Longer than the delays, so that a wait that is missing is noticed and one that is there suffices.
 WAIT = "2s"
 DELAYS = Delays(identities=1.5, grants=1.5, peering=1.5, perimeter=1.5)
@@ -217,7 +218,8 @@ class World:
 
     def list_on_platform(self, function: Stack) -> Stack:
         """Do what a platform's owner does after `make accounts`; return the platform's stack."""
-        function.apply(*ACCOUNTS)
+        given_topic = function.settings["trigger"].get("topic")
+        function.apply(*ACCOUNTS, *([CHANNEL] if given_topic else []))
         platform = self.given_platform().change(functions=function.output("platform_must_list"))
         key = function.settings["function"].get("kms_key_name")
         if key and function.settings["project_id"] == PROJECT:
@@ -265,7 +267,7 @@ def lasting(resource: Json | None) -> object:
     """Return what makes a resource another one; the order of lists and the clock do not."""
     if resource is None:
         return None
-    volatile = {"etag", "updateTime"}
+    volatile = {"createTime", "etag", "updateTime"}
     kept = {key: each for key, each in resource.items() if key not in volatile}
     return ordered(kept)
 
@@ -314,8 +316,7 @@ def shared_platform(client: Client, product: Baked, folder: Path) -> Json:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            work = folder / "work"
-            work.mkdir()
+            work = Path(tempfile.mkdtemp(dir=folder))
             with world(new_cloud(), product, client, work) as opened:
                 platform = opened.platform().apply()
                 content = {

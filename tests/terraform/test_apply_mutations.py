@@ -65,13 +65,26 @@ def platform_with(**settings: Any) -> Callable[[World], None]:  # noqa: ANN401 -
     return run
 
 
-def project_leaves(world: World) -> None:
+def with_project(world: World) -> Settings:
+    """Return what the platform lists for another project, whose accounts exist."""
     cloud = world.stand_in.cloud
     for domain in ("gcf-admin-robot", "serverless-robot-prod", "gcp-sa-cloudbuild"):
         cloud.create_agent(OTHER_PROJECT, domain)
-    projects = {OTHER_PROJECT: cloud.number(OTHER_PROJECT)}
-    platform = world.platform(functions={"projects": projects}).apply()
-    platform.change(functions=None).apply()
+    email = f"fn-build@{OTHER_PROJECT}.iam.gserviceaccount.com"
+    account = {"email": email, "uniqueId": "1"}
+    cloud.resources[f"iam/projects/{OTHER_PROJECT}/serviceAccounts/{email}"] = account
+    return {
+        "projects": {OTHER_PROJECT: cloud.number(OTHER_PROJECT)},
+        "build_service_accounts": [email],
+    }
+
+
+def project_comes(world: World) -> None:
+    world.platform().apply().change(functions=with_project(world)).apply()
+
+
+def project_leaves(world: World) -> None:
+    world.platform(functions=with_project(world)).apply().change(functions=None).apply()
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ NO_ACCOUNT = "does not exist"
 IN_FUNCTION = {
     "the function does not wait for its grants": Mutation(
         "function", "function.tf", FUNCTION, r", time_sleep\.iam\]",
-        function_with("http", function=OWN), NO_ACCOUNT, "]",
+        function_with("http", function=OWN), f"{NO_ACCOUNT}|{BUILD_FAILED}", "]",
     ),
     "the wait does not wait for the secrets' grants": Mutation(
         "function", "identities.tf", WAIT.format("iam"), DEPENDS,
@@ -201,21 +214,17 @@ IN_PLATFORM = {
         "platform", "pool.tf", WAIT.format("peering"), r"create_duration = [^\n]*",
         platform_with(), "is not peered", 'create_duration = "0s"',
     ),
-    "the connection before its range": Mutation(
-        "platform", "pool.tf", resource("service_networking_connection", "services"),
-        r"google_compute_global_address\.services, ", platform_with(), "Allocated IP range",
-    ),
     "the network before its API": Mutation(
         "platform", "network.tf", resource("compute_network", "this"), DEPENDS,
         platform_with(), "has not been used in project",
     ),
     "the agents before they exist": Mutation(
         "platform", "identities.tf", WAIT.format("identities"), DEPENDS,
-        platform_with(), NO_ACCOUNT + "|non-existent",
+        platform_with(repositories={"kms_key_name": KEY}), NO_ACCOUNT,
     ),
     "the agents before they are known": Mutation(
         "platform", "identities.tf", WAIT.format("identities"), r"create_duration = [^\n]*",
-        platform_with(repositories={"kms_key_name": KEY}), NO_ACCOUNT + "|non-existent",
+        platform_with(repositories={"kms_key_name": KEY}), NO_ACCOUNT,
         'create_duration = "0s"',
     ),
     "the repositories before they may use the key": Mutation(
@@ -227,6 +236,14 @@ IN_PLATFORM = {
         r"google_artifact_registry_repository\.private\[0\]\.repository_id",
         platform_with(repositories={"virtual": {}}), "was not found",
         "var.repositories.virtual.private",
+    ),
+    "the key before its API": Mutation(
+        "platform", "apis.tf", "", r"    local\.grants_keys \?[^\n]*\n",
+        platform_with(repositories={"kms_key_name": KEY}), "cloudkms API has not been used",
+    ),
+    "the deployers' own rule names all projects": Mutation(
+        "platform", "perimeter.tf", "", r"\[local\.members\[var\.project_id\]\]",
+        project_comes, "prohibited", "values(local.members)",
     ),
     "a rule before its member": Mutation(
         "platform", "perimeter.tf",

@@ -95,6 +95,15 @@ def initialise(client: Client, folder: Path) -> None:
         succeed(client, folder, "init", "-backend=false", "-input=false")
 
 
+def initialised(client: Client, product: Baked, stack: str) -> Path:
+    """Return the folder of a stack that nothing is written to: with real providers, of a copy."""
+    folder = product.path / "terraform" / stack
+    if client.providers == "real":
+        folder = Path(shutil.copytree(folder, client.home / stack, dirs_exist_ok=True))
+        initialise(client, folder)
+    return folder
+
+
 def set_up(product: Baked, way: str, **changed: Any) -> None:  # noqa: ANN401 - any setting's value
     """Have a function in one of the WAYS, on a platform that allows what it needs."""
     file = product.path / "terraform/function/platform.auto.tfvars.json"
@@ -114,10 +123,7 @@ def test_the_files_are_formatted(product: Baked, terraform: Client) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_is_valid(stack: str, product: Baked, program: Client) -> None:
-    folder = product.path / "terraform" / stack
-    if program.providers == "real":
-        folder = Path(shutil.copytree(folder, program.home / f"{stack}-valid", dirs_exist_ok=True))
-    initialise(program, folder)
+    folder = initialised(program, product, stack)
     printed = json.loads(succeed(program, folder, "validate", "-json"))
     assert printed["diagnostics"] == []
 
@@ -316,7 +322,7 @@ ORDER = {
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_everything_waits_for_what_it_needs(stack: str, product: Baked, program: Client) -> None:
-    graph = edges(program, product.path / "terraform" / stack)
+    graph = edges(program, initialised(program, product, stack))
     missing = [pair for pair in ORDER[stack] if not waits_for(graph, *pair)]
     assert missing == []
     backwards = [pair for pair in ORDER[stack] if waits_for(graph, *reversed(pair))]

@@ -2,6 +2,10 @@
 # Deploy, shows the command.
 
 locals {
+  grants_keys = var.repositories.kms_key_name != null || anytrue([
+    for may in values(var.functions.service_agents) : length(may.kms_keys) > 0
+  ])
+
   services = toset(concat(
     [
       "artifactregistry.googleapis.com",
@@ -18,6 +22,8 @@ locals {
       "storage.googleapis.com",
     ],
     var.perimeter.mode == "none" ? [] : ["accesscontextmanager.googleapis.com"],
+    # Of the quota project, wherever the key is.
+    local.grants_keys ? ["cloudkms.googleapis.com"] : [],
   ))
 }
 

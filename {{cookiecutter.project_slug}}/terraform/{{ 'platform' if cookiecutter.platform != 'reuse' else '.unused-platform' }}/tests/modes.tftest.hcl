@@ -581,6 +581,15 @@ run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {
     error_message = "The other project is not a member."
   }
 
+  # The rule for the own project must not be replaced when a project comes or leaves.
+  assert {
+    condition = { for name, rule in google_access_context_manager_service_perimeter_ingress_policy.rule : name => rule.ingress_to[0].resources if startswith(name, "deployers") } == {
+      "deployers"           = tolist(["projects/123456789012"])
+      "deployers elsewhere" = tolist(["projects/210987654321"])
+    }
+    error_message = "The deployers have not one rule for this project and one for the others."
+  }
+
   assert {
     condition = google_access_context_manager_service_perimeter_ingress_policy.rule["build service accounts"].ingress_from[0].identities == tolist([
       "serviceAccount:cb-builder@my-project-id.iam.gserviceaccount.com",
