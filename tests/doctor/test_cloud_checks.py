@@ -244,16 +244,32 @@ FUNCTION = "projects/a-project/locations/asia-northeast1/functions/alert-to-snmp
 CHANNEL = "projects/a-project/notificationChannels/7"
 
 
+def use_secret(product: Baked, version: object) -> None:
+    """Let the function read this version of its secret."""
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    used = {"secret": "snmp-community", "version": version}
+    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
 @pytest.fixture
 def with_secret(tmp_path: Path) -> Baked:
     made = bake(tmp_path, gcp_project_id="a-project", platform="join")
     reach_receivers(made)
-    file = made.path / "terraform/function/settings.auto.tfvars.json"
-    settings = json.loads(file.read_text(encoding="utf-8"))
-    used = {"secret": "snmp-community", "version": "2"}
-    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
-    file.write_text(json.dumps(settings), encoding="utf-8")
+    use_secret(made, "2")
     return made
+
+
+@pytest.mark.parametrize(("version", "said"), [(3, "3"), (3.0, "3"), (None, "latest")])
+def test_a_secrets_version_may_be_a_number_as_terraform_takes_it(
+    version: object, said: str, check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    use_secret(with_secret, version)
+    cloud.secrets[f"{NAMED}/versions/{said}"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert f"the secret snmp-community has version {said}" in checked.seen("ok")
+    assert checked.status == HEALTHY
 
 
 def test_a_secret_must_have_its_version_before_a_deployment(
