@@ -433,6 +433,37 @@ def test_an_import_of_what_is_not_locked_is_found(product: Baked) -> None:
     assert checked()["verdict"] == "could not tell"
 
 
+@pytest.mark.parametrize(
+    ("runtime", "module", "problems"),
+    [
+        ("3.11", "telnetlib", []),
+        ("3.12", "telnetlib", []),
+        ("3.13", "telnetlib", ["module-missing"]),
+        ("3.11", "distutils.version", []),
+        ("3.12", "distutils.version", ["module-missing"]),
+        ("3.14", "cgi", ["module-missing"]),
+        ("3.14", "__main__", []),
+    ],
+)
+def test_the_runtimes_standard_library_counts_and_not_that_of_this_python(
+    runtime: str, module: str, problems: list[str], tmp_path: Path
+) -> None:
+    product = bake(tmp_path, gcp_project_id="a-project", python_version=runtime)
+    install_lock(product)
+    with (product.path / "function/main.py").open("a", encoding="utf-8") as main:
+        main.write(f"\nimport {module}\n")
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == problems
+    assert (f"Python {runtime} has it no more" in said.output) == bool(problems)
+    if problems:  # a package with the same module takes its place
+        top = module.partition(".")[0]
+        more = f"legacy-{top}==1.0 --hash=sha256:{'0' * 64}\n"
+        with (product.path / REQUIREMENTS).open("a", encoding="utf-8") as lock:
+            lock.write(more)
+        install(product, f"legacy-{top}", "1.0", f"{top}/__init__.py")
+        assert "module-missing" not in doctor(product, "doctor", "--local", "--json").problems()
+
+
 def test_what_is_asked_for_and_not_locked_is_one_problem_also_when_it_is_imported(
     product: Baked,
 ) -> None:

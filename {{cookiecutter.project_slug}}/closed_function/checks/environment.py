@@ -163,4 +163,4 @@ def holds(addresses: object, address: ipaddress.IPv4Address | ipaddress.IPv6Addr
 def covers(ports: object, port: int) -> bool:
     """Return whether `ports`, such as 162 or 160-170, has this port."""
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", as_string(ports))
-    return bool(match) and int(match[1]) <= port <= int(match[2] or match[1])
+    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])
