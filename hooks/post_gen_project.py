@@ -23,8 +23,9 @@ TEMPLATE_FOLDER = "{{ cookiecutter._repo_dir | default('') | urlencode }}"
 CONTEXT = r"""{{ cookiecutter.items() | list | tojson }}"""
 
 CRUFT_STATE = ".cruft.json"
-# What a bake reads of the template.
-BAKED_FROM = ("cookiecutter.json", "hooks", "templates", "*cookiecutter.project_slug*")
+# The files of the template that the engine copies or includes, and all that a bake reads.
+FILES = ("templates", ":(glob)*cookiecutter.project_slug*/**")
+BAKED_FROM = ("cookiecutter.json", "hooks", *FILES)
 
 # The reserved name of each folder that an answer can rule out; .gitignore lists them, too.
 RESERVED = (".unused-github", ".unused-mibs", "terraform/.unused-platform")
@@ -62,13 +63,8 @@ def why_not_now() -> str | None:
 
 def allow_upstreams() -> list[str]:
     """Run `allow` of the new repository and return the lines to print about it."""
-    import signal
     import subprocess
 
-    # On these signals the tool ends gcloud first, and this program still ends with status 0.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     tool = subprocess.Popen(
         [sys.executable, "-m", "closed_function", "allow"],
         stdin=subprocess.DEVNULL,
@@ -140,14 +136,25 @@ def git(folder: str, *arguments: str) -> str:
 
 
 def without_credentials(address: str) -> str:
-    """Return a Git address without a password or token; ssh keeps its user."""
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return address  # a path, or git@host:path
-    authority, slash, path = rest.partition("/")
-    user, _, host = authority.rpartition("@")
-    user = user.partition(":")[0] + "@" if user and scheme.endswith("ssh") else ""
-    return f"{scheme}://{user}{host}{slash}{path.partition('?')[0]}"
+    """Return a Git address without a password or token; ssh keeps its user.
+
+    ValueError for one that is neither a plain URL, a path nor host:path: what looks like a part
+    of it can be one of a password.
+    """
+    import re
+
+    host = r"(?:[\w.-]+|\[[\w:.]+\])"
+    url = re.fullmatch(
+        rf"([a-z+]+://)(?:([^/?#]*)@)?({host}(?::[0-9]*)?(?:/[^@?#]*)?)(?:[?#][^@]*)?", address
+    )
+    if url:
+        scheme, login, rest = url.groups()
+        user = re.match(r"[\w.-]+(?=:|$)", login or "") if scheme.endswith("ssh://") else None
+        return f"{scheme}{user[0] + '@' if user else ''}{rest}"
+    path = r"(?:file://)?(?:/(?!/)|[A-Za-z]:[/\\])[^\0]*"
+    if re.fullmatch(rf"{path}|(?:[\w.-]+@)?{host}:[^@?#]*", address):
+        return address
+    raise ValueError("the form of its origin's address is not known, and can hold a password")
 
 
 def baked_version(template: str, folder: str) -> tuple[str, str]:
@@ -160,6 +167,11 @@ def baked_version(template: str, folder: str) -> tuple[str, str]:
         raise ValueError("it is not a Git repository")
     if git(folder, "status", "--porcelain", "--untracked-files=normal", "--", *BAKED_FROM):
         raise ValueError(f"{folder} has changes that are not committed")
+    # The engine reads what Git ignores, too.
+    options = ("--porcelain", "--untracked-files=normal", "--ignored")
+    if ignored := git(folder, "status", *options, "--", *FILES):
+        name = ignored.partition("\n")[0].removeprefix("!! ")
+        raise ValueError(f"{folder} has a file that Git ignores ({name})")
     commit = git(folder, "rev-parse", "HEAD")
     if folder == template:
         return os.path.abspath(folder), commit
@@ -222,9 +234,18 @@ def report() -> None:
 
 
 def main() -> None:
+    import signal
+
+    stops = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     try:
+        # A program that runs ends first, and this one still ends with status 0.
+        for each in stops:
+            if signal.getsignal(each) is signal.SIG_DFL:  # nohup ignores one
+                signal.signal(each, signal.default_int_handler)
         report()
     except (Exception, KeyboardInterrupt) as error:  # the project must stay
+        for each in (signal.SIGINT, *stops):
+            signal.signal(each, signal.SIG_IGN)
         try:
             say(f"The repository is complete, but the hook was stopped ({error!r}).")
             say(RUN_LATER)

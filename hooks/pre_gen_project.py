@@ -196,7 +196,8 @@ def what_next() -> list[str]:
     except OSError:
         return again
     template = str(ANSWERS.get("_template", "TEMPLATE"))
-    if re.search(r"://[^/]*@|\?", template):
+    # Only the login of ssh has no password.
+    if re.search(r"[@?#]", re.sub(r"^(?:ssh://)?[\w.-]+@", "", template)):
         template = "TEMPLATE"  # it can hold a password
     return [
         f"Nothing was generated. Your answers are in {file}",

@@ -244,16 +244,32 @@ FUNCTION = "projects/a-project/locations/asia-northeast1/functions/alert-to-snmp
 CHANNEL = "projects/a-project/notificationChannels/7"
 
 
+def use_secret(product: Baked, version: object) -> None:
+    """Let the function read this version of its secret."""
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    used = {"secret": "snmp-community", "version": version}
+    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
 @pytest.fixture
 def with_secret(tmp_path: Path) -> Baked:
     made = bake(tmp_path, gcp_project_id="a-project", platform="join")
     reach_receivers(made)
-    file = made.path / "terraform/function/settings.auto.tfvars.json"
-    settings = json.loads(file.read_text(encoding="utf-8"))
-    used = {"secret": "snmp-community", "version": "2"}
-    settings["function"]["secret_environment"] = {"SNMP_COMMUNITY": used}
-    file.write_text(json.dumps(settings), encoding="utf-8")
+    use_secret(made, "2")
     return made
+
+
+@pytest.mark.parametrize(("version", "said"), [(3, "3"), (3.0, "3"), (None, "latest")])
+def test_a_secrets_version_may_be_a_number_as_terraform_takes_it(
+    version: object, said: str, check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    use_secret(with_secret, version)
+    cloud.secrets[f"{NAMED}/versions/{said}"] = "ENABLED"
+    checked = check(product=with_secret)
+    assert f"the secret snmp-community has version {said}" in checked.seen("ok")
+    assert checked.status == HEALTHY
 
 
 def test_a_secret_must_have_its_version_before_a_deployment(
@@ -294,6 +310,35 @@ def test_a_deployed_function_must_have_access_to_its_secrets(
         cloud.policies[owner] = before
 
 
+def test_access_to_a_secret_that_is_not_certain_is_not_decided(
+    check: Check, cloud: GoogleCloud, with_secret: Baked
+) -> None:
+    cloud.secrets[f"{NAMED}/versions/2"] = "ENABLED"
+    cloud.functions[FUNCTION] = {"state": "ACTIVE"}
+    cloud.channels["a-project"] = [channel(FUNCTION_TOPIC)]
+    cloud.alert_policies["a-project"] = [{"notificationChannels": [CHANNEL]}]
+    claim = "the function may read the secret snmp-community"
+    role, member = "secretmanager.secretAccessor", f"serviceAccount:{RUNTIME}"
+
+    cloud.policies[NAMED] = [grant(role, member, condition("until June", "false"))]
+    checked = check(product=with_secret)
+    assert checked.symptoms() == []
+    assert "under the condition 'until June'" in checked.seen("could not tell")[claim]
+    (asked,) = {asked.path for asked in cloud.asked if "snmp-community:getIam" in asked.path}
+    assert asked.endswith("?options.requestedPolicyVersion=3")
+
+    # The project's policy may have what the secret's has not.
+    cloud.policies[NAMED] = []
+    cloud.denied.add("resourcemanager.projects.getIamPolicy")
+    checked = check(product=with_secret)
+    assert checked.symptoms() == []
+    needed = "resourcemanager.projects.getIamPolicy"
+    assert needed in checked.seen("could not tell")[claim]
+
+    cloud.policies[NAMED] = [grant(role, member)]
+    assert claim in check(product=with_secret).seen("ok")
+
+
 FUNCTION_TOPIC = "projects/a-project/topics/alert-to-snmp"
 
 
@@ -312,7 +357,16 @@ def test_a_channel_that_no_alert_policy_uses_is_a_problem(check: Check, cloud: G
     checked = check()
     assert checked.status == HEALTHY
     assert checked.seen("ok")["an alert policy uses the notification channel"] == "CPU"
-    cloud.alert_policies["a-project"][0]["notificationChannels"] = []
+    policy, own = cloud.alert_policies["a-project"][0], cloud.channels["a-project"][1]
+    for resource, said in (
+        (policy, f"No enabled alert policy of a-project uses {CHANNEL}."),
+        (own, f"{CHANNEL} is disabled."),
+    ):
+        resource["enabled"] = False
+        assert said in check().seen("problem").values()
+        resource["enabled"] = True
+        assert check().status == HEALTHY
+    policy["notificationChannels"] = []
     assert check().symptoms() == ["channel-unused"]
     cloud.denied.add("monitoring.alertPolicies.list")
     assert check().status == COULD_NOT_LOOK

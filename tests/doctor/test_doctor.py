@@ -20,7 +20,7 @@ import pytest
 from scripts.troubleshooting import PAGE, page
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, Said, doctor
-from tests.support.gcloud import refused_commands
+from tests.support.gcloud import assert_ended, refused_commands
 from tests.support.stacks import reach_receivers
 from tests.support.template import PRODUCT, QUESTIONS
 
@@ -433,6 +433,37 @@ def test_an_import_of_what_is_not_locked_is_found(product: Baked) -> None:
     assert checked()["verdict"] == "could not tell"
 
 
+@pytest.mark.parametrize(
+    ("runtime", "module", "problems"),
+    [
+        ("3.11", "telnetlib", []),
+        ("3.12", "telnetlib", []),
+        ("3.13", "telnetlib", ["module-missing"]),
+        ("3.11", "distutils.version", []),
+        ("3.12", "distutils.version", ["module-missing"]),
+        ("3.14", "cgi", ["module-missing"]),
+        ("3.14", "__main__", []),
+    ],
+)
+def test_the_runtimes_standard_library_counts_and_not_that_of_this_python(
+    runtime: str, module: str, problems: list[str], tmp_path: Path
+) -> None:
+    product = bake(tmp_path, gcp_project_id="a-project", python_version=runtime)
+    install_lock(product)
+    with (product.path / "function/main.py").open("a", encoding="utf-8") as main:
+        main.write(f"\nimport {module}\n")
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == problems
+    assert (f"Python {runtime} has it no more" in said.output) == bool(problems)
+    if problems:  # a package with the same module takes its place
+        top = module.partition(".")[0]
+        more = f"legacy-{top}==1.0 --hash=sha256:{'0' * 64}\n"
+        with (product.path / REQUIREMENTS).open("a", encoding="utf-8") as lock:
+            lock.write(more)
+        install(product, f"legacy-{top}", "1.0", f"{top}/__init__.py")
+        assert "module-missing" not in doctor(product, "doctor", "--local", "--json").problems()
+
+
 def test_what_is_asked_for_and_not_locked_is_one_problem_also_when_it_is_imported(
     product: Baked,
 ) -> None:
@@ -453,7 +484,7 @@ def test_syntax_that_a_newer_runtime_may_know_is_said_to_be_read_by_this_python(
     assert "the runtime is newer" in said.output
 
 
-def set_environment(product: Baked, **environment: str) -> None:
+def set_environment(product: Baked, **environment: object) -> None:
     file = product.path / "terraform/function/settings.auto.tfvars.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
     settings["function"]["environment"] = environment
@@ -505,6 +536,13 @@ def test_settings_that_the_function_refuses_are_found_before_a_deployment(
         ("10.20.0.5:162", {"snmp": {**SNMP, "protocol": "tcp"}}, 1),
         ("10.20.0.5:162,10.9.0.1:162,10.9.0.2:162", {"snmp": SNMP}, 2),
         ("receiver.example:162", {}, 0),
+        ("[::ffff:10.20.0.5]:162", {"snmp": SNMP}, 0),
+        ("[::ffff:10.20.1.5]:162", {"snmp": SNMP}, 1),
+        # What no firewall's rule can have allows nothing.
+        ("10.20.0.5:162", {"snmp": {**SNMP, "ranges": ["10.20.0.5/99", 7]}}, 1),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "ranges": ["10.20.0.5/99", "10.20.0.5"]}}, 0),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "ports": ["snmp", "160-", "162-161"]}}, 1),
+        ("10.20.0.5:162", {"snmp": {**SNMP, "ports": ["snmp", 162]}}, 0),
     ],
 )
 def test_a_receiver_that_the_platforms_firewall_stops_is_a_problem(
@@ -517,6 +555,74 @@ def test_a_receiver_that_the_platforms_firewall_stops_is_a_problem(
     assert said.problems() == ["egress-denied"] * problems
     allow_egress(product, None)
     assert doctor(product, "doctor", "--local", "--json").problems() == []
+
+
+OTHER_SETTINGS = """\
+class SettingsError(ValueError):
+    pass
+class Settings:
+    receivers = {"a": ("10.20.0.5", 162)}
+"""
+READ = "def read_settings(environment):\n    "
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "seen"),
+    [
+        ("return Settings()", "ok", ""),
+        ("print('started'); return Settings()", "ok", ""),
+        ("raise SettingsError('A is wrong')", "problem", "A is wrong."),
+        ("raise SettingsError", "problem", "SettingsError, without a reason."),
+        ("raise SettingsError('https://u:s3cret@host.example/')", "problem", "[hidden]"),
+        ("raise SystemExit(0)", "could not tell", "ended the program"),
+        ("raise SystemExit(3)", "could not tell", "exit status 3"),
+        ("print('[]'); raise SystemExit(0)", "could not tell", "ended the program"),
+        ("raise OSError('no disk')", "could not tell", "OSError: no disk"),
+        ("Settings.receivers = {'a': ('x', 1, 2)}; return Settings()", "could not tell", "pairs"),
+        ("Settings.receivers = {'a': ('x', True)}; return Settings()", "could not tell", "pairs"),
+    ],
+)
+def test_only_an_answer_of_the_functions_settings_is_one(
+    code: str, verdict: str, seen: str, product: Baked
+) -> None:
+    set_environment(product, SNMP_RECEIVERS="10.20.0.5:162")
+    allow_egress(product, {"snmp": SNMP})
+    file = product.path / "function/settings.py"
+    file.write_text(f"{OTHER_SETTINGS}{READ}{code}\n", encoding="utf-8")
+    said = doctor(product, "doctor", "--local", "--json")
+    results = {each["check"]: each for each in said.json()["results"]}
+    found = results["the function accepts its settings"]
+    assert (found["verdict"], seen in found["seen"]) == (verdict, True), found
+    assert ("the network lets the function reach 10.20.0.5:162" in results) == (verdict == "ok")
+    assert said.status == (FOUND if verdict == "problem" else HEALTHY)
+    assert "s3cret" not in said.output
+
+
+@pytest.mark.slow
+def test_settings_that_never_answer_are_ended_with_all_their_children(product: Baked) -> None:
+    set_environment(product, SNMP_RECEIVERS="10.20.0.5:162")
+    child = product.path / "child"
+    code = (
+        "import pathlib, subprocess\n"
+        f"    pid = subprocess.Popen(['sleep', '600']).pid\n"
+        f"    pathlib.Path({str(child)!r}).write_text(str(pid))\n    while True: pass\n"
+    )
+    file = product.path / "function/settings.py"
+    file.write_text(f"{OTHER_SETTINGS}{READ}{code}", encoding="utf-8")
+    said = doctor(product, "doctor", "--local", "--json")
+    seen = [each["seen"] for each in said.json()["results"]]
+    assert "function/settings.py gave no answer within 20 s" in seen
+    assert_ended(int(child.read_text(encoding="utf-8")))
+
+
+def test_the_functions_settings_are_texts_as_terraform_makes_them(product: Baked) -> None:
+    values = {"A": True, "B": 1.0, "C": 0.50, "D": 1e3, "E": 7, "F": "x"}
+    set_environment(product, **values)
+    code = "raise SettingsError(' '.join(map(environment.__getitem__, 'ABCDEF')))"
+    file = product.path / "function/settings.py"
+    file.write_text(f"{OTHER_SETTINGS}{READ}{code}\n", encoding="utf-8")
+    said = doctor(product, "doctor", "--local", "--json")
+    assert "true 1 0.5 1000 7 x." in [each["seen"] for each in said.json()["results"]]
 
 
 def test_another_environment_has_its_own_platform_and_project(product: Baked) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from hooks.post_gen_project import without_credentials
 from tests.support.answers import COMPLETE
 from tests.support.baking import Baked, bare_environment, cli
 from tests.support.repositories import commit, git
-from tests.support.template import PRODUCT
+from tests.support.template import PRODUCT, TEMPLATE
 
 SLUG = str(COMPLETE["project_slug"])
 ANSWERS = [f"{name}={answer}" for name, answer in COMPLETE.items()]
@@ -146,6 +147,31 @@ def with_an_uncommitted_change(template: Path) -> Path:
     return template
 
 
+def with_an_ignored_file(template: Path) -> Path:
+    (template / PRODUCT.name / "debug.log").write_text("not committed\n", encoding="utf-8")
+    ignore(template, "*.log")
+    return template
+
+
+def with_an_ignored_folder(template: Path) -> Path:
+    (template / PRODUCT.name / "function/logs").mkdir()
+    (template / PRODUCT.name / "function/logs/one").touch()
+    ignore(template, "logs/")
+    return template
+
+
+def with_an_ignored_template(template: Path) -> Path:
+    (template / "templates/more.log").touch()
+    ignore(template, "*.log")
+    return template
+
+
+def ignore(template: Path, pattern: str) -> None:
+    """Let Git ignore what a person's own settings say, which no commit shows."""
+    with (template / ".git/info/exclude").open("a", encoding="utf-8") as excluded:
+        excluded.write(f"{pattern}\n")
+
+
 def copied_into_another_repository(template: Path) -> Path:
     git(template, "mv", "hooks", "hooks-was")
     inner = template / "vendored"
@@ -168,6 +194,9 @@ def with_a_commit_that_its_origin_has_not(template: Path) -> Path:
 NOT_A_COMMIT: dict[Callable[[Path], Path], str] = {
     zipped: "it is not a Git repository",
     with_an_uncommitted_change: "has changes that are not committed",
+    with_an_ignored_file: "has a file that Git ignores ({{cookiecutter.project_slug}}/debug.log)",
+    with_an_ignored_folder: "has a file that Git ignores",
+    with_an_ignored_template: "has a file that Git ignores (templates/more.log)",
     copied_into_another_repository: "it is not a Git repository",
     with_a_commit_that_its_origin_has_not: "is not its origin's",
 }
@@ -184,6 +213,36 @@ def test_what_is_no_commit_of_the_template_is_not_recorded(
     assert NOT_A_COMMIT[prepare] in line
     assert line.endswith("`make upgrade` says how to link it.")
     assert "was stopped" not in printed
+
+
+def test_what_git_ignores_beside_the_bake_does_not_count(
+    template_repository: Path, tmp_path: Path
+) -> None:
+    ignore(template_repository, "*.log")
+    ignore(template_repository, "cache/")
+    inside = template_repository / "cache" / PRODUCT.name
+    inside.mkdir(parents=True)
+    for folder in (inside, template_repository / "hooks", template_repository / "tests"):
+        (folder / "debug.log").touch()
+    _, printed = baked_from(template_repository, tmp_path / "one")
+    assert "Linked to " in printed
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_hook_that_is_ended_while_git_runs_keeps_the_project(
+    request_to_end: signal.Signals, template_repository: Path, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    # The parent of this Git is the hook.
+    ending = f"#!/bin/sh\nkill -{request_to_end.value} $PPID\nexec sleep 600\n"
+    (programs / "git").write_text(ending, encoding="utf-8")
+    (programs / "git").chmod(0o755)
+    path = f"{programs}:{os.environ['PATH']}"
+    product, printed = baked_from(template_repository, tmp_path / "one", PATH=path)
+    assert "the hook was stopped (KeyboardInterrupt())" in printed
+    whole, _ = baked_from(template_repository, tmp_path / "two")
+    assert product.files().keys() == whole.files().keys() - {".cruft.json"}
 
 
 def test_a_relative_path_and_a_missing_git_leave_the_repository_unlinked(
@@ -229,6 +288,13 @@ def test_the_record_of_an_existing_repository_stays(
         ("https://ghp_token@host.example/t", "https://host.example/t"),
         ("https://user:p%40ss@w0rd@host.example:8443/t", "https://host.example:8443/t"),
         ("https://host.example/t?private_token=abc", "https://host.example/t"),
+        ("https://host.example/t#token", "https://host.example/t"),
+        ("https://user:pass@[::1]:8443/t", "https://[::1]:8443/t"),
+        ("ssh://user%3Apass@host.example/t", "ssh://host.example/t"),
+        ("git+ssh://git:pass@host.example/t", "git+ssh://git@host.example/t"),
+        ("host.example:org/t.git", "host.example:org/t.git"),
+        ("file:///srv/a@b/t#1", "file:///srv/a@b/t#1"),
+        (r"C:\templates\a@b", r"C:\templates\a@b"),
         ("ssh://git:pass@host.example/t", "ssh://git@host.example/t"),
         ("ssh://git@host.example:22/t", "ssh://git@host.example:22/t"),
         ("git@host.example:org/t.git", "git@host.example:org/t.git"),
@@ -240,20 +306,86 @@ def test_an_address_is_written_without_its_secrets(address: str, written: str) -
     assert without_credentials(address) == written
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:s3cret/word@host.example/t",
+        "https://user:123/s3cret@host.example/t",
+        "https://user:123/word?s3cret@host.example/t",
+        "https://host.example?token=s3cret@x/t",
+        "https://host.example\\@user:s3cret/t",
+        "https:/user:s3cret@host.example/t",
+        "user:s3cret@host.example:t",
+        "git@host.example:t?token=s3cret",
+        "git@host.example:t#s3cret",
+        "//user:s3cret@host.example/t",
+    ],
+)
+def test_an_address_that_can_hold_a_secret_anywhere_is_not_written(
+    address: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="can hold a password") as refused:
+        without_credentials(address)
+    assert "s3cret" not in str(refused.value)
+    template = template_to_type(address, tmp_path)
+    assert template == "TEMPLATE"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://host.example/org/t.git",
+        "git@host.example:org/t.git",
+        "ssh://git@host.example/t",
+        "gh:org/t",
+        "/srv/t",
+    ],
+)
+def test_an_address_without_a_secret_is_in_the_command_to_type(
+    address: str, tmp_path: Path
+) -> None:
+    assert template_to_type(address, tmp_path) == address
+
+
+def template_to_type(address: str, home: Path) -> str:
+    """Return the template in the command that the hook before the bake advises."""
+    program = (TEMPLATE / "hooks/pre_gen_project.py").read_text(encoding="utf-8")
+    asked = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    given = {**asked, **COMPLETE, "region": "us", "_template": address, "_repo_dir": "x"}
+    rendered = program.replace("{{ cookiecutter | tojson }}", json.dumps(given))
+    done = run([sys.executable, "-c", rendered], home, home)
+    assert done.returncode == 1, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    return shlex.split(done.stderr.splitlines()[-1])[-1]
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (
+            "https://user:s3cret-token@host.example/git/template",
+            "https://host.example/git/template",
+        ),
+        ("https://host.example/git/template#s3cret-token", "https://host.example/git/template"),
+        ("https:/user:s3cret-token@host.example/git/template", ""),
+    ],
+)
 def test_a_token_in_the_address_reaches_no_file_and_no_line(
-    template_repository: Path, tmp_path: Path
+    address: str, written: str, template_repository: Path, tmp_path: Path
 ) -> None:
     # Git fetches what it is told to fetch instead of the address with the token.
-    address = "https://user:s3cret-token@host.example/git/template"
     settings = {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{template_repository}.insteadOf",
         "GIT_CONFIG_VALUE_0": address,
     }
     product, printed = baked_from(address, tmp_path / "one", **settings)
-    state = state_of(product)
-    assert state["template"] == "https://host.example/git/template"
-    assert "Linked to https://host.example/git/template at " in printed
+    if written:
+        assert state_of(product)["template"] == written
+        assert f"Linked to {written} at " in printed
+    else:
+        assert "Not linked to its template" in printed
+        assert "s3cret-token" not in printed
     assert not [name for name, text in product.files().items() if b"s3cret-token" in text]
     refused = cli(
         tmp_path / "one", "region=us", template=address, PATH=os.environ["PATH"], **settings

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 
 
@@ -72,6 +73,15 @@ def as_mapping(value: object) -> dict[str, object]:
 def as_text(value: object) -> str:
     """Return `value` if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def as_string(value: object) -> str:
+    """Return the string into which Terraform converts a JSON value; null is an empty one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)).normalize():f}"
+    return "" if value is None else str(value)
 
 
 def text_at(content: object, path: str) -> str:

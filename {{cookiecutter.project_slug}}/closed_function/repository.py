@@ -1,7 +1,7 @@
 """Read what the files of this repository say about the function and its platform."""
 
 from closed_function.errors import CommandError
-from closed_function.files import as_mapping, as_text, read_object, text_at
+from closed_function.files import as_mapping, as_string, as_text, read_object, text_at
 from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
@@ -74,9 +74,9 @@ class Repository:
 
     def _secrets(self) -> list[tuple[str, str]]:
         used = [
-            (text_at(each, "secret"), text_at(each, "version") or "latest")
+            (text_at(each, "secret"), as_string(each.get("version")) or "latest")
             for name in ("secret_environment", "secret_volumes")
-            for each in as_mapping(self.function.get(name)).values()
+            for each in map(as_mapping, as_mapping(self.function.get(name)).values())
         ]
         return list(dict.fromkeys(used))
 

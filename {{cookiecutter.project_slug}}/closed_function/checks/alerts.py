@@ -1,5 +1,6 @@
 """Check what makes Cloud Monitoring call the function."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from closed_function.checks.reads import Cloud, gcloud_command
@@ -25,11 +26,12 @@ def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
         f"the notification channels of {project}",
         "monitoring.notificationChannels.list",
     )
-    own = {
-        str(channel["name"])
+    of_topic = [
+        channel
         for channel in channels
         if channel.get("labels", {}).get("topic") == repository.alert_topic
-    }
+    ]
+    own = {str(channel["name"]) for channel in of_topic if is_enabled(channel)}
     if why and not own:
         return [check.unknown(why)]
     policies, why = cloud.pages(
@@ -40,9 +42,19 @@ def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
         "monitoring.alertPolicies.list",
     )
     users = [each for each in policies if own & set(each.get("notificationChannels", []))]
-    if users:
-        return [check.ok(", ".join(str(each.get("displayName")) for each in users))]
-    if why:
-        return [check.unknown(why)]
+    enabled = [str(each.get("displayName")) for each in users if is_enabled(each)]
+    if enabled:
+        return [check.ok(", ".join(enabled))]
     channel = min(own, default=f"a channel to {repository.alert_topic}")
-    return [check.problem("channel-unused", f"No alert policy of {project} uses {channel}.")]
+    kind = "enabled alert policy" if users else "alert policy"
+    seen = f"No {kind} of {project} uses {channel}."
+    if of_topic and not own:
+        seen = f"{of_topic[0]['name']} is disabled."
+    elif why:
+        return [check.unknown(why)]
+    return [check.problem("channel-unused", seen)]
+
+
+def is_enabled(resource: Mapping[str, object]) -> bool:
+    """Return whether a policy or channel is on; the API may leave the field out of one that is."""
+    return resource.get("enabled") is not False

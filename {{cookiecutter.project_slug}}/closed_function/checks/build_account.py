@@ -21,7 +21,7 @@ SETS_OF_ACCOUNTS = ("group:", "principalSet:")
 
 
 class Need(NamedTuple):
-    """A permission that the build account needs.
+    """A permission that an account needs.
 
     `roles` are the usual ones that allow it, so that their definitions need not be read.
     """

@@ -3,29 +3,30 @@
 import ipaddress
 import json
 import os
-import subprocess
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from closed_function.checks.result import Check, Result
-from closed_function.files import as_mapping, as_text
+from closed_function.files import as_mapping, as_string, as_text
 from closed_function.paths import SOURCE
+from closed_function.processes import Outcome, run_bounded
 from closed_function.repository import Repository
 
-# The function's own check, in a process of its own. Its status says whether there is one.
+# The function's own check, in a process of its own. Its last line is the answer.
 PROGRAM = """\
-import json, sys
+import json, os, sys
+environment = json.loads(os.environ.pop("FUNCTION_ENVIRONMENT"))
 sys.path.insert(0, sys.argv[1])
 from settings import SettingsError, read_settings
 try:
-    settings = read_settings(json.load(sys.stdin))
+    settings = read_settings(environment)
+    answer = {"receivers": list(getattr(settings, "receivers", {}).values())}
 except SettingsError as error:
-    print(error)
-    raise SystemExit(3)
-print(json.dumps(list(getattr(settings, "receivers", {}).values())))
+    answer = {"refused": str(error)}
+print("\\n" + json.dumps(answer))
 """
-REFUSED = 3
 TIMEOUT = 20
 # The value of a secret is not known here; this is long enough for a password.
 SECRET = "not-known-here"  # noqa: S105
@@ -49,33 +50,53 @@ def check_environment(repository: Repository) -> Iterator[Result]:
         yield check.unknown(seen, optional=True)
         return
     secrets = as_mapping(repository.function.get("secret_environment"))
-    values = {name: str(value) for name, value in environment.items()}
-    receivers = []
+    values = {name: as_string(value) for name, value in environment.items()}
+    given = json.dumps(values | dict.fromkeys(secrets, SECRET))
+    command = [sys.executable, "-B", "-c", PROGRAM, str(SOURCE)]
     try:
-        done = subprocess.run(
-            [sys.executable, "-B", "-c", PROGRAM, str(SOURCE)],
-            input=json.dumps(values | dict.fromkeys(secrets, SECRET)),
-            env={"PATH": os.defpath},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=TIMEOUT,
-        )
-        receivers = [Receiver(*each) for each in json.loads(done.stdout)]
-    except (OSError, subprocess.TimeoutExpired) as error:
+        outcome = run_bounded(command, {"PATH": os.defpath, "FUNCTION_ENVIRONMENT": given}, TIMEOUT)
+    except OSError as error:
         yield check.unknown(f"function/settings.py cannot be run: {error}", optional=True)
         return
-    except (ValueError, TypeError):  # it printed something else, which follows
-        pass
-    if done.returncode == REFUSED:
-        yield check.problem("settings-invalid", f"{done.stdout.strip()}.")
-    elif done.returncode != 0:
-        why = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        yield check.unknown(f"function/settings.py cannot check them: {why}", optional=True)
+    answer = read_answer(outcome)
+    if isinstance(answer, str):
+        yield check.unknown(f"function/settings.py {answer}", optional=True)
+    elif "refused" in answer:
+        words = " ".join(str(answer["refused"]).split()) or "SettingsError, without a reason"
+        yield check.problem("settings-invalid", f"{words}.")
     else:
+        try:
+            receivers = [read_receiver(each) for each in answer["receivers"]]
+        except ValueError:
+            why = "function/settings.py has receivers that are no pairs of host and port"
+            yield check.unknown(why, optional=True)
+            return
         yield check.ok(", ".join(sorted(values)) or "it needs none")
         yield from check_egress(repository, receivers)
+
+
+def read_answer(outcome: Outcome) -> dict[str, Any] | str:
+    """Return what PROGRAM answered, or why it did not."""
+    if outcome.status is None:
+        return f"gave no answer within {TIMEOUT} s"
+    if outcome.status != 0:
+        printed = outcome.errors.strip().splitlines() or ["it printed no error"]
+        return f"cannot check them (exit status {outcome.status}): {printed[-1]}"
+    try:
+        answer = json.loads(outcome.output.splitlines()[-1])
+    except (IndexError, ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and answer.keys() <= {"receivers", "refused"} and answer:
+        return answer
+    return "cannot check them: it ended the program, or printed after the answer"
+
+
+def read_receiver(pair: object) -> Receiver:
+    """Return a receiver of the function's settings. ValueError if it is no host with a port."""
+    match pair:
+        case [str(host), int(port)] if not isinstance(port, bool):
+            return Receiver(host, port)
+    raise ValueError
 
 
 def check_egress(repository: Repository, receivers: Iterable[Receiver]) -> Iterator[Result]:
@@ -92,6 +113,8 @@ def check_egress(repository: Repository, receivers: Iterable[Receiver]) -> Itera
             seen = "it is a name, and the firewall's rules have addresses"
             yield check.unknown(seen, optional=True)
             continue
+        # The system sends to an address such as ::ffff:10.20.0.5 by IPv4.
+        address = getattr(address, "ipv4_mapped", None) or address
         by = "every destination is allowed"
         if allowed is not None:
             by = next((name for name, each in allowed.items() if lets(each, address, receiver)), "")
@@ -124,12 +147,20 @@ def lets(
         return False
     if not isinstance(ports, list) or not isinstance(ranges, list):
         return False
-    if ports and not any(covers(str(each), receiver.port) for each in ports):
+    if ports and not any(covers(each, receiver.port) for each in ports):
         return False
-    return any(address in ipaddress.ip_network(str(each), strict=False) for each in ranges)
+    return any(holds(each, address) for each in ranges)
 
 
-def covers(ports: str, port: int) -> bool:
+def holds(addresses: object, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Return whether a range such as 10.20.0.0/24 has this address; no range has none."""
+    try:
+        return address in ipaddress.ip_network(str(addresses), strict=False)
+    except ValueError:
+        return False
+
+
+def covers(ports: object, port: int) -> bool:
     """Return whether `ports`, such as 162 or 160-170, has this port."""
-    first, _, last = ports.partition("-")
-    return int(first) <= port <= int(last or first)
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", as_string(ports))
+    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])

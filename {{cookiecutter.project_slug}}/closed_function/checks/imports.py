@@ -14,8 +14,18 @@ from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS, REQUIREMENTS_IN, ROOT, SOURCE, relative
 from closed_function.requirements import package_name, read_entries
 
-# With the modules that are new in Python 3.14.
-STANDARD_LIBRARY = sys.stdlib_module_names | {"annotationlib", "compression"}
+# The modules that left the standard library, by the Python that has them no more.
+REMOVED = {
+    (3, 12): frozenset("asynchat asyncore distutils imp smtpd".split()),
+    (3, 13): frozenset(
+        "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev "
+        "pipes sndhdr spwd sunau telnetlib uu xdrlib".split()
+    ),
+}
+# With the modules of other Pythons than this one, and that of the running program.
+STANDARD_LIBRARY = sys.stdlib_module_names.union(
+    ("annotationlib", "compression", "__main__"), *REMOVED.values()
+)
 # What may be imported only where it is installed.
 CONDITIONAL = (ast.If, ast.Try, ast.TryStar, ast.With)
 # A line of a RECORD file, which names what a package has installed.
@@ -65,9 +75,10 @@ class Installed(NamedTuple):
         )
 
 
-def check_imports(sources: Sequence[Path]) -> Iterator[Result]:
+def check_imports(sources: Sequence[Path], version: tuple[int, int]) -> Iterator[Result]:
     """Check what `sources`, the function's files, import, as far as no network is needed.
 
+    `version` is that of the runtime's Python, whose standard library need not be this one's.
     A module's name need not be its package's, so only `.venv` shows that a module is missing.
     """
     check = Check("the lock has what the code imports")
@@ -79,11 +90,13 @@ def check_imports(sources: Sequence[Path]) -> Iterator[Result]:
     wanted = {package_name(line) for line in read_entries(read_text(REQUIREMENTS_IN)[0])}
     known = {*locked, *wanted, FRAMEWORK}
     own = {file.relative_to(SOURCE).parts[0].removesuffix(".py") for file in sources}
+    removed = frozenset[str]().union(*(REMOVED[each] for each in REMOVED if each <= version))
+    provided = (STANDARD_LIBRARY - removed) | own
     imports = [
         found
         for file in sources
         for found in read_imports(file)
-        if found.module.partition(".")[0] not in STANDARD_LIBRARY | own
+        if found.module.partition(".")[0] not in provided
     ]
     suspects = [found for found in imports if not known & found.possible_packages()]
     installed = read_installed() if suspects else Installed({}, {}, {})
@@ -98,6 +111,8 @@ def check_imports(sources: Sequence[Path]) -> Iterator[Result]:
         return
     package = ", ".join(sorted(installed.owners(first)))
     lacks = f"requirements.txt lacks {package}" if package else "no locked package has it"
+    if first.module.partition(".")[0] in removed:
+        lacks = f"Python {version[0]}.{version[1]} has it no more, and {lacks}"
     yield check.problem("module-missing", f"{first.place} imports {first.target}, but {lacks}.")
 
 

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from closed_function.checks.build_account import Need, check_need
 from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import Check, Result
-from closed_function.gcloud.session import Answer
 from closed_function.repository import Repository
 
-READERS = {"roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner"}
+READS_SECRET = Need(
+    "the function may read the secret",
+    "secretmanager.versions.access",
+    frozenset({"roles/secretmanager.secretAccessor", "roles/secretmanager.admin", "roles/owner"}),
+    "secret-access-denied",
+)
 
 
 def check_secrets(cloud: Cloud, repository: Repository) -> Iterator[Result]:
@@ -53,23 +58,12 @@ def check_access(cloud: Cloud, repository: Repository, secret: str) -> Result:
         return check.ok("`make deploy` grants it")
     own = cloud.get(
         "secretmanager",
-        f"v1/projects/{quote(project)}/secrets/{quote(secret)}:getIamPolicy",
+        f"v1/projects/{quote(project)}/secrets/{quote(secret)}:getIamPolicy"
+        "?options.requestedPolicyVersion=3",
         f"the IAM policy of the secret {secret} in {project}",
         "secretmanager.secrets.getIamPolicy",
         expects="etag",
     )
-    for policy, where in ((own, "the secret"), (cloud.project_policy(project), project)):
-        if role := reader_role(policy, repository.runtime_account):
-            return check.ok(f"{role} on {where}")
-    if own.why:
-        return check.unknown(own.why)
-    seen = f"{repository.runtime_account} has no role on the secret {secret} in {project}."
-    return check.problem("secret-access-denied", seen)
-
-
-def reader_role(policy: Answer, account: str) -> str:
-    """Return a role of `account` in an IAM policy with which it reads secrets, or nothing."""
-    for binding in policy.content.get("bindings", []):
-        if binding["role"] in READERS and f"serviceAccount:{account}" in binding["members"]:
-            return str(binding["role"])
-    return ""
+    need = READS_SECRET._replace(claim=check.claim)
+    policies = {f"the secret {secret}": own, project: cloud.project_policy(project)}
+    return check_need(cloud, need, repository.runtime_account, policies, check.command)

@@ -57,7 +57,7 @@ def check_source(repository: Repository) -> Iterator[Result]:
         yield compiles.ok(f"{len(sources)} files")
         if not repository.settings_unread and repository.entry_point:
             yield check_entry_point(repository.entry_point)
-        yield from check_imports(sources)
+        yield from check_imports(sources, version)
 
     size = sum(file.stat().st_size for file in uploaded)
     small = Check("the source has a function's size", "du -sh function/*")
