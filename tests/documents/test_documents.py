@@ -72,6 +72,7 @@ COMMANDS = {
     "make explain": "test_make_hands_over_what_was_typed",
     # Google's
     "gcloud artifacts vpcsc-config allow": CLOUD,
+    "gcloud auth login": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
     "gcloud secrets create": CLOUD,

@@ -6,7 +6,7 @@ import re
 CREDENTIAL = re.compile(
     r"ya29[.%][\w.%-]+|eyJ[\w-]+\.[\w.-]+|1//[\w-]{10,}|GOCSPX-\S+|AIza[\w-]{30,}"
     r"|(?i:\b(?:bearer|basic)(?:\s|%20)+[\w.~+/=-]+)"
-    r"|(?i:\b(?:access_token|refresh_token|id_token|client_secret|password)\b[\"'\s:=]+[^\s\"'&]+)"
+    r"|(?i:\b(?:access_token|refresh_token|id_token|client_secret|password)\b[\"'\s]*[:=][\"'\s]*[^\s\"'&]+)"
     r"|(?<=://)\S*@"
     r"|(?s:-----BEGIN.*?(?:-----END[^\n]*|\Z))"
 )

@@ -58,7 +58,7 @@ class Repository:
         self.docker_repository = text_at(platform, "docker_repository")
         self.worker_pool = text_at(platform, "worker_pool")
         self.access_policy = text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id")
-        elsewhere = self.project not in ("", self.function_project)
+        elsewhere = bool(self.function_project) and self.project not in ("", self.function_project)
         self.own_build_account = elsewhere or function.get("own_build_service_account") is True
         self.build_account = text_at(platform, "build_service_account")
         domain = f"{self.function_project}.iam.gserviceaccount.com"

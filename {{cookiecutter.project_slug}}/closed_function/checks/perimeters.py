@@ -41,14 +41,14 @@ def check_perimeters(cloud: Cloud, projects: Sequence[str], policy: str) -> Iter
             yield check.ok(home)
         elif home:
             seen = f"{project} is in {home}, and {projects[0]} in {first_home}."
-            yield check.problem("project-outside-perimeter", seen)
+            yield check.problem("project-outside-perimeter", seen, project=project)
         else:
             seen = f"{project} ({resource}) is in no enforced perimeter"
             if not policies:
                 seen = f"{project} belongs to no organisation, which perimeters need"
             dry_run = perimeter_of(resource, perimeters, "spec")
             seen += f"; in {dry_run} it is in the dry run only." if dry_run else "."
-            yield check.problem("project-outside-perimeter", seen)
+            yield check.problem("project-outside-perimeter", seen, project=project)
 
 
 def perimeter_of(resource: str, perimeters: list[dict[str, Any]], configuration: str) -> str:

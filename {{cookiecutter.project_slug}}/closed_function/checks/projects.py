@@ -18,13 +18,13 @@ def check_project(cloud: Cloud, project: str) -> Result:
     check = Check(f"the project {project} is active", command)
     answer = cloud.project(project)
     if answer.status == 404:
-        return check.problem("project-unreadable", f"{answer.why}.")
+        return check.problem("project-unreadable", f"{answer.why}.", project=project)
     if answer.why:
         return check.unknown(answer.why)
     state = answer.content.get("lifecycleState")
     if state != "ACTIVE":
         seen = f"The project {project} is in the state {state}."
-        return check.problem("project-unreadable", seen)
+        return check.problem("project-unreadable", seen, project=project)
     return check.ok(f"number {cloud.number(project)}")
 
 
@@ -55,7 +55,7 @@ def check_apis(cloud: Cloud, project: str) -> Result:
     if disabled:
         verb = "is" if len(disabled) == 1 else "are"
         seen = f"{', '.join(sorted(disabled))} {verb} disabled in {project}."
-        return check.problem("api-off", seen)
+        return check.problem("api-off", seen, project=project)
     return check.unknown(answer.why) if answer.why else check.ok(f"all {len(names)}")
 
 

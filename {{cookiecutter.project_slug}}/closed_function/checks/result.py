@@ -33,8 +33,9 @@ class Check(NamedTuple):
     def ok(self, seen: str) -> Result:
         return Result(self.claim, OK, seen, self.command)
 
-    def problem(self, symptom: str, seen: str) -> Result:
-        return Result(self.claim, PROBLEM, seen, self.command, symptom)
+    def problem(self, symptom: str, seen: str, **values: str) -> Result:
+        """Return a problem; `values` replace placeholders of the catalogue."""
+        return Result(self.claim, PROBLEM, seen, self.command, symptom, values=values)
 
     def unknown(self, why: str, *, optional: bool = False) -> Result:
         return Result(self.claim, UNKNOWN, why, self.command, optional=optional)

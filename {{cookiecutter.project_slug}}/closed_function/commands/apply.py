@@ -62,6 +62,7 @@ def apply(options: argparse.Namespace) -> None:
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
             print(f"The switch: {stack.output('upstreams')}")
+            print("Next: fill in the function's settings, then `make doctor` and `make deploy`.")
     else:
         with changes_made("make deploy"):
             print_alert_commands(stack.output("function"))

@@ -36,21 +36,25 @@ def run(options: argparse.Namespace) -> int:
         results += results_from_cloud(repository, results)
     problems = [result for result in results if result.verdict == PROBLEM]
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
-    symptoms, values = load().symptoms, repository.placeholders()
-    # Several problems can have one cause.
-    causes = [symptoms[symptom] for symptom in dict.fromkeys(each.symptom for each in problems)]
+    symptoms, known = load().symptoms, repository.placeholders()
+    # Several problems can have one cause, which is printed with the values of the first.
+    first = {problem.symptom: problem for problem in reversed(problems)}
+    causes = [
+        (symptoms[name], known | {key: str(value) for key, value in first[name].values.items()})
+        for name in dict.fromkeys(problem.symptom for problem in problems)
+    ]
     if options.json:
         # Without `values`, the last field, which is the status page's.
         fields = Result._fields[:-1]
         print_json(
             {
                 "results": [dict(zip(fields, result, strict=False)) for result in results],
-                "causes": [cause_as_json(cause, values) for cause in causes],
+                "causes": [cause_as_json(cause, values) for cause, values in causes],
             }
         )
     else:
         print_results(results)
-        for cause in causes:
+        for cause, values in causes:
             print(f"\n{cause.id}: {cause.what}")
             print_cause(cause, values)
         print_counts(results)
