@@ -207,11 +207,6 @@ IN_PLATFORM = {
         "platform", "network.tf", resource("compute_network", "this"), DEPENDS,
         platform_with(), "has not been used in project",
     ),
-    "the agents before they are known": Mutation(
-        "platform", "identities.tf", WAIT.format("identities"), r"create_duration = [^\n]*",
-        platform_with(repositories={"kms_key_name": KEY}), NO_ACCOUNT,
-        'create_duration = "0s"',
-    ),
     "the repositories before they may use the key": Mutation(
         "platform", "repositories.tf", resource("artifact_registry_repository", "docker"), DEPENDS,
         platform_with(repositories={"kms_key_name": KEY}), "Cloud KMS key|has not been used",
@@ -219,7 +214,7 @@ IN_PLATFORM = {
     "the virtual repository before its upstream": Mutation(
         "platform", "repositories.tf", "",
         r"google_artifact_registry_repository\.private\[0\]\.repository_id",
-        platform_with(repositories={"virtual": {}}), "was not found",
+        platform_with(repositories={"virtual": {}}), "was not found|is an upstream of",
         "var.repositories.virtual.private",
     ),
     "the key before its API": Mutation(
@@ -238,7 +233,7 @@ IN_PLATFORM = {
     ),
     "the perimeter owns its members and rules": Mutation(
         "platform", "perimeter.tf", resource("access_context_manager_service_perimeter", "this"),
-        r"    ignore_changes = \[.*?\]", platform_with(), PLANNED,
+        r"    ignore_changes = \[.*?\n    \]", platform_with(), PLANNED,
     ),
     "a project leaves while rules name it": Mutation(
         "platform", "perimeter.tf",
