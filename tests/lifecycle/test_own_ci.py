@@ -176,7 +176,10 @@ def test_what_is_applied_with_the_real_providers_runs_in_one_job() -> None:
         "full",
         "terraform",
     ]
-    assert CI["applies"].get("env", {}).get("CI") is None  # without the providers the job fails
+    # Without the providers the job fails.
+    assert CI["applies"]["env"]["REAL_PROVIDERS"] == "required"
+    conftest = (TEMPLATE / "tests/terraform/conftest.py").read_text(encoding="utf-8")
+    assert 'os.environ.get("REAL_PROVIDERS") == "required"' in conftest
 
 
 def test_one_check_stands_for_all_jobs() -> None:

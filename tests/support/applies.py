@@ -165,7 +165,7 @@ class Stack:
 
     def expect_no_changes(self) -> Stack:
         printed = self.run("plan", "-input=false", "-no-color")
-        assert "No changes." in printed, printed[-4000:]
+        assert "No changes." in printed, f"changes are planned: {printed[-4000:]}"
         return self
 
     def destroy(self) -> None:
