@@ -276,14 +276,14 @@ def test_make_lock_that_fails_says_why_and_leaves_both_files(
 
     url = "https://example.com/simple/"
     for bad, reason in (
-        ({}, "does not name platform.python_index_url"),
-        ({"python_index_url": url}, f"{url} is not a Python repository of Artifact Registry"),
+        ({}, " does not name platform.python_index_url"),
+        ({"python_index_url": url}, f": {url} is not a Python repository of Artifact Registry"),
     ):
         (product.path / HAND_OVER).write_text(json.dumps({"platform": bad}), encoding="utf-8")
         done = make(product, "lock")
         assert done.returncode != 0
         (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-        assert line.startswith(f"{HAND_OVER} {reason}")
+        assert line.startswith(f"{HAND_OVER}{reason}")
         assert locks(product) == before
     (product.path / HAND_OVER).write_text(handed, encoding="utf-8")
 

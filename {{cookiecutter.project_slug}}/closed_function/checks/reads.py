@@ -109,6 +109,11 @@ class Cloud:
             expects="name",
         )
 
+    def is_deployed(self, repository: Repository) -> bool:
+        """Return False where the function is known not to be there."""
+        answer = self.function(repository)
+        return answer.status != 404 and answer.reason != "SERVICE_DISABLED"
+
     def role(self, name: str) -> Answer:
         return self.get("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get")
 

@@ -54,7 +54,7 @@ def check_access(cloud: Cloud, repository: Repository, secret: str) -> Result:
         f"the function may read the secret {secret}",
         gcloud_command("secrets", "get-iam-policy", secret, f"--project={project}"),
     )
-    if cloud.function(repository).status == 404:
+    if not cloud.is_deployed(repository):
         return check.ok("`make deploy` grants it")
     own = cloud.get(
         "secretmanager",

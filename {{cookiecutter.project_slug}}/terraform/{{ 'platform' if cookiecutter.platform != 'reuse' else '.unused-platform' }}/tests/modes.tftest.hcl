@@ -584,10 +584,10 @@ run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {
   # The rule for the own project must not be replaced when a project comes or leaves.
   assert {
     condition = { for name, rule in google_access_context_manager_service_perimeter_ingress_policy.rule : name => rule.ingress_to[0].resources if startswith(name, "deployers") } == {
-      "deployers"           = tolist(["projects/123456789012"])
-      "deployers elsewhere" = tolist(["projects/210987654321"])
+      "deployers"                        = tolist(["projects/123456789012"])
+      "deployers in my-function-project" = tolist(["projects/210987654321"])
     }
-    error_message = "The deployers have not one rule for this project and one for the others."
+    error_message = "The deployers have not one rule for each project."
   }
 
   assert {
