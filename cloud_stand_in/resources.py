@@ -6,7 +6,7 @@ import copy
 import re
 
 from .cloud import Cloud, now
-from .errors import Json, exists, invalid, not_found
+from .errors import Json, exists, invalid
 from .routing import Answer, Call, Service
 
 
@@ -51,6 +51,7 @@ class Collection:
     id_in_query: str = ""  # which parameter names a new resource; else the body's `name`
     slow_change = True  # whether a change is an operation
     slow = True  # whether create and delete are
+    timed = True  # whether it has createTime and updateTime
     create_method = "POST"  # PUT: to the name itself
 
     def __init__(self) -> None:
@@ -88,18 +89,13 @@ class Collection:
     def check_delete(self, call: Call, name: str, old: Json) -> None:
         """Refuse to delete a resource that is needed."""
 
-    def shown(self, call: Call, name: str, resource: Json) -> Json:
-        """Return a resource in the form in which the service returns it."""
-        return resource
-
     # The calls.
 
     def key(self, name: str) -> str:
         return f"{self.service.name}/{name}"
 
     def answer(self, call: Call, name: str, resource: Json, *, slow: bool) -> Json:
-        shown = self.shown(call, name, resource)
-        return finished(call.cloud, name, shown) if slow else shown
+        return finished(call.cloud, name, resource) if slow else resource
 
     def create(self, call: Call) -> Answer:
         cloud, name = call.cloud, self.new_name(call)
@@ -109,25 +105,19 @@ class Collection:
             raise exists(name)
         resource = {**copy.deepcopy(self.content(call)), "name": name}
         self.check(call, name, resource, None)
-        resource["createTime"] = resource["updateTime"] = now()
+        if self.timed:
+            resource["createTime"] = resource["updateTime"] = now()
         self.complete(call, name, resource)
         cloud.resources[self.key(name)] = resource
         return self.answer(call, name, resource, slow=self.slow)
 
     def read(self, call: Call) -> Answer:
-        if self.key(call.name) not in call.cloud.resources:
-            raise not_found(call.name)
-        return self.shown(call, call.name, call.cloud.resources[self.key(call.name)])
+        return call.cloud.existing(self.service.name, call.name)
 
     def list_all(self, call: Call) -> Answer:
         prefix = f"{self.key(call.name)}/"
         found = call.cloud.below(prefix).items()
-        items = [
-            self.shown(call, key.partition("/")[2], each)
-            for key, each in found
-            if "/" not in key[len(prefix) :]
-        ]
-        return {self.list_key: items}
+        return {self.list_key: [each for key, each in found if "/" not in key[len(prefix) :]]}
 
     def change(self, call: Call) -> Answer:
         cloud, name = call.cloud, call.name
@@ -136,7 +126,8 @@ class Collection:
         change = {key: value for key, value in self.content(call).items() if key != "name"}
         new = merged(old, change, mask)
         self.check(call, name, new, old)
-        new["updateTime"] = now()
+        if self.timed:
+            new["updateTime"] = now()
         self.complete(call, name, new)
         cloud.resources[self.key(name)] = new
         return self.answer(call, name, new, slow=self.slow_change)

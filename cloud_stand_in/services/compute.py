@@ -37,6 +37,7 @@ def find_network(cloud: Cloud, reference: str) -> str:
 
 class ComputeCollection(Collection):
     service = SERVICE
+    timed = False  # it has a creationTimestamp
     defaults: ClassVar[Json] = {}
 
     def __init__(self) -> None:
@@ -45,11 +46,9 @@ class ComputeCollection(Collection):
 
     def complete(self, call: Call, name: str, resource: Json) -> None:
         parts = name.split("/")
-        for field in ("createTime", "updateTime"):
-            resource.pop(field, None)
-        filled = {**self.defaults, **with_urls(call.cloud, resource)}
+        complete = {**self.defaults, **with_urls(call.cloud, resource)}
         resource.clear()
-        resource.update(filled)
+        resource.update(complete)
         resource.setdefault("id", str(call.cloud.next_number()))
         resource.setdefault("creationTimestamp", now())
         resource.update(name=parts[-1], selfLink=ROOT + name)

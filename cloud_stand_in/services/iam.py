@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cloud_stand_in.errors import Json, not_found
+from cloud_stand_in.errors import Json
 from cloud_stand_in.policies import add_policy_routes, mark_deleted
 from cloud_stand_in.resources import Collection
 from cloud_stand_in.routing import Answer, Call, Service
@@ -15,7 +15,7 @@ SERVICE = Service("iam")
 class ServiceAccounts(Collection):
     service = SERVICE
     template = "projects/{project}/serviceAccounts/{account}"
-    slow = slow_change = False
+    slow = slow_change = timed = False
     by_unique_id: ClassVar[str] = "uniqueId"
 
     def new_name(self, call: Call) -> str:
@@ -27,17 +27,13 @@ class ServiceAccounts(Collection):
 
     def complete(self, call: Call, name: str, resource: Json) -> None:
         email = name.rpartition("/")[2]
-        for field in ("createTime", "updateTime"):
-            resource.pop(field, None)
         if "uniqueId" not in resource:
             resource["uniqueId"] = f"1{call.cloud.next_number():0>20}"
             call.cloud.spread(email, call.cloud.delays.identities)
         resource.update(email=email, projectId=call.project, etag="MDEwMjE5MjA=")
 
     def delete(self, call: Call) -> Answer:
-        account = call.cloud.find(SERVICE.name, call.name)
-        if account is None:
-            raise not_found(call.name)
+        account = call.cloud.existing(SERVICE.name, call.name)
         mark_deleted(call.cloud, account["email"], account["uniqueId"])
         return super().delete(call)
 

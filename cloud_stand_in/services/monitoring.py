@@ -12,7 +12,7 @@ SERVICE = Service("monitoring")
 class Channels(Collection):
     service = SERVICE
     template = "projects/{project}/notificationChannels/{channel}"
-    slow = slow_change = False
+    slow = slow_change = timed = False
 
     def new_name(self, call: Call) -> str:
         return f"{call.name}/{call.cloud.next_number()}"
@@ -26,8 +26,6 @@ class Channels(Collection):
 
         https://cloud.google.com/monitoring/support/notification-options#pubsub
         """
-        for field in ("createTime", "updateTime"):
-            resource.pop(field, None)
         resource.setdefault("enabled", True)
         if resource["type"] == "pubsub":
             call.cloud.create_agent(call.project, "gcp-sa-monitoring-notification")

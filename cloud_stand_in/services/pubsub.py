@@ -14,22 +14,25 @@ SERVICE = Service("pubsub")
 DELETED_TOPIC = "_deleted-topic_"
 
 
-class Topics(Collection):
+class Named(Collection):
+    """What is created by PUT, and changed in a body that names its `kind`."""
+
     service = SERVICE
-    template = "projects/{project}/topics/{topic}"
     create_method = "PUT"
-    slow = slow_change = False
+    slow = slow_change = timed = False
+    kind: str
 
     def content(self, call: Call) -> Json:
-        wanted: Json = call.body.get("topic", call.body)
+        wanted: Json = call.body.get(self.kind, call.body)
         return wanted
+
+
+class Topics(Named):
+    template = "projects/{project}/topics/{topic}"
+    kind = "topic"
 
     def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
         check_key(call.cloud, new.get("kmsKeyName"), call.project, "gcp-sa-pubsub")
-
-    def complete(self, call: Call, name: str, resource: Json) -> None:
-        for field in ("createTime", "updateTime"):
-            resource.pop(field, None)
 
     def delete(self, call: Call) -> Answer:
         """Delete it; its subscriptions stay and receive nothing any more."""
@@ -39,15 +42,9 @@ class Topics(Collection):
         return super().delete(call)
 
 
-class Subscriptions(Collection):
-    service = SERVICE
+class Subscriptions(Named):
     template = "projects/{project}/subscriptions/{subscription}"
-    create_method = "PUT"
-    slow = slow_change = False
-
-    def content(self, call: Call) -> Json:
-        wanted: Json = call.body.get("subscription", call.body)
-        return wanted
+    kind = "subscription"
 
     def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
         """Refuse a topic or an account that does not exist.
@@ -65,8 +62,6 @@ class Subscriptions(Collection):
             raise not_found(account)
 
     def complete(self, call: Call, name: str, resource: Json) -> None:
-        for field in ("createTime", "updateTime"):
-            resource.pop(field, None)
         resource.update(state="ACTIVE")
         resource.setdefault("ackDeadlineSeconds", 10)
         resource.setdefault("messageRetentionDuration", "604800s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloud_stand_in.cloud import Cloud
-from cloud_stand_in.errors import Json, not_found
+from cloud_stand_in.errors import Json
 from cloud_stand_in.policies import add_policy_routes
 from cloud_stand_in.routing import Call, Service
 
@@ -15,10 +15,7 @@ add_policy_routes(SERVICE, SECRET)
 
 @SERVICE.route("GET", SECRET)
 def read_secret(call: Call) -> Json:
-    found = call.cloud.find(SERVICE.name, call.name)
-    if found is None:
-        raise not_found(call.name)
-    return found
+    return call.cloud.existing(SERVICE.name, call.name)
 
 
 def add_secret(cloud: Cloud, name: str) -> None:

@@ -49,10 +49,10 @@ def write_connection(call: Call, network: str) -> Json:
     if connection_key(network) not in call.cloud.resources:
         call.cloud.spread(connection_key(network), call.cloud.delays.peering)
     call.cloud.resources[connection_key(network)] = connection
-    return finished(call.cloud, "", shown(call.cloud, connection))
+    return finished(call.cloud, "", representation(call.cloud, connection))
 
 
-def shown(cloud: Cloud, connection: Json) -> Json:
+def representation(cloud: Cloud, connection: Json) -> Json:
     _, project, rest = connection["network"].split("/", 2)
     return {**connection, "network": f"projects/{cloud.number(project)}/{rest}"}
 
@@ -60,7 +60,7 @@ def shown(cloud: Cloud, connection: Json) -> Json:
 @SERVICE.route("GET", f"{PRODUCER}/connections")
 def list_connections(call: Call) -> Json:
     found = call.cloud.resources.get(connection_key(call.cloud.canonical(call.query["network"])))
-    return {"connections": [shown(call.cloud, found)] if found else []}
+    return {"connections": [representation(call.cloud, found)] if found else []}
 
 
 @SERVICE.route("POST", f"{PRODUCER}/connections")

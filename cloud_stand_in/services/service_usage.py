@@ -14,7 +14,7 @@ DOMAINS = {
 }
 
 
-def shown(call: Call, api: str) -> Json:
+def representation(call: Call, api: str) -> Json:
     parent = f"projects/{call.cloud.number(call.project)}"
     on = call.cloud.enabled(call.project, api)
     name = f"{api}.googleapis.com"
@@ -33,25 +33,27 @@ def enable(call: Call, apis: list[str]) -> None:
 
 @SERVICE.route("GET", "projects/{project}/services")
 def list_services(call: Call) -> Json:
-    return {"services": [shown(call, api) for api in sorted(call.cloud.apis[call.project])]}
+    return {
+        "services": [representation(call, api) for api in sorted(call.cloud.apis[call.project])]
+    }
 
 
 @SERVICE.route("GET", "projects/{project}/services/{api}.googleapis.com")
 def read_service(call: Call) -> Json:
-    return shown(call, call.parts["api"])
+    return representation(call, call.parts["api"])
 
 
 @SERVICE.route("POST", "projects/{project}/services/{api}.googleapis.com:enable")
 def enable_one(call: Call) -> Json:
     enable(call, [call.parts["api"]])
-    return finished(call.cloud, "", {"service": shown(call, call.parts["api"])})
+    return finished(call.cloud, "", {"service": representation(call, call.parts["api"])})
 
 
 @SERVICE.route("POST", "projects/{project}/services:batchEnable")
 def enable_many(call: Call) -> Json:
     apis = [name.removesuffix(".googleapis.com") for name in call.body["serviceIds"]]
     enable(call, apis)
-    return finished(call.cloud, "", {"services": [shown(call, api) for api in apis]})
+    return finished(call.cloud, "", {"services": [representation(call, api) for api in apis]})
 
 
 @SERVICE.route("POST", "projects/{project}/services/{api}.googleapis.com:generateServiceIdentity")

@@ -31,14 +31,12 @@ from tests.support.google_stand_in import (
     condition,
     grant,
     perimeter,
-    record_gcloud,
-    serve,
-    signed_in_environment,
     write_gcloud,
 )
 from tests.support.machine import PYTHONS
 from tests.support.stacks import reach_receivers
 
+pytestmark = pytest.mark.usefixtures("cloud")
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
 
 
@@ -63,34 +61,10 @@ Check = Callable[..., Checked]
 
 
 @pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("stand-in")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def cloud(stand_in: Server) -> GoogleCloud:
-    stand_in.cloud = GoogleCloud()
-    return stand_in.cloud
-
-
-@pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
     made = bake(tmp_path_factory.mktemp("product"), gcp_project_id="a-project", platform="join")
     reach_receivers(made)
     return made
-
-
-@pytest.fixture(scope="module")
-def signed_in(stand_in: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a person whom gcloud knows and who is behind the stand-in."""
-    return signed_in_environment(stand_in, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a gcloud that prints what the real one has just said, a second sooner."""
-    return record_gcloud(signed_in, tmp_path_factory.mktemp("recorded"))
 
 
 def run_check(

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,12 @@ from tests.support.google_stand_in import (
     TOKEN,
     GoogleCloud,
     Json,
-    Server,
-    record_gcloud,
-    serve,
-    signed_in_environment,
     write_gcloud,
 )
 from tests.support.machine import need
 from tests.support.repositories import commit, git
 
+pytestmark = pytest.mark.usefixtures("cloud")
 FIT, WRONG, USAGE, COULD_NOT_TELL = 0, 1, 2, 3
 LOCK = "function/requirements.txt"
 SETTINGS = "terraform/function/settings.auto.tfvars.json"
@@ -61,31 +58,9 @@ class Page:
 Status = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("stand-in")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def cloud(stand_in: Server) -> GoogleCloud:
-    stand_in.cloud = GoogleCloud()
-    return stand_in.cloud
-
-
 @pytest.fixture
 def product(tmp_path: Path) -> Baked:
     return bake(tmp_path, gcp_project_id="a-project", platform="join", python_version="3.13")
-
-
-@pytest.fixture(scope="module")
-def signed_in(stand_in: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return signed_in_environment(stand_in, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture(scope="module")
-def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return record_gcloud(signed_in, tmp_path_factory.mktemp("recorded"))
 
 
 def run_status(product: Baked, environment: dict[str, str], *options: str) -> Page:

@@ -96,10 +96,10 @@ def test_where_the_functions_are_is_computed() -> None:
     assert formula == f"2 · b + {agents + other:.0f} · p + {own - other - 1:.0f}"
     assert rows
     for _, projects, builders, accounts, attributes in rows:
-        counted, shown = accounts.split(" = ")
-        assert is_right(shown, counted)
+        counted, total = accounts.split(" = ")
+        assert is_right(total, counted)
         assert is_right(attributes, formula, p=number(projects), b=number(builders))
-        assert is_bold(shown) == (number(shown) > number(limits[3]))
+        assert is_bold(total) == (number(total) > number(limits[3]))
         assert is_bold(attributes) == (number(attributes) > number(limits[4]))
     (most,) = map(number, re.findall(r"A project for each works up to (\d+) functions", PAGE))
     within = [result(formula, p=n + 1, b=n + 1) <= number(limits[4]) for n in (most, most + 1)]

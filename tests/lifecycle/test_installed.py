@@ -147,10 +147,10 @@ def assert_the_products_copy_is_not_imported(
     copy = product.path / "closed_function/index.py"
     was = copy.read_bytes()
     copy.write_text("raise SystemExit('the copy of the product')\n", encoding="utf-8")
-    shown = run([python, "-m", "closed_function.index"], product.path, user)
-    assert shown.stderr == "the copy of the product\n"
-    shown = run([python, "-m", "closed_network", "--version"], product.path, user)
-    assert shown.stdout.startswith("closed-network "), shown.stderr
+    done = run([python, "-m", "closed_function.index"], product.path, user)
+    assert done.stderr == "the copy of the product\n"
+    done = run([python, "-m", "closed_network", "--version"], product.path, user)
+    assert done.stdout.startswith("closed-network "), done.stderr
     copy.write_bytes(was)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import json
 import shutil
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from closed_function.commands.apply import ACCOUNTS, CHANNEL
+from closed_function.settings import merge
 from cloud_stand_in.cloud import Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.services.kms import add_key
@@ -44,17 +45,6 @@ ENTRY_POINTS = {
     "alert": "send_event",
     "storage": "handle_object",
 }
-# The targets of `make accounts`.
-ACCOUNTS = tuple(
-    f"-target={target}"
-    for target in (
-        "google_service_account.this",
-        "data.google_project.this",
-        "google_project_service_identity.agents",
-        "data.google_storage_project_service_account.agent",
-    )
-)
-CHANNEL = "-target=google_monitoring_notification_channel.alert"  # with a given topic
 # Longer than the delays, so that a wait that is missing is noticed and one that is there suffices.
 WAIT = "2s"
 DELAYS = Delays(identities=1.5, grants=1.5, peering=1.5, perimeter=1.5)
@@ -99,19 +89,6 @@ def add_network(cloud: Cloud, project: str, name: str, peered_range: str) -> str
     return network
 
 
-def merged(values: Json, change: Json) -> Json:
-    """Return settings with a change, down to what it names; None takes a setting out."""
-    result = copy.deepcopy(values)
-    for key, value in change.items():
-        if value is None:
-            result.pop(key, None)
-            continue
-        old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
-    return result
-
-
 def platform_settings(**change: Any) -> Json:  # noqa: ANN401 - settings of any shape
     settings: Json = {
         "project_id": PROJECT,
@@ -120,7 +97,7 @@ def platform_settings(**change: Any) -> Json:  # noqa: ANN401 - settings of any 
         "access_policy": {"id": POLICY.rpartition("/")[2]},
         "waits": {"iam": WAIT, "peering": WAIT, "perimeter": WAIT},
     }
-    return merged(settings, change)
+    return merge(settings, change)
 
 
 def function_settings(kind: str, **change: Any) -> Json:  # noqa: ANN401 - settings of any shape
@@ -134,7 +111,7 @@ def function_settings(kind: str, **change: Any) -> Json:  # noqa: ANN401 - setti
         "trigger": {"kind": kind},
         "waits": {"iam": WAIT, "service_agents": WAIT},
     }
-    return merged(settings, change)
+    return merge(settings, change)
 
 
 @dataclass
@@ -147,7 +124,7 @@ class Stack:
     workspace: str = "default"
 
     def change(self, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
-        self.settings = merged(self.settings, change)
+        self.settings = merge(self.settings, change)
         return self
 
     def run(self, *arguments: str) -> str:
@@ -219,7 +196,8 @@ class World:
     def list_on_platform(self, function: Stack) -> Stack:
         """Do what a platform's owner does after `make accounts`; return the platform's stack."""
         given_topic = function.settings["trigger"].get("topic")
-        function.apply(*ACCOUNTS, *([CHANNEL] if given_topic else []))
+        targets = [*ACCOUNTS, CHANNEL] if given_topic else ACCOUNTS
+        function.apply(*(f"-target={address}" for address in targets))
         platform = self.given_platform().change(functions=function.output("platform_must_list"))
         key = function.settings["function"].get("kms_key_name")
         if key and function.settings["project_id"] == PROJECT:

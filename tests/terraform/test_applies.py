@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from closed_function.settings import merge
 from cloud_stand_in.services.service_networking import connection_key
 from tests.support.applies import (
     BUCKET,
@@ -25,7 +26,6 @@ from tests.support.applies import (
     Stack,
     World,
     add_network,
-    merged,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.applies]
@@ -304,7 +304,7 @@ def test_of_two_functions_that_share_either_can_be_destroyed(
     kind: str, settings: Settings, *, first_goes: bool, ready: World
 ) -> None:
     pair = [
-        ready.function(kind, **merged(settings, {"function": {"name": name}}))
+        ready.function(kind, **merge(settings, {"function": {"name": name}}))
         for name in ("fn-one", "fn-two")
     ]
     platform = ready.list_on_platform(pair[0]) if kind == "alert" else None

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from closed_function.errors import CommandError
-from closed_function.files import read_text
+from closed_function.files import read_object, read_text, text_at
+from closed_function.paths import relative
 
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
 INDEX_URL = re.compile(
@@ -79,6 +80,23 @@ def read_index(requirements: Path) -> Index:
             f"{EXAMPLE}"
         )
     return parse_index(urls[0], str(requirements))
+
+
+def read_handed_over_url(hand_over: Path) -> str:
+    """Return the index URL that the platform hands over, which parse_index accepts.
+
+    Raises RequirementsError when the file cannot be read or names no such URL.
+    """
+    content, why = read_object(hand_over)
+    name = relative(hand_over)
+    url = text_at(content, "platform.python_index_url")
+    if not url:
+        raise RequirementsError(
+            f"{name} {why or 'does not name platform.python_index_url'}; it begins with "
+            '{"platform": {"python_index_url": "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"'
+        )
+    parse_index(url, str(name))
+    return url
 
 
 def parse_index(url: str, where: str) -> Index:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from closed_function.declarations import Declaration, find_unknown, parse_declarations
 from closed_function.errors import CommandError
-from closed_function.files import read_object, read_text
+from closed_function.files import as_mapping, read_object, read_text
 from closed_function.paths import SETTINGS, TERRAFORM, environment_settings, relative
 
 
@@ -44,8 +44,7 @@ def merge(settings: Mapping[str, object], patch: Mapping[str, object]) -> dict[s
         if value is None:
             merged.pop(name, None)
         elif isinstance(value, dict):
-            before = merged.get(name)
-            merged[name] = merge(before if isinstance(before, dict) else {}, value)
+            merged[name] = merge(as_mapping(merged.get(name)), value)
         else:
             merged[name] = value
     return merged
@@ -57,5 +56,5 @@ def setting(values: Mapping[str, object], declared: Declaration, path: str) -> o
     known = (declared.fields or {}).get(name, Declaration())
     value = values.get(name)
     if rest:
-        return setting(value if isinstance(value, dict) else {}, known, rest)
+        return setting(as_mapping(value), known, rest)
     return known.default if value is None else value

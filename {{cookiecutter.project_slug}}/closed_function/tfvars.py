@@ -51,6 +51,8 @@ def convert_tfvars(program: str, stack: str, environment: str) -> None:
 def evaluate(program: str, stack: str, file: Path) -> dict[str, object]:
     """Return the values in `file`. Terraform itself reads it, as variables of any type."""
     text, why = read_text(file)
+    if why:
+        raise CommandError(f"{relative(file)} cannot be converted: {why}")
     names = [name for name, _ in read_declarations(stack).variables()]
     with tempfile.TemporaryDirectory() as scratch:
         variables = "".join(VARIABLE.replace("NAME", name) for name in names)
@@ -68,8 +70,8 @@ def evaluate(program: str, stack: str, file: Path) -> dict[str, object]:
         )
     printed = done.stdout + done.stderr
     encoded = done.stdout.strip().rpartition("\n")[2].strip('"')
-    if why or done.returncode != 0 or not encoded or UNDECLARED in printed:
-        raise CommandError(f"{relative(file)} cannot be converted: {why or printed.strip()}")
+    if done.returncode != 0 or not encoded or UNDECLARED in printed:
+        raise CommandError(f"{relative(file)} cannot be converted: {printed.strip()}")
     read: dict[str, object] = json.loads(base64.b64decode(encoded))
     return {name: value for name, value in read.items() if value != ABSENT}
 

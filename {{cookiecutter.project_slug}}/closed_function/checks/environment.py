@@ -117,7 +117,10 @@ def check_egress(repository: Repository, receivers: Iterable[Receiver]) -> Itera
         address = getattr(address, "ipv4_mapped", None) or address
         by = "every destination is allowed"
         if allowed is not None:
-            by = next((name for name, each in allowed.items() if lets(each, address, receiver)), "")
+            by = next(
+                (name for name, each in allowed.items() if allows(each, address, receiver)),
+                "",
+            )
         if by:
             yield check.ok(by)
         else:
@@ -137,7 +140,7 @@ def egress_allowances(repository: Repository) -> Mapping[str, object] | str | No
     return "the hand-over does not say what the platform's network allows"
 
 
-def lets(
+def allows(
     allowance: object, address: ipaddress.IPv4Address | ipaddress.IPv6Address, receiver: Receiver
 ) -> bool:
     """Return whether one of network.egress_allowances lets UDP to the receiver through."""
@@ -147,12 +150,12 @@ def lets(
         return False
     if not isinstance(ports, list) or not isinstance(ranges, list):
         return False
-    if ports and not any(covers(each, receiver.port) for each in ports):
+    if ports and not any(has_port(each, receiver.port) for each in ports):
         return False
-    return any(holds(each, address) for each in ranges)
+    return any(has_address(each, address) for each in ranges)
 
 
-def holds(addresses: object, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def has_address(addresses: object, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Return whether a range such as 10.20.0.0/24 has this address; no range has none."""
     try:
         return address in ipaddress.ip_network(str(addresses), strict=False)
@@ -160,7 +163,7 @@ def holds(addresses: object, address: ipaddress.IPv4Address | ipaddress.IPv6Addr
         return False
 
 
-def covers(ports: object, port: int) -> bool:
+def has_port(ports: object, port: int) -> bool:
     """Return whether `ports`, such as 162 or 160-170, has this port."""
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", as_string(ports))
     return match is not None and int(match[1]) <= port <= int(match[2] or match[1])

@@ -24,6 +24,14 @@ from closed_function.symptoms.logs import find_build
 TEST_ALERT = json.dumps(
     {"incident": {"incident_id": "test", "state": "open", "policy_name": "Test", "summary": "Test"}}
 )
+# With data sources: an output is kept only when all that it depends on is a target.
+ACCOUNTS = (
+    "google_service_account.this",
+    "data.google_project.this",
+    "google_project_service_identity.agents",
+    "data.google_storage_project_service_account.agent",
+)
+CHANNEL = "google_monitoring_notification_channel.alert"  # the first creates Monitoring's agent
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 
 
@@ -87,17 +95,10 @@ Send a test alert:
 
 def accounts(options: argparse.Namespace) -> None:
     stack = Stack("function", options.env)
-    # With its data sources: an output is kept only when all that it depends on is a target.
-    targets = [
-        "-target=google_service_account.this",
-        "-target=data.google_project.this",
-        "-target=google_project_service_identity.agents",
-        "-target=data.google_storage_project_service_account.agent",
-    ]
+    targets = [f"-target={address}" for address in ACCOUNTS]
     variables = stack.prepare()
     if text_at(stack.settings(), "trigger.topic"):
-        # The first channel creates Cloud Monitoring's agent.
-        targets.append("-target=google_monitoring_notification_channel.alert")
+        targets.append(f"-target={CHANNEL}")
     stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
     with changes_made("make accounts"):
         functions = stack.output("platform_must_list")

@@ -38,10 +38,12 @@ def run(options: argparse.Namespace) -> int:
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
     symptoms, known = load().symptoms, repository.placeholders()
     # Several problems can have one cause, which is printed with the values of the first.
-    first = {problem.symptom: problem for problem in reversed(problems)}
+    first: dict[str, Result] = {}
+    for problem in problems:
+        first.setdefault(problem.symptom, problem)
     causes = [
-        (symptoms[name], known | {key: str(value) for key, value in first[name].values.items()})
-        for name in dict.fromkeys(problem.symptom for problem in problems)
+        (symptoms[name], known | {key: str(value) for key, value in problem.values.items()})
+        for name, problem in first.items()
     ]
     if options.json:
         # Without `values`, the last field, which is the status page's.

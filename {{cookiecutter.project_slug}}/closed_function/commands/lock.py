@@ -19,8 +19,8 @@ from pathlib import Path
 
 from closed_function.command_line import add_environment
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import read_object, text_at, write_text
-from closed_function.index import RequirementsError, parse_index
+from closed_function.files import write_text
+from closed_function.index import RequirementsError, read_handed_over_url
 from closed_function.paths import (
     LOCK_FOLDERS,
     ROOT,
@@ -101,25 +101,16 @@ def lock(environment: str | None, *, upgrade: str | None) -> list[str]:
 def index_line(environment: str | None) -> str:
     """Return the first line of function/requirements.txt, from what the platform hands over."""
     file = hand_over_file(environment)
-    name = relative(file)
     if environment and not file.is_file():
         environment_settings("function", environment)
         raise LockError(
-            f"{name} does not exist: {environment} has no platform of its own, so its index is the "
-            "default's. Run: make lock"
-        )
-    content, why = read_object(file)
-    url = text_at(content, "platform.python_index_url")
-    if not url:
-        raise LockError(
-            f"{name} {why or 'does not name platform.python_index_url'}; it begins with "
-            '{"platform": {"python_index_url": "https://REGION-python.pkg.dev/PROJECT/REPOSITORY/simple/"'
+            f"{relative(file)} does not exist: {environment} has no platform of its own, so its "
+            "index is the default's. Run: make lock"
         )
     try:
-        parse_index(url, str(name))
+        return f"--index-url {read_handed_over_url(file)}\n"
     except RequirementsError as error:
         raise LockError(str(error)) from None
-    return f"--index-url {url}\n"
 
 
 def compile_lock(

@@ -13,7 +13,6 @@ import shlex
 
 from closed_function.command_line import add_environment
 from closed_function.errors import CommandError, ExitStatus, UnavailableError
-from closed_function.files import read_object, text_at
 from closed_function.gcloud.program import (
     DIAGNOSE,
     NOT_SIGNED_IN,
@@ -21,8 +20,8 @@ from closed_function.gcloud.program import (
     crashed,
     run_gcloud,
 )
-from closed_function.index import Index, parse_index, read_index
-from closed_function.paths import REQUIREMENTS, environment_settings, hand_over_file, relative
+from closed_function.index import Index, parse_index, read_handed_over_url, read_index
+from closed_function.paths import REQUIREMENTS, environment_settings, hand_over_file
 from closed_function.processes import Outcome
 from closed_function.redaction import redact
 
@@ -81,11 +80,7 @@ def find_index(environment: str | None) -> Index:
     file = hand_over_file(environment)
     if not file.is_file():
         return read_index(REQUIREMENTS)
-    hand_over, why = read_object(file)
-    if why:
-        raise CommandError(f"{relative(file)} {why}.")
-    url = text_at(hand_over, "platform.python_index_url")
-    return parse_index(url, str(relative(file)))
+    return parse_index(read_handed_over_url(file), str(file))
 
 
 def confirmed_policy(outcome: Outcome, verb: str) -> str | None:

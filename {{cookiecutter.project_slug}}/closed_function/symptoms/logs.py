@@ -137,15 +137,15 @@ def find_last_error(text: str) -> int:
 
 def sighting(text: str, start: int, end: int, first_line: int) -> Sighting:
     """Return what `text` shows there, after the sentence above it that Terraform begins with."""
-    shown = excerpt(text, start, end, first_line)
+    quoted = excerpt(text, start, end, first_line)
     since = max(0, start - OVERLAP)
     line = text.rfind("\n", since, start) + 1
     sentence = text.rfind(BOX_SENTENCE, since, start + len(BOX_SENTENCE))
     in_box = text.startswith("│", line) and sentence > text.rfind(BOX_BEGIN, since, start)
-    if not in_box or shown.text.startswith("Error: "):
-        return shown
+    if not in_box or quoted.text.startswith("Error: "):
+        return quoted
     first = excerpt(text, sentence, sentence, first_line)
-    return Sighting(first.line, f"{first.text} … {shown.text}")
+    return Sighting(first.line, f"{first.text} … {quoted.text}")
 
 
 def excerpt(text: str, start: int, end: int, first_line: int) -> Sighting:
@@ -161,11 +161,11 @@ def excerpt(text: str, start: int, end: int, first_line: int) -> Sighting:
     stop = len(hidden) if stop < 0 else stop
     if stop - begin > LONGEST_EXCERPT:
         begin, stop = max(begin, start - half // 2), min(stop, end + half // 2)
-    shown = hidden[begin:stop]
-    if len(shown) > LONGEST_EXCERPT:
-        shown = f"{shown[:half]} … {shown[-half:]}"
-    shown = re.sub(f"{HIDDEN}+", "[hidden]", shown)
-    return Sighting(line, re.sub(r"[\s│]+", " ", shown).strip())
+    quoted = hidden[begin:stop]
+    if len(quoted) > LONGEST_EXCERPT:
+        quoted = f"{quoted[:half]} … {quoted[-half:]}"
+    quoted = re.sub(f"{HIDDEN}+", "[hidden]", quoted)
+    return Sighting(line, re.sub(r"[\s│]+", " ", quoted).strip())
 
 
 def explain(log: BinaryIO, catalogue: Catalogue) -> Explained:
