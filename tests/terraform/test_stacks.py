@@ -273,34 +273,6 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.slow
-def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
-    marker = product.path / "ran"
-    typed = (
-        ("ENV", "plan"),
-        ("STACK", "plan"),
-        ("YES", "deploy"),
-        ("BUCKET", "state"),
-        ("EVENT", "send"),
-        ("PORT", "send"),
-        ("LOG", "explain"),
-        ("BUILD", "explain"),
-        ("FORCE", "destroy"),
-    )
-    command = f"touch {marker}"
-    for name, target in typed:
-        for text in (
-            f"x; {command}; echo ",
-            f"`{command}`",
-            f"$$({command})",
-            f"$(shell {command})",
-        ):
-            done = make(target, f"{name}={text}")
-            assert done.returncode in (2, 3)
-            make(target, TERRAFORM="absent", **{name: text})
-            assert not marker.exists(), name
-
-
 def test_make_passes_on_a_dollar_as_it_is_typed(product: Baked, make: Run) -> None:
     (product.path / "cost$5.log").write_text("all is well\n", encoding="utf-8")
     assert make("explain", "LOG=cost$5.log").stdout.startswith("The log shows no failure.")
