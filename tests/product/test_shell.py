@@ -158,7 +158,7 @@ FOREIGN = 'import pathlib, sys\npathlib.Path("ran").touch()\nsys.exit("led astra
         {"PYTHONSTARTUP": "FOREIGN/argparse.py", "PYTHONINSPECT": "1"},
         {"PYTHONPATH": "FOREIGN", "PYTHONSAFEPATH": "1"},
     ],
-    ids=lambda variables: ",".join(variables),
+    ids=",".join,
 )
 def test_what_the_shell_says_to_python_changes_no_command(
     variables: dict[str, str], product: Baked, tmp_path: Path
