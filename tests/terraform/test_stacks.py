@@ -784,7 +784,7 @@ def test_two_commands_initialise_a_stack_one_after_the_other(
         ]
         done = [each.result() for each in started]
     assert [each.returncode for each in done] == [0, 0], done
-    assert "Waiting for another command's init" in done[0].stdout + done[1].stdout
+    assert "Waiting for another command in function/." in done[0].stderr + done[1].stderr
 
 
 @pytest.mark.slow

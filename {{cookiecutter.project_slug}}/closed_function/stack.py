@@ -190,6 +190,7 @@ class Stack:
         merged = self.folder / ".terraform" / f"{self.environment}.tfvars.json"
         # Without these nulls Terraform would take what the environment removes from the settings.
         removed = dict.fromkeys(read_settings(self.name, None))
+        merged.parent.mkdir(exist_ok=True)
         write_text(merged, json.dumps(removed | settings, indent=2) + "\n")
         files = [hand_over] if self.name == "function" and hand_over.is_file() else []
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, merged]]
