@@ -30,11 +30,13 @@ from closed_function.paths import (
     relative,
 )
 from closed_function.pip_settings import uv_environment
+from closed_function.redaction import quote
 from closed_function.requirements import WHEELS_NOTE, package_name
 from closed_function.runtimes import LOCKED_PYTHONS, RUNTIME_PLATFORM
 from closed_function.signals import defer_signals
 
 WHEN_INTERRUPTED = "Interrupted; no lock was replaced."
+LONGEST = 20_000  # characters of what uv says: its reason can come last
 
 LOCK_LINE = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
@@ -141,7 +143,9 @@ def compile_lock(
         for constraint in constraints:
             command += ["--constraint", str(constraint)]
         if problem := uv_compile(requirements_in, command):
-            raise LockError(f"{requirements_in}: no lock\n{problem}{advise_wheels(problem)}")
+            raise LockError(
+                f"{requirements_in}: no lock\n{quote(problem, LONGEST)}{advise_wheels(problem)}"
+            )
         return output.read_text(encoding="utf-8")
 
 
@@ -186,7 +190,7 @@ def with_wheels(locked: str) -> str:
     if not built:
         problem = problems[LOCKED_PYTHONS[0]]
         raise LockError(
-            f"no lock: not every package has a wheel\n{problem}{advise_wheels(problem)}"
+            f"no lock: not every package has a wheel\n{quote(problem, LONGEST)}{advise_wheels(problem)}"
         )
     return f"{WHEELS_NOTE}{', '.join(built)}\n{locked}"
 

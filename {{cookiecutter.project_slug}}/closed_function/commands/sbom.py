@@ -8,7 +8,7 @@ from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.files import write_text
 from closed_function.paths import PYPROJECT, REQUIREMENTS, ROOT
 from closed_function.processes import run_bounded
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 
 BILL = ROOT / "sbom.cdx.json"
 TIMEOUT = 300
@@ -24,7 +24,7 @@ def run(_: argparse.Namespace) -> int:
     command += ["--output-reproducible", "--spec-version", "1.6", "--pyproject", str(PYPROJECT)]
     outcome = run_bounded([*command, str(REQUIREMENTS)], os.environ, TIMEOUT)
     if outcome.status != 0:
-        words = redact(outcome.errors) or "it printed nothing"
+        words = one_line(outcome.errors) or "it printed nothing"
         if outcome.status is None:
             words = f"no answer within {TIMEOUT} s"
         raise UnavailableError(f"{BILL.name} was not written: cyclonedx-py failed ({words}).")
