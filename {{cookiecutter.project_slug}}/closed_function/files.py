@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+from closed_function.redaction import one_line
 from closed_function.signals import block_signals
 
 
@@ -47,7 +48,7 @@ def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise AmbiguousError(f"names {twice} twice")
+        raise AmbiguousError(f"names {one_line(twice)} twice")
     return content
 
 
