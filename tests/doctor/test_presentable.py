@@ -169,10 +169,10 @@ def vulnerabilities(product: Baked) -> str:
 
 @pytest.mark.parametrize("case", PRINTED)
 def test_what_another_program_prints(case: str, product: Baked, tmp_path: Path) -> None:
-    command, program, text, *rest = PRINTED[case]
+    command, program, text, where, status = PRINTED[case]
     if case == "audit":
         text = vulnerabilities(product)
-    said = run(product, tmp_path, (command, program, text, *rest))
+    said = run(product, tmp_path, (command, program, text, where, status))
     assert said.status in (1, 3), said.errors
     assert_presentable(said.output + said.errors)
 

@@ -27,6 +27,8 @@ from closed_function.redaction import one_line, quote
 UNDO = "git reset --hard && git clean -d --force"
 # A question and its answer in the table of README.md.
 ROW = re.compile(r"^\| (?!question )(\w+) \| (.+) \|$", re.MULTILINE)
+# A backslash in README.md, before what Markdown would read as a mark.
+MARK = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 NOT_ANSWERED = ("", "not known yet")
 # What Git prints of a file that it did not touch; with a .rej file for a part of it, or without.
 REFUSED = re.compile(
@@ -118,7 +120,7 @@ def answers_in_documents() -> dict[str, str]:
     except tomllib.TOMLDecodeError:
         project = None
     answers = {
-        "project_name": readme.partition("\n")[0].removeprefix("# "),
+        "project_name": MARK.sub("", readme.partition("\n")[0].removeprefix("# ")),
         "project_slug": text_at(project, "name"),
         "description": text_at(project, "description"),
         **dict(ROW.findall(readme.partition("\n## Generated with\n")[2])),
