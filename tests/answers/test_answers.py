@@ -246,6 +246,18 @@ def test_a_slug_that_winds_back_to_an_existing_folder_cannot_delete_it(
     assert precious.read_text(encoding="utf-8") == "kept"
 
 
+def test_what_the_engine_leaves_behind_a_refusal_is_empty_folders(tmp_path: Path) -> None:
+    """It makes them before any hook, which cannot know what was there."""
+    for number, (slug, left) in enumerate({"x/..": ["x"], "../out/x/../y": ["x", "y"]}.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert cli(folder, f"project_slug={slug}").returncode != 0
+        assert sorted(path.name for path in (folder / "out").rglob("*")) == left
+    done = cli(tmp_path, "region=us", "--output-dir", str(tmp_path / "new/output"))
+    assert done.returncode != 0
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["output"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -326,13 +326,11 @@ No date.
 
 
 @pytest.mark.parametrize(
-    ("answer", "released"),
-    [("echo 1", True), ("echo 2", True), ("echo 0", False), ("exit 4", False)],
+    ("answer", "status"),
+    [("echo 1", 0), ("echo 2", 0), ("echo 0", 1), ("exit 4", 4)],
     ids=["once", "again", "not", "no answer"],
 )
-def test_what_ci_has_not_passed_is_not_released(
-    answer: str, released: bool, tmp_path: Path
-) -> None:
+def test_what_ci_has_not_passed_is_not_released(answer: str, status: int, tmp_path: Path) -> None:
     jobs = WORKFLOWS["release"]["jobs"]
     assert jobs["release"]["needs"] == "green"
     assert "if" not in jobs["release"]  # which would run it in spite of a failure
@@ -351,7 +349,7 @@ def test_what_ci_has_not_passed_is_not_released(
         text=True,
         check=False,
     )
-    assert (done.returncode == 0) == released
+    assert done.returncode == status
     asked = (tmp_path / "asked").read_text(encoding="utf-8").split()
     options = dict(zip(asked[2::2], asked[3::2], strict=True))
     assert options["--commit"] == "c0ffee"
