@@ -117,6 +117,7 @@ def test_no_name_of_a_temporary_file_can_be_foreseen(tmp_path: Path) -> None:
 # Each command that writes, with the file that it replaces.
 WRITING = {
     "lock": ("function/requirements.txt", ["lock"]),
+    "lock, by an older name": ("function/requirements.txt.new", ["lock"]),
     "lock --upgrade": ("function/.requirements.in.new", ["lock", "--upgrade", "all"]),
     "sbom": ("sbom.cdx.json", ["sbom"]),
     "state": ("terraform/function/backend.tf", ["state", "a-bucket", "prefix", "--yes"]),
@@ -146,11 +147,13 @@ def test_a_command_follows_no_link(case: str, product: Baked, tmp_path: Path) ->
         assert link.stat().st_size > len("kept")
 
 
-def test_the_hand_over_follows_no_link(product: Baked, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["platform.auto.tfvars.json", "platform.auto.tfvars.json.new"])
+def test_the_hand_over_follows_no_link(name: str, product: Baked, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept", encoding="utf-8")
-    link = product.path / "terraform/function/platform.auto.tfvars.json"
-    link.unlink()
+    file = product.path / "terraform/function/platform.auto.tfvars.json"
+    link = file.with_name(name)
+    link.unlink(missing_ok=True)
     link.symlink_to(precious)
     program = (
         "from closed_function.commands.apply import hand_over; hand_over({'region': 'r'}, None)"
@@ -163,8 +166,8 @@ def test_the_hand_over_follows_no_link(product: Baked, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     assert precious.read_text(encoding="utf-8") == "kept"
-    assert json.loads(link.read_text(encoding="utf-8")) == {"platform": {"region": "r"}}
-    assert not link.is_symlink()
+    assert json.loads(file.read_text(encoding="utf-8")) == {"platform": {"region": "r"}}
+    assert not file.is_symlink()
 
 
 # --- a signal ---

@@ -555,8 +555,9 @@ def test_a_bucket_that_refuses_leaves_the_state_here(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_deployment_keeps_what_was_made(
-    product: Baked, environment: dict[str, str], terraform: Client
+    name: str, product: Baked, environment: dict[str, str], terraform: Client
 ) -> None:
     assert terraform.program
     command = [sys.executable, "-m", "closed_function", "apply", "function", "--yes"]
@@ -573,10 +574,15 @@ def test_an_interrupted_deployment_keeps_what_was_made(
         deadline = time.monotonic() + 60
         while not slow.changes() and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        if name == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        else:
+            process.terminate()  # the tool alone
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Interrupt received" in output
+    assert output.endswith("apply of terraform/function failed.\n")
+    assert "nothing was changed" not in output
     kept = resources(product, "function")
     assert "google_project_service" in kept
     assert "google_cloudfunctions2_function" not in kept

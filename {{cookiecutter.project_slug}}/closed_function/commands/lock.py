@@ -189,9 +189,8 @@ def with_wheels(locked: str) -> str:
     built = [version for version, problem in problems.items() if not problem]
     if not built:
         problem = problems[LOCKED_PYTHONS[0]]
-        raise LockError(
-            f"no lock: not every package has a wheel\n{quote(problem, LONGEST)}{advise_wheels(problem)}"
-        )
+        words = f"{quote(problem, LONGEST)}{advise_wheels(problem)}"
+        raise LockError(f"no lock: not every package has a wheel\n{words}")
     return f"{WHEELS_NOTE}{', '.join(built)}\n{locked}"
 
 
