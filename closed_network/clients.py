@@ -38,10 +38,14 @@ DIFFERENCES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """The folder of one rehearsal and the gate that its clients go through."""
+    """The folder of one rehearsal and the gate that its clients go through.
+
+    `build` is the folder in it of one of several builds.
+    """
 
     folder: Path
     gate: str
+    build: str = "built"
 
     @property
     def authority(self) -> Path:
@@ -54,7 +58,17 @@ class Machine:
     @property
     def source(self) -> Path:
         """The copy of the function's source that is built, so that nothing is written beside it."""
-        return self.folder / "source"
+        return self.folder / self.build / "source"
+
+    @property
+    def packages(self) -> Path:
+        """Where the build installs the function's packages."""
+        return self.folder / self.build / "packages"
+
+    @property
+    def function_log(self) -> Path:
+        """What the served function has printed."""
+        return self.folder / self.build / "function.log"
 
     def environment(self) -> dict[str, str]:
         """The variables that every client gets: an empty home and the gate as the proxy."""
@@ -74,7 +88,7 @@ class Machine:
             **self.environment(),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_CERT": str(self.authority),
-            "PYTHONUSERBASE": str(self.folder / "packages"),
+            "PYTHONUSERBASE": str(self.packages),
         }
 
     def uv_environment(self) -> dict[str, str]:
@@ -126,7 +140,7 @@ class Machine:
     def prepare(self, repository: Repository) -> None:
         """Make the folders, the copy of the source and pip's credentials, as the build does."""
         self.make_home(repository.index)
-        (self.folder / "packages").mkdir()
+        self.packages.mkdir(parents=True)
         ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
         shutil.copytree(repository.source, self.source, ignore=ignored)
         shutil.copyfile(repository.requirements, self.source / "requirements.txt")

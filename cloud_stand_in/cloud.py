@@ -6,9 +6,10 @@ import copy
 import datetime as dt
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import ApiError, Json, invalid, not_found
+from .errors import ApiError, Json, build_failed, invalid, not_found
 
 # https://cloud.google.com/service-usage/docs/enabled-service: what a new project has. Terraform's
 # own prerequisites, Resource Manager and IAM, are not among them.
@@ -34,6 +35,17 @@ class Delays:
     perimeter: float = 0
 
 
+# Builds and starts a function: takes the resource, its source as a zip archive, and why the index
+# would refuse the build, or "". ApiError when the build or the start fails.
+Builder = Callable[[Json, bytes, str], None]
+
+
+def build_nothing(function: Json, source: bytes, refusal: str) -> None:  # noqa: ARG001 - a Builder
+    """Fail if the index refuses the build."""
+    if refusal:
+        raise build_failed(refusal)
+
+
 @dataclass
 class Cloud:
     """Everything that Google would know.
@@ -43,6 +55,7 @@ class Cloud:
     """
 
     delays: Delays = field(default_factory=Delays)
+    builder: Builder = build_nothing
     caller: str = "user:taro@example.com"
     projects: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Json] = field(default_factory=dict)

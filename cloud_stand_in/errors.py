@@ -49,6 +49,10 @@ def precondition(message: str) -> ApiError:
     return ApiError(400, "FAILED_PRECONDITION", message, "failedPrecondition")
 
 
+def build_failed(message: str) -> ApiError:
+    return precondition(f"Build failed: {message}")
+
+
 def in_use(name: str, user: str) -> ApiError:
     message = f"The resource '{name}' is already being used by '{user}'"
     return ApiError(400, "RESOURCE_IN_USE", message, "resourceInUseByAnotherResource")

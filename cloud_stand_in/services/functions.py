@@ -56,7 +56,7 @@ class Functions(Collection):
         config.update({**defaults, **config})
         config.update(
             service=run.service_name(name),
-            uri=f"https://{id_}-stand-in-an.a.run.app",
+            uri=run.url(name, number),
             revision=f"{id_}-{call.cloud.next_number():05}-abc",
         )
         run.write_service(call.cloud, name, {"uri": config["uri"]})

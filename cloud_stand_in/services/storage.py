@@ -222,7 +222,8 @@ def store(call: Call, bucket: Json, metadata: Json, content: bytes) -> Json:
     key = bucket.get("encryption", {}).get("defaultKmsKeyName")
     if key:
         stored["kmsKeyName"] = f"{key}/cryptoKeyVersions/1"
-    cloud.resources[f"{bucket_key(bucket_name)}/o/{name}#{generation}"] = stored
+    stored_key = f"{bucket_key(bucket_name)}/o/{name}#{generation}"
+    cloud.resources[stored_key], cloud.blobs[stored_key] = stored, content
     return stored
 
 

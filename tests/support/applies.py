@@ -18,7 +18,6 @@ from cloud_stand_in.cloud import Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
-from cloud_stand_in.services.service_networking import connection_key
 from cloud_stand_in.services.storage import create_bucket
 from cloud_stand_in.terraform import environment
 from terraform_replay.clients import Client
@@ -72,21 +71,6 @@ def new_cloud() -> Cloud:
         for secret in ("snmp-users", "snmp-keys"):
             add_secret(cloud, f"projects/{project}/secrets/{secret}")
     return cloud
-
-
-def add_network(cloud: Cloud, project: str, name: str, peered_range: str) -> str:
-    """Create a network that has a connection to Google's services; return its full name."""
-    network = f"projects/{project}/global/networks/{name}"
-    cloud.resources[f"compute/{network}"] = {"name": name}
-    address = f"compute/projects/{project}/global/addresses/{peered_range}"
-    cloud.resources[address] = {"purpose": "VPC_PEERING", "network": network}
-    cloud.resources[connection_key(network)] = {
-        "network": network,
-        "peering": "servicenetworking-googleapis-com",
-        "service": "services/servicenetworking.googleapis.com",
-        "reservedPeeringRanges": [peered_range],
-    }
-    return network
 
 
 def platform_settings(**change: Any) -> Json:  # noqa: ANN401 - settings of any shape

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from closed_function.settings import merge
-from cloud_stand_in.services.service_networking import connection_key
+from cloud_stand_in.services.service_networking import add_network, connection_key
 from tests.support.applies import (
     BUCKET,
     KEY,
@@ -25,7 +25,6 @@ from tests.support.applies import (
     TOPIC,
     Stack,
     World,
-    add_network,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.applies]
@@ -163,7 +162,7 @@ def test_a_platform_that_joins_a_perimeter_leaves_it_as_it_was(fresh: World) -> 
 
 def test_a_platform_on_an_existing_network_extends_its_connection(fresh: World) -> None:
     cloud = fresh.stand_in.cloud
-    network = add_network(cloud, PROJECT, "default", peered_range="theirs")
+    network = add_network(cloud, PROJECT, "default", "theirs")
     fresh.remember()
     platform = fresh.platform(
         network={"create": False, "name": "default"}, peering={"keep_ranges": ["theirs"]}

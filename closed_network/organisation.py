@@ -1,0 +1,134 @@
+"""An organisation as a user has it before the first apply, for a stand-in of Google Cloud.
+
+Terraform creates most things; what the settings name as existing is there already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from closed_function.repository import PLACEHOLDER
+from closed_function.settings import merge
+from cloud_stand_in.cloud import Cloud
+from cloud_stand_in.services.kms import add_key
+from cloud_stand_in.services.secret_manager import add_secret
+from cloud_stand_in.services.service_networking import add_network
+from cloud_stand_in.services.storage import create_bucket
+
+Json = dict[str, Any]
+
+ORGANIZATION = "123456789012"
+ACCESS_POLICY = "987654321"
+# What `gcloud services enable` of the first day enables.
+APIS = ("cloudresourcemanager", "iam", "secretmanager")
+
+
+def read_settings(root: Path, stack: str, environment: str | None) -> Json:
+    """Return a stack's settings, as the environment has them; ValueError, OSError."""
+    folder = root / "terraform" / stack
+    files = [folder / "settings.auto.tfvars.json"]
+    if environment:
+        files.append(folder / "environments" / f"{environment}.tfvars.json")
+    settings: Json = {}
+    for file in files:
+        settings = merge(settings, json.loads(file.read_text(encoding="utf-8")))
+    return settings
+
+
+def unfilled(platform: Json, function: Json) -> Iterator[str]:
+    """Yield the settings that the user has not filled in yet."""
+    for settings in (platform, function):
+        if settings.get("project_id") in (None, "", PLACEHOLDER):
+            yield "project_id"
+    perimeter = platform.get("perimeter", {})
+    if perimeter.get("mode", "create") != "none":
+        if perimeter.get("deployers") is None:
+            yield "perimeter.deployers"
+        policy = platform.get("access_policy", {})
+        if not policy.get("id") and not policy.get("organization_id"):
+            yield "access_policy.id"
+    for name, value in function.get("function", {}).get("environment", {}).items():
+        if value is None:
+            yield f"function.environment.{name}"
+
+
+def organisation(platform: Json, function: Json) -> Cloud:
+    """Return the stand-in's cloud before the first apply of stacks with these settings."""
+    cloud = Cloud()
+    add_projects(cloud, platform, function)
+    deployers = [each for each in platform["perimeter"].get("deployers") or [] if "@" in each]
+    cloud.caller = deployers[0] if deployers else cloud.caller
+    policy = platform.get("access_policy", {})
+    if not policy.get("organization_id"):
+        add_perimeter(cloud, str(policy.get("id") or ACCESS_POLICY), platform["perimeter"])
+    network = platform.get("network", {})
+    if network.get("create") is False:
+        ranges = platform.get("peering", {}).get("keep_ranges", [])
+        add_network(cloud, platform["project_id"], network["name"], *ranges)
+    account = platform.get("build_service_account", {})
+    if account.get("create") is False:
+        email = f"{account['account_id']}@{platform['project_id']}.iam.gserviceaccount.com"
+        name = f"projects/{platform['project_id']}/serviceAccounts/{email}"
+        cloud.resources[f"iam/{name}"] = {"name": name, "email": email, "uniqueId": "1"}
+    for key in keys(platform, function):
+        add_key(cloud, key)
+    add_what_the_function_uses(cloud, platform["region"], function)
+    return cloud
+
+
+def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
+    listed = platform.get("functions", {}).get("projects", {})
+    named = [platform["project_id"], function["project_id"], *listed]
+    named += [key.split("/")[1] for key in keys(platform, function)]
+    for number, project in enumerate(dict.fromkeys(named), start=1):
+        cloud.add_project(project, listed.get(project, f"{number:012}".replace("0", "1")), *APIS)
+    for key in keys(platform, function):
+        cloud.apis[key.split("/")[1]].append("cloudkms")
+
+
+def add_perimeter(cloud: Cloud, policy: str, perimeter: Json) -> None:
+    """Add the organisation's access policy, with the perimeter that the platform joins."""
+    name = f"accessPolicies/{policy}"
+    cloud.resources[f"accesscontextmanager/{name}"] = {
+        "name": name,
+        "parent": f"organizations/{ORGANIZATION}",
+        "title": "default policy",
+        "etag": "1",
+    }
+    if perimeter.get("mode") == "join":
+        joined = f"{name}/servicePerimeters/{perimeter['name']}"
+        cloud.resources[f"accesscontextmanager/{joined}"] = {
+            "name": joined,
+            "title": perimeter["name"],
+            "perimeterType": "PERIMETER_TYPE_REGULAR",
+            "status": {"restrictedServices": ["artifactregistry.googleapis.com"]},
+            "etag": "1",
+        }
+
+
+def keys(platform: Json, function: Json) -> list[str]:
+    """Return the names of the keys with which the stacks encrypt."""
+    named = [
+        platform.get("repositories", {}).get("kms_key_name"),
+        function["function"].get("kms_key_name"),
+    ]
+    return list(dict.fromkeys(filter(None, named)))
+
+
+def secrets(function: Json) -> list[str]:
+    """Return the names of the secrets that the function reads."""
+    groups = (function["function"].get(f"secret_{each}", {}) for each in ("environment", "volumes"))
+    return list(dict.fromkeys(used["secret"] for group in groups for used in group.values()))
+
+
+def add_what_the_function_uses(cloud: Cloud, region: str, function: Json) -> None:
+    project, trigger = function["project_id"], function["trigger"]
+    for secret in secrets(function):
+        add_secret(cloud, f"projects/{project}/secrets/{secret}")
+    if topic := trigger.get("topic"):
+        cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+    if bucket := trigger.get("bucket"):
+        create_bucket(cloud, project, bucket, {"location": region})
