@@ -34,6 +34,13 @@ DIFFERENCES = (
     "only this run's stand-in accepts pip's access token (.netrc)",
     "a pip configuration file on this machine is ignored (PIP_CONFIG_FILE)",
 )
+# And from the real deployment, where one is shown.
+DEPLOYMENT_DIFFERENCES = (
+    "Google's APIs are a stand-in that refuses what the services document to be refused",
+    "nothing needs time to propagate, so `waits` are 0",
+    "Pub/Sub pushes without a token; the roles that it needs were checked",
+    "the deployed function sends to this machine's receiver; the values of secrets are invented",
+)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ Terraform creates most things; what the settings name as existing is there alrea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from closed_function.files import read_object
 from closed_function.repository import PLACEHOLDER
 from closed_function.settings import merge
 from cloud_stand_in.cloud import Cloud
@@ -27,15 +27,19 @@ APIS = ("cloudresourcemanager", "iam", "secretmanager")
 
 
 def read_settings(root: Path, stack: str, environment: str | None) -> Json:
-    """Return a stack's settings, as the environment has them; ValueError, OSError."""
+    """Return a stack's settings, as the environment has them. ValueError if a file is no object."""
     folder = root / "terraform" / stack
-    files = [folder / "settings.auto.tfvars.json"]
-    if environment:
-        files.append(folder / "environments" / f"{environment}.tfvars.json")
-    settings: Json = {}
-    for file in files:
-        settings = merge(settings, json.loads(file.read_text(encoding="utf-8")))
-    return settings
+    settings = read_file(folder / "settings.auto.tfvars.json")
+    if environment is None:
+        return settings
+    return merge(settings, read_file(folder / "environments" / f"{environment}.tfvars.json"))
+
+
+def read_file(file: Path) -> Json:
+    content, why = read_object(file)
+    if why:
+        raise ValueError(f"{file.name} {why}")
+    return dict(content)
 
 
 def unfilled(platform: Json, function: Json) -> Iterator[str]:

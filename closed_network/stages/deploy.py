@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from closed_network import diagnosis, organisation
-from closed_network.clients import BUILD_CHECK, BUILD_INSTALL, Machine
+from closed_network.clients import BUILD_CHECK, BUILD_INSTALL, DEPLOYMENT_DIFFERENCES, Machine
 from closed_network.organisation import Json
 from closed_network.receiver import Receiver, find_snmptrapd
 from closed_network.report import StageFailedError
@@ -112,6 +112,7 @@ def apply_the_platform(run: Run) -> None:
     """`make platform` applies the repository's Terraform stack to a stand-in of Google Cloud."""
     with shown_here(run, PLATFORM):
         run.deployment = deployment = prepare(run)
+        run.report.differences += DEPLOYMENT_DIFFERENCES
         if deployment.platform.get("functions"):  # only what exists can be listed
             deployment.command("accounts")
         added = deployment.apply("platform")
@@ -175,14 +176,17 @@ def prepare(run: Run) -> Deployment:
         platform, function = (
             organisation.read_settings(repository.root, stack, run.environment) for stack in WAITS
         )
-    except (OSError, ValueError) as error:
+        missing = list(dict.fromkeys(organisation.unfilled(platform, function)))
+        if missing:
+            raise NotHereError(f"not filled in yet: {', '.join(missing)}")
+        cloud = organisation.organisation(platform, function)
+    except ValueError as error:
         raise StageFailedError(f"the settings cannot be read: {error}") from None
-    if missing := list(dict.fromkeys(organisation.unfilled(platform, function))):
-        raise NotHereError(f"{', '.join(missing)} is not filled in")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise StageFailedError(f"the settings are not as variables.tf declares: {error}") from None
     root = run.machine.folder / "repository"
     shutil.copytree(repository.root, root, symlinks=True, ignore=LEFT_OUT)
     shorten_waits(root)
-    cloud = organisation.organisation(platform, function)
     stand_in = run.resources.enter_context(serve(cloud))
     variables = {
         **run.machine.environment(),

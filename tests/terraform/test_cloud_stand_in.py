@@ -13,13 +13,13 @@ import requests
 
 from cloud_stand_in.cloud import Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
+from cloud_stand_in.services.service_networking import add_network
 from tests.support.applies import (
     KEY,
     NUMBERS,
     POLICY,
     PROJECT,
     REGION,
-    add_network,
     new_cloud,
 )
 
