@@ -505,7 +505,7 @@ def what_make_would_do(*arguments: str) -> str:
 def test_make_demo_rehearses_the_default_repository() -> None:
     done = what_make_would_do("demo", "REPORT=found.json")
     assert "cookiecutter --no-input --default-config " in done
-    assert '-m closed_network rehearse "$folder/alert-to-snmp"' in done
+    assert '-m closed_network rehearse "$folder/alert-to-snmp" --deploy' in done
 
 
 def test_make_test_fast_runs_what_make_test_runs_but_for_the_slow() -> None:
