@@ -65,7 +65,7 @@ class Cloud:
         self, project: str, number: str, *apis: str, parent: str = ORGANIZATION
     ) -> None:
         self.projects[project] = number
-        self.apis[project] = [*ENABLED_BY_DEFAULT, *apis]
+        self.apis[project] = list(dict.fromkeys([*ENABLED_BY_DEFAULT, *apis]))
         name = f"projects/{project}"
         self.add("cloudresourcemanager", name, lifecycleState="ACTIVE", parent=parent)
 
