@@ -19,6 +19,9 @@ ENABLED_BY_DEFAULT = (
 ).split()
 
 
+ORGANIZATION = "organizations/987654321098"
+
+
 @dataclass(frozen=True)
 class Delays:
     """Seconds until a change is propagated; the services document minutes.
@@ -62,13 +65,28 @@ class Cloud:
     policies: dict[str, Json] = field(default_factory=dict)
     apis: dict[str, list[str]] = field(default_factory=dict)
     agents: list[str] = field(default_factory=list)
+    # The contents of objects, and the metadata of uploads that have begun.
     blobs: dict[str, bytes] = field(default_factory=dict)
     propagated: dict[str, float] = field(default_factory=dict)
     serial: int = 1000
+    # How many items a page of a list has at most.
+    page_size: int = 100
+    # Locations that lists leave out because they do not answer.
+    unreachable: list[str] = field(default_factory=list)
 
-    def add_project(self, project: str, number: str, *apis: str) -> None:
+    def add_project(
+        self, project: str, number: str, *apis: str, parent: str = ORGANIZATION
+    ) -> None:
         self.projects[project] = number
-        self.apis[project] = [*ENABLED_BY_DEFAULT, *apis]
+        self.apis[project] = list(dict.fromkeys([*ENABLED_BY_DEFAULT, *apis]))
+        name = f"projects/{project}"
+        self.add("cloudresourcemanager", name, lifecycleState="ACTIVE", parent=parent)
+
+    def add(self, service: str, name: str, **content: object) -> Json:
+        """Create a resource as its owner did before: nothing is checked or added."""
+        resource = {"name": name, **content}
+        self.resources[f"{service}/{name}"] = resource
+        return resource
 
     def snapshot(self) -> Json:
         """Return everything that lasts, for `restore` in another cloud; all of it is propagated."""
@@ -139,6 +157,7 @@ class Cloud:
         gone = [each for each in self.resources if each == key or each.startswith(f"{key}/")]
         for each in gone:
             del self.resources[each]
+            self.blobs.pop(each, None)
         for each in [each for each in self.policies if each == key or each.startswith(f"{key}/")]:
             del self.policies[each]
 

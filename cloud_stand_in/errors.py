@@ -62,6 +62,14 @@ def denied(message: str, reason: str = "forbidden", **metadata: str) -> ApiError
     return ApiError(403, "PERMISSION_DENIED", message, reason, **metadata)
 
 
+def permission_denied(permission: str, name: str) -> ApiError:
+    return denied(
+        f"Permission '{permission}' denied on resource '{name}' (or it may not exist).",
+        "IAM_PERMISSION_DENIED",
+        permission=permission,
+    )
+
+
 def not_found(name: str) -> ApiError:
     return ApiError(404, "NOT_FOUND", f"The resource '{name}' was not found", "notFound")
 

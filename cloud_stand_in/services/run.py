@@ -46,8 +46,7 @@ def service_name(function: str) -> str:
 
 
 def write_service(cloud: Cloud, function: str, content: Json) -> None:
-    name = service_name(function)
-    cloud.resources[f"{SERVICE.name}/{name}"] = {"name": name, **content}
+    cloud.add(SERVICE.name, service_name(function), **content)
 
 
 def delete_service(cloud: Cloud, function: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from cloud_stand_in.cloud import Cloud, Delays
-from cloud_stand_in.server import StandIn, serve
+from cloud_stand_in.server import TOKEN, StandIn, serve
 from cloud_stand_in.services.service_networking import add_network
 from tests.support.applies import (
     KEY,
@@ -23,6 +23,7 @@ from tests.support.applies import (
     new_cloud,
 )
 
+SIGNED_IN = {"authorization": f"Bearer {TOKEN}"}
 HERE = f"projects/{PROJECT}/locations/{REGION}"
 MEMBER = f"projects/{NUMBERS[PROJECT]}"
 PERIMETER = f"{POLICY}/servicePerimeters/closed"
@@ -54,7 +55,7 @@ def ask(stand_in: StandIn, method: str, path: str, body: object = None) -> tuple
     """Return the status and content of an answer; `path` is SERVICE/PATH."""
     service, _, rest = path.partition("/")
     url = f"{stand_in.url}/{service}.googleapis.com/{rest}"
-    answer = requests.request(method, url, json=body, timeout=10)
+    answer = requests.request(method, url, json=body, headers=SIGNED_IN, timeout=10)
     return answer.status_code, answer.json() if answer.content else {}
 
 
@@ -236,8 +237,9 @@ def test_a_bucket_with_old_versions_is_not_deleted(stand_in: StandIn) -> None:
     body = {"name": "b", "versioning": {"enabled": True}}
     assert ask(stand_in, "POST", f"storage/storage/v1/b?project={PROJECT}", body)[0] == 200
     upload = f"{stand_in.url}/upload/storage/v1/b/b/o?uploadType=media&name=o"
+    headers = {**SIGNED_IN, "content-type": "text/plain"}
     first, second = (
-        requests.post(upload, data=data, headers={"content-type": "text/plain"}, timeout=10).json()
+        requests.post(upload, data=data, headers=headers, timeout=10).json()
         for data in (b"one", b"two")
     )
     assert first["generation"] != second["generation"]
