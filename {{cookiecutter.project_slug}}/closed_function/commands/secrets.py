@@ -61,7 +61,7 @@ def version_exists(project: str, secret: str, version: str) -> bool:
 def create(project: str, location: str, secret: str) -> None:
     """Create a secret without a version, unless it is there."""
     replication = ("--replication-policy=user-managed", f"--locations={location}")
-    succeed(project, "create", secret, *replication, unless="ALREADY_EXISTS")
+    succeed(project, "create", secret, *replication, unless="already exists")
 
 
 def read_values(secrets: Iterable[str], project: str) -> dict[str, str]:
