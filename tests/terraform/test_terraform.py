@@ -111,6 +111,7 @@ def set_up(product: Baked, way: str, **changed: Any) -> None:  # noqa: ANN401 - 
     may = {"storage_triggers": True, "alert_topics": [TOPIC], "kms_keys": [KEY]}
     agents = {"my-project-id": may, "another-project": may}
     handed["platform"]["service_agents"] = agents
+    handed["platform"]["function_projects"] = ["another-project"]
     file.write_text(json.dumps(handed), encoding="utf-8")
     chosen = {**WAYS[way], **changed}
     rendered = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]

@@ -61,53 +61,6 @@ run "the_values_at_the_limit_are_accepted" {
 
 # ---- platform ----
 
-run "a_project_that_the_platform_lists_is_accepted" {
-  command = plan
-  variables {
-    project_id = "other-project"
-    platform = {
-      project_id            = "my-project-id"
-      region                = "asia-northeast1"
-      network               = "projects/my-project-id/global/networks/closed-network"
-      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/closed-functions"
-      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
-      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
-      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
-      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
-      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
-      function_projects     = ["other-project"]
-    }
-    trigger = { kind = "http" }
-  }
-
-  assert {
-    condition     = google_cloudfunctions2_function.this.project == "other-project"
-    error_message = "A project that the platform lists must be accepted."
-  }
-}
-
-run "a_project_that_the_platform_does_not_list_is_refused" {
-  command = plan
-  variables {
-    project_id = "other-project"
-    platform = {
-      project_id            = "my-project-id"
-      region                = "asia-northeast1"
-      network               = "projects/my-project-id/global/networks/closed-network"
-      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/closed-functions"
-      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
-      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
-      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
-      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
-      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
-      function_projects     = []
-    }
-    trigger = { kind = "http" }
-  }
-
-  expect_failures = [google_cloudfunctions2_function.this]
-}
-
 run "a_project_number_is_refused_as_the_platforms_project_id" {
   command = plan
   variables {
