@@ -657,7 +657,10 @@ def test_a_deployment_that_is_not_approved_names_no_cause(
 
 
 UNWORKABLE = {
-    "no port": ({"SNMP_RECEIVERS": "10.20.0.5"}, "settings-invalid: SNMP_RECEIVERS: '10.20.0.5' is"),
+    "no port": (
+        {"SNMP_RECEIVERS": "10.20.0.5"},
+        "settings-invalid: SNMP_RECEIVERS: '10.20.0.5' is",
+    ),
     "a misspelt name": (
         {"SNMP_RECEIVERS": "10.20.0.5:162", "SNMP_VERSON": "3"},
         "settings-invalid: SNMP_VERSON is unknown (did you mean SNMP_VERSION?)",

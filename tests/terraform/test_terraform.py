@@ -417,7 +417,9 @@ def test_each_bake_plans_with_its_own_answers(
         text = " ".join(refused.stderr.replace("│", " ").split())
         assert "`functions` does not have the project a-function-project" in text
         assert "Run `make accounts`, which prints what the platform's owner adds" in text
-        listed = given.replace('"function_projects": [', '"function_projects": ["a-function-project"')
+        listed = given.replace(
+            '"function_projects": [', '"function_projects": ["a-function-project"'
+        )
         handed_over.write_text(listed, encoding="utf-8")
     function = planned(replayed, product.path / "terraform" / "function")
     handed_over.write_text(given, encoding="utf-8")
