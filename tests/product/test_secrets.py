@@ -116,7 +116,7 @@ FIRST = {f"{name}/1": value for name, value in VALUES.items()}
 @pytest.mark.slow
 @pytest.mark.parametrize("terminal", [False, True], ids=["lines", "terminal"])
 def test_missing_secrets_are_created_and_their_values_are_not_shown(
-    terminal: bool, secrets: Secrets, cloud: Cloud
+    *, terminal: bool, secrets: Secrets, cloud: Cloud
 ) -> None:
     typed = "".join(f"{value}\n" for value in VALUES.values()) if terminal else GIVEN
     done = secrets(typed, terminal=terminal)
