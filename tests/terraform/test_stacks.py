@@ -769,6 +769,11 @@ def name_environment(product: Baked, stack: str, name: str, **values: object) ->
     folder = product.path / "terraform" / stack / "environments"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
+    handed_over = product.path / HAND_OVER
+    if stack == "function" and "project_id" in values and handed_over.is_file():
+        content = json.loads(handed_over.read_text(encoding="utf-8"))
+        content["platform"].setdefault("function_projects", []).append(values["project_id"])
+        handed_over.write_text(json.dumps(content), encoding="utf-8")
 
 
 def wrapper(folder: Path, terraform: Client, script: str) -> str:
