@@ -70,9 +70,7 @@ class Service:
     prefix: str = ""
     routes: list[Route] = field(default_factory=list)
 
-    def route(
-        self, method: str, template: str, permission: str = ""
-    ) -> Callable[[Found], Found]:
+    def route(self, method: str, template: str, permission: str = "") -> Callable[[Found], Found]:
         """Register a function for `method` and a path such as `projects/{project}/topics/{topic}`.
 
         A part matches to the next slash or colon, `{part**}` also beyond.

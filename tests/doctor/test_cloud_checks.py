@@ -665,13 +665,37 @@ def test_where_the_list_of_apis_may_not_be_read_an_api_itself_tells_that_it_is_o
 
 
 @pytest.mark.slow
+def test_what_the_first_deployment_enables_is_not_missing_before_it(
+    check: Check, stand_in: StandIn, second_project: Baked
+) -> None:
+    cloud = shared(stand_in)
+    for api in ("run", "cloudfunctions", "cloudbuild"):
+        cloud.apis["a-function"].remove(api)
+    checked = check(product=second_project)
+    assert checked.symptoms() == []
+    claim = "the APIs are enabled in a-function"
+    assert checked.seen("ok")[claim] == "`make deploy` enables the rest"
+
+    cloud.apis["a-function"].remove("cloudresourcemanager")
+    checked = check(product=second_project)
+    assert "api-off" in checked.symptoms()
+    assert "cloudresourcemanager.googleapis.com is disabled" in str(checked.seen("problem"))
+    assert "run.googleapis.com" not in str(checked.seen("problem"))
+
+
+@pytest.mark.slow
 def test_each_project_of_two_is_checked_for_itself(
     check: Check, stand_in: StandIn, second_project: Baked
 ) -> None:
-    shared(stand_in).apis["a-function"].remove("run")
+    cloud = shared(stand_in)
+    function = (
+        "cloudfunctions/projects/a-function/locations/asia-northeast1/functions/alert-to-snmp"
+    )
+    cloud.put(function, state="ACTIVE")
+    cloud.apis["a-function"].remove("run")
     checked = check(product=second_project)
-    assert checked.symptoms() == ["api-off"]
-    assert "is disabled in a-function" in str(checked.seen("problem"))
+    assert "api-off" in checked.symptoms()
+    assert "run.googleapis.com is disabled in a-function" in str(checked.seen("problem"))
 
     cloud = shared(stand_in)
     cloud.resources[cloud.closed]["status"]["resources"].remove("projects/222222222222")

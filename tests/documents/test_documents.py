@@ -66,6 +66,7 @@ COMMANDS = {
     "make rehearse": "test_make_rehearse_runs_the_rehearsal_of_the_templates_version",
     "make send": "test_make_send_delivers_to_make_run_and_says_when_nobody_listens",
     "make platform": "test_two_commands_make_the_platform_and_the_function",
+    "make secrets": "test_missing_secrets_are_created_and_their_values_are_not_shown",
     "make deploy": "test_two_commands_make_the_platform_and_the_function",
     "make accounts": "test_a_function_of_another_project_says_what_the_platform_must_list",
     "make doctor": "test_make_hands_over_what_was_typed",
@@ -75,7 +76,6 @@ COMMANDS = {
     "gcloud auth login": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
-    "gcloud secrets create": CLOUD,
 }
 # Those that take their command from a document, as it stands there.
 OF_DOCUMENT = {

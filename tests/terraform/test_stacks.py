@@ -33,7 +33,7 @@ from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.gcloud import refused_commands
 from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
-from tests.support.stacks import GIVEN, name_receivers, settings
+from tests.support.stacks import GIVEN, name_receivers, reach_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -197,7 +197,8 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
-    settings(product, "platform", **GIVEN["create"])
+    allowed = {"snmp": {"ranges": ["10.20.0.0/24"], "protocol": "udp", "ports": ["162"]}}
+    settings(product, "platform", **GIVEN["create"], network={"egress_allowances": allowed})
     name_receivers(product)
     topic = "projects/a-project/topics/alerts"
     settings(product, "function", trigger={"kind": "alert", "topic": topic})
@@ -233,7 +234,7 @@ def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
     gcloud: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
-    name_receivers(product)
+    reach_receivers(product)
     deployed = maker(product, environment)("deploy", "YES=1")
     assert deployed.returncode == 0, deployed.stderr
     printed = deployed.stdout[deployed.stdout.index("Only alert policies") :].replace("\\\n", "")
@@ -619,7 +620,7 @@ def test_an_interrupted_deployment_keeps_what_was_made(
             "build-sources-denied.terraform",
             "failed. To see why: make explain BUILD=1a97db7d-c85b-499a-b677-97d1af267048\n",
         ),
-        ("state-locked.colour", "failed.\n"),
+        ("state-locked.colour", "failed. To see what is missing: make doctor\n"),
     ],
     ids=["a build", "no build"],
 )
@@ -633,6 +634,65 @@ def test_a_deployment_that_fails_names_the_build_if_there_was_one(
     words = f"{errors.read_text(encoding='utf-8')}apply of terraform/function {said}make: *** "
     assert words in failed.stderr
     assert resources(product, "function") == []
+
+
+@pytest.mark.slow
+def test_a_deployment_that_is_not_approved_names_no_cause(
+    product: Baked, environment: dict[str, str]
+) -> None:
+    declined = subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={sys.executable}", "deploy"],
+        cwd=product.path,
+        env=environment,
+        input="no\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert "Apply cancelled." in declined.stdout
+    assert "apply of terraform/function failed." in declined.stderr
+    assert "make doctor" not in declined.stderr
+    assert resources(product, "function") == []
+
+
+UNWORKABLE = {
+    "no port": (
+        {"SNMP_RECEIVERS": "10.20.0.5"},
+        "settings-invalid: SNMP_RECEIVERS: '10.20.0.5' is",
+    ),
+    "a misspelt name": (
+        {"SNMP_RECEIVERS": "10.20.0.5:162", "SNMP_VERSON": "3"},
+        "settings-invalid: SNMP_VERSON is unknown (did you mean SNMP_VERSION?)",
+    ),
+    "a receiver behind the firewall": (
+        {"SNMP_RECEIVERS": "10.20.9.9:162"},
+        "egress-denied: No entry of network.egress_allowances has 10.20.9.9, udp, port 162.",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", UNWORKABLE)
+def test_what_the_function_could_not_work_with_is_refused_before_a_plan(
+    case: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    reach_receivers(product)
+    make = maker(product, environment)
+    good = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
+    variables, problem = UNWORKABLE[case]
+    settings(product, "function", function={**good, "environment": variables})
+    for command in (["plan"], ["deploy", "YES=1"]):
+        refused = make(*command)
+        assert refused.returncode != 0
+        assert problem in refused.stderr
+        assert "To see how to correct it: make doctor\n" in refused.stderr
+        assert "Plan:" not in refused.stdout
+    settings(product, "function", function=good)
+    planned = make("plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "Plan:" in planned.stdout
 
 
 # --- make validate, make format ---
@@ -709,6 +769,11 @@ def name_environment(product: Baked, stack: str, name: str, **values: object) ->
     folder = product.path / "terraform" / stack / "environments"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
+    handed_over = product.path / HAND_OVER
+    if stack == "function" and "project_id" in values and handed_over.is_file():
+        content = json.loads(handed_over.read_text(encoding="utf-8"))
+        content["platform"].setdefault("function_projects", []).append(values["project_id"])
+        handed_over.write_text(json.dumps(content), encoding="utf-8")
 
 
 def wrapper(folder: Path, terraform: Client, script: str) -> str:
