@@ -148,7 +148,7 @@ FAULTS = {
     "a role of the build account": Fault(
         lambda made: replace_in(
             made,
-            "terraform/platform/repositories.tf",
+            "terraform/platform/identities.tf",
             "roles/artifactregistry.reader",
             "roles/browser",
         ),
