@@ -21,6 +21,7 @@ from closed_network.report import FAILED, NOT_PROVEN, OK, Report, StageFailedErr
 from closed_network.repository import read_repository
 from closed_network.stages.deploy import PLATFORM, apply_the_platform
 from closed_network.stages.run import Run
+from scripts.demo import SETTINGS as FILLED_IN
 from terraform_replay.clients import Client
 from tests.support.baking import Baked, bake
 from tests.support.rehearsals import Rehearsed, rehearse
@@ -28,23 +29,15 @@ from tests.support.template import CHOICES
 
 Settings = dict[str, Any]
 STAGES = ("6 platform", "7 deploy", "8 event")
-FILLED_IN: dict[str, Settings] = {
-    "platform": {
-        "perimeter": {"deployers": ["user:taro@example.com"]},
-        "access_policy": {"id": "123456789"},
-    },
-    "function": {},
-}
-RECEIVER: Settings = {"function": {"environment": {"SNMP_RECEIVERS": "10.20.0.5:162"}}}
 
 
-def product(folder: Path, kind: str, **answers: str) -> Baked:
+def product(folder: Path, kind: str) -> Baked:
     """Return a product whose owner has filled in the settings."""
-    made = bake(folder, function_kind=kind, gcp_project_id="a-project", **answers)
+    answers = {"gcp_project_id": "a-project", "access_policy_id": "123456789"}
+    made = bake(folder, function_kind=kind, **answers)
     for stack, change in FILLED_IN.items():
-        set_in(made, stack, change)
-    if kind == "alert-to-snmp":
-        set_in(made, "function", RECEIVER)
+        if stack == "platform" or kind == "alert-to-snmp":
+            set_in(made, stack, change)
     return made
 
 
