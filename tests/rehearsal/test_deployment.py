@@ -98,14 +98,30 @@ SNMPV3: Settings = {
 }
 
 
+# In a project of its own, on the same platform.
+ANOTHER_FUNCTION: Settings = {
+    "projects": {"c-project": "333333333333"},
+    "build_service_accounts": ["other-build@c-project.iam.gserviceaccount.com"],
+    "service_agents": {
+        "c-project": {
+            "storage_triggers": True,
+            "alert_topics": ["projects/c-project/topics/alerts"],
+            "kms_keys": ["projects/k-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"],
+        }
+    },
+}
+
+
 @pytest.mark.slow
 @pytest.mark.applies
 def test_an_environment_with_snmpv3_secrets_is_deployed(
     real_client: Client, tmp_path: Path
 ) -> None:
     made = product(tmp_path, "alert-to-snmp")
-    environments = {"platform": {"project_id": "prod-project"}, "function": SNMPV3}
-    environments["function"] = {"project_id": "prod-project", **SNMPV3}
+    environments: dict[str, Settings] = {
+        "platform": {"project_id": "prod-project", "functions": ANOTHER_FUNCTION},
+        "function": {"project_id": "prod-project", **SNMPV3},
+    }
     for stack, change in environments.items():
         folder = made.path / "terraform" / stack / "environments"
         folder.mkdir(exist_ok=True)
@@ -288,4 +304,7 @@ def test_what_the_settings_name_as_existing_is_there() -> None:
         {**nothing, "build_service_account": {}, "repositories": {}, "functions": {}},
         {"project_id": "a-project", "function": {}, "trigger": {"kind": "http"}},
     )
-    assert created.resources.keys() == {"accesscontextmanager/accessPolicies/1"}
+    assert created.resources.keys() == {
+        "accesscontextmanager/accessPolicies/1",
+        "cloudresourcemanager/projects/a-project",
+    }
