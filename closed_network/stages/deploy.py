@@ -145,8 +145,7 @@ def deploy_the_function(run: Run) -> None:
         config = deployed.resource["serviceConfig"]
         run.report.proven(
             "the deployed function starts",
-            f"{deployed.resource['buildConfig']['entryPoint']}, with the variables and secrets that "
-            "Terraform set",
+            f"{deployed.resource['buildConfig']['entryPoint']}, with Terraform's variables and secrets",
         )
         if config.get("secretVolumes"):
             why = "the files of function.secret_volumes are not there in a rehearsal"
