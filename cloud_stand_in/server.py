@@ -159,7 +159,8 @@ class StandIn:
         self.admit(name, call, exchange.headers.get("x-goog-user-project", ""))
         if route.permission in self.faults.denied:
             raise permission_denied(route.permission, call.name)
-        return route.handler(call)
+        answer: Answer = route.handler(call)
+        return answer
 
     def admit(self, service: str, call: Call, quota_project: str) -> None:
         """Refuse a call to an API that is off, or from outside the perimeter.
@@ -223,7 +224,7 @@ class Server(ThreadedWSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name
         """Open a tunnel that ends here, if there is a certificate for it."""
         stand_in = cast(Server, self.server).stand_in
         if not stand_in.tls:

@@ -32,7 +32,6 @@ class Channels(Collection):
         if resource["type"] == "pubsub":
             call.cloud.create_agent(call.project, "gcp-sa-monitoring-notification")
 
-
     def listed(self, call: Call) -> list[Json]:
         """Return those of the type that a filter names, the only filter that is known here.
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from terraform_replay.clients import find_programs
 from cloud_stand_in.errors import Json
 from cloud_stand_in.server import TOKEN, StandIn
 from cloud_stand_in.services.storage import object_key
+from terraform_replay.clients import find_programs
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.gcloud import write_gcloud
 from tests.support.healthy_cloud import HealthyCloud
@@ -360,7 +360,9 @@ def test_what_may_not_be_read_could_not_be_told(
     assert permission in page.seen(name)
 
 
-def test_a_perimeter_that_keeps_the_caller_out_is_named(status: Status, cloud: HealthyCloud) -> None:
+def test_a_perimeter_that_keeps_the_caller_out_is_named(
+    status: Status, cloud: HealthyCloud
+) -> None:
     cloud.keep_caller_out("cloudfunctions")
     page = status()
     assert (page.status, page.verdicts()["function"]) == (COULD_NOT_TELL, "could not tell")

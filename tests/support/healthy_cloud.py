@@ -52,7 +52,9 @@ class HealthyCloud(Cloud):
             self.add_project(project, number, *APIS, *ALSO_ASKED, parent="folders/5")
         self.put(ACCESS_POLICY, parent=ORGANIZATION)
         self.add_perimeter("another", "projects/333333333333")
-        self.closed = self.add_perimeter("closed", *(f"projects/{each}" for each in numbers.values()))
+        self.closed = self.add_perimeter(
+            "closed", *(f"projects/{each}" for each in numbers.values())
+        )
         self.put(
             self.python,
             format="PYTHON",
