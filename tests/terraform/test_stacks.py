@@ -1076,10 +1076,14 @@ def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
         assert make(*command, FORCE="1", **there).returncode == 2  # not of this command line
         assert resources(product, "platform") == made
 
-        cloud.apis["a-project"].remove("cloudfunctions")
         cloud.delete(f"cloudfunctions/{PLACE}/second")
         destroyed = make(*command, **there)
         assert destroyed.returncode == 0, destroyed.stderr
+        assert resources(product, "platform") == []
+
+        assert make("platform", "YES=1").returncode == 0
+        cloud.apis["a-project"].remove("cloudfunctions")
+        assert make(*command, **there).returncode == 0
         assert resources(product, "platform") == []
 
 
