@@ -42,7 +42,9 @@ These remain, because Google or Terraform does not remove them:
     "function": """\
 These remain, because Google created them and not this stack:
 - the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
-- the APIs that were enabled, and the service agents with them.
+- the APIs that were enabled, and the service agents with them;
+- if the platform is in another project, the grant of the build account on the Python repository,
+  as deleted:serviceAccount:...: it permits nothing, and IAM removes it within 60 days.
 A build account of its own is removed: take it out of the platform's `functions`, or the platform
 can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
 }
