@@ -452,41 +452,44 @@ def test_what_a_user_mistypes_is_refused_before_anything_is_written(
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[StandIn]:
-    """A stand-in with a bucket for the state."""
-    cloud = HealthyCloud()
-    create_bucket(cloud, "a-project", "a-bucket", {"location": "asia-northeast1"})
+def cloud() -> HealthyCloud:
+    """A cloud with a bucket for the state."""
+    made = HealthyCloud()
+    create_bucket(made, "a-project", "a-bucket", {"location": "asia-northeast1"})
+    return made
+
+
+@pytest.fixture
+def stand_in(cloud: HealthyCloud, tmp_path: Path) -> Iterator[StandIn]:
     with serve(cloud, tmp_path) as running:
         yield running
 
 
-def state_environment(storage: StandIn) -> dict[str, str]:
-    """Return what leads Terraform's own client of Cloud Storage to the stand-in."""
+@pytest.fixture
+def state_environment(stand_in: StandIn) -> dict[str, str]:
+    """What leads Terraform's own client of Cloud Storage to the stand-in."""
     return {
         "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
-        "HTTPS_PROXY": storage.url,
-        "SSL_CERT_FILE": str(storage.authority),
+        "HTTPS_PROXY": stand_in.url,
+        "SSL_CERT_FILE": str(stand_in.authority),
     }
 
 
 @pytest.mark.slow
 def test_the_state_moves_to_a_bucket_and_is_used_from_there(
-    product: Baked, make: Run, storage: StandIn
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
 ) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
-    environment = state_environment(storage)
-    moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
+    moved = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
     assert moved.returncode == 0, moved.stdout + moved.stderr
-    key, _ = live_object(
-        storage.cloud, "a-bucket", "a-project/alert-to-snmp/function/default.tfstate"
-    )
-    kept = json.loads(storage.cloud.blobs[key])["resources"]
+    key, _ = live_object(cloud, "a-bucket", "a-project/alert-to-snmp/function/default.tfstate")
+    kept = json.loads(cloud.blobs[key])["resources"]
     assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
     assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
         "terraform/platform/backend.tf"
     )
-    planned = make("plan", **environment)
+    planned = make("plan", **state_environment)
     assert planned.returncode == 0, planned.stderr
     assert "No changes." in planned.stdout
 
@@ -501,16 +504,20 @@ WITHOUT_RIGHTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("refused_methods", WITHOUT_RIGHTS)
 def test_a_bucket_that_refuses_leaves_the_state_here(
-    refused_methods: str, product: Baked, make: Run, storage: StandIn
+    refused_methods: str,
+    product: Baked,
+    make: Run,
+    stand_in: StandIn,
+    state_environment: dict[str, str],
 ) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
     assert before
-    storage.faults.denied |= WITHOUT_RIGHTS[refused_methods]
-    refused = make("state", "BUCKET=a-bucket", "YES=1", **state_environment(storage))
+    stand_in.faults.denied |= WITHOUT_RIGHTS[refused_methods]
+    refused = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
     assert refused.returncode != 0
     assert "Permission 'storage.objects." in refused.stderr
-    assert generations(storage.cloud, "a-bucket") == []
+    assert generations(stand_in.cloud, "a-bucket") == []
     assert list(product.path.glob("terraform/*/backend.tf")) == []
     assert resources(product, "function") == before
     assert "No changes." in make("plan").stdout
@@ -715,21 +722,20 @@ def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
 
 @pytest.mark.slow
 def test_environments_move_to_a_bucket_together_and_new_ones_begin_there(
-    product: Baked, make: Run, storage: StandIn
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
 ) -> None:
     for name in ("prod", "stg"):
         name_environment(product, "function", name, project_id=f"a-{name}-project")
     assert make("deploy", "YES=1").returncode == 0
     assert make("deploy", "ENV=prod", "YES=1").returncode == 0
-    there = state_environment(storage)
-    moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **there)
+    moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **state_environment)
     assert moved.returncode == 0, moved.stderr
-    assert "No changes." in make("plan", **there).stdout
-    assert "No changes." in make("plan", "ENV=prod", **there).stdout
+    assert "No changes." in make("plan", **state_environment).stdout
+    assert "No changes." in make("plan", "ENV=prod", **state_environment).stdout
     shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
-    begun = make("deploy", "ENV=stg", "YES=1", **there)
+    begun = make("deploy", "ENV=stg", "YES=1", **state_environment)
     assert begun.returncode == 0, begun.stderr
-    names = [each["name"] for _, each in generations(storage.cloud, "a-bucket")]
+    names = [each["name"] for _, each in generations(cloud, "a-bucket")]
     of_function = {name.rpartition("/")[2] for name in names if "/function/" in name}
     assert of_function == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
 
@@ -1024,67 +1030,81 @@ POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
 PLACE = "projects/a-project/locations/asia-northeast1/functions"
 
 
+@pytest.fixture
+def signed_in(stand_in: StandIn, environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """What lets gcloud, and what asks it, read the stand-in."""
+    home = tmp_path / "signed-in"
+    home.mkdir()
+    there = signed_in_environment(stand_in, home)
+    recorded = record_gcloud(there, tmp_path)
+    there["PATH"] = f"{recorded}:{environment['PATH']}"
+    del there["HOME"]
+    return there
+
+
 @pytest.mark.slow
 def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
-    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+    product: Baked,
+    make: Run,
+    cloud: HealthyCloud,
+    stand_in: StandIn,
+    signed_in: dict[str, str],
 ) -> None:
     assert make("platform", "YES=1").returncode == 0
     made = resources(product, "platform")
     command = ("destroy", "STACK=platform", "YES=1")
-    cloud = HealthyCloud()
-    with serve(cloud, tmp_path) as stand_in:
-        home = tmp_path / "signed-in"
-        home.mkdir()
-        there = signed_in_environment(stand_in, home)
-        recorded = record_gcloud(there, tmp_path)
-        there["PATH"] = f"{recorded}:{environment['PATH']}"
-        del there["HOME"]
-        second = cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
-        another = {"workerPool": f"{POOL}-2"}
-        cloud.add("cloudfunctions", f"{PLACE}/another", buildConfig=another)
-        refused = make(*command, **there)
-        assert refused.returncode == 2
-        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
-        assert "another" not in refused.stderr
-        assert resources(product, "platform") == made
-        stand_in.faults.denied.add("cloudfunctions.functions.list")
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: you may" in refused.stderr
-        stand_in.faults.denied.clear()
+    second = cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    another = {"workerPool": f"{POOL}-2"}
+    cloud.add("cloudfunctions", f"{PLACE}/another", buildConfig=another)
+    refused = make(*command, **signed_in)
+    assert refused.returncode == 2
+    assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+    assert "another" not in refused.stderr
+    assert resources(product, "platform") == made
+    stand_in.faults.denied.add("cloudfunctions.functions.list")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
 
-        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
-        assert "\nNothing was destroyed.\n" in declined.stderr
-        plan, _, below = declined.stdout.partition("to destroy.")
-        assert plan
-        assert f"- {PLACE}/second" in below
-        assert resources(product, "platform") == made
+    declined = make("destroy", "STACK=platform", "FORCE=1", **signed_in)
+    assert "\nNothing was destroyed.\n" in declined.stderr
+    plan, _, below = declined.stdout.partition("to destroy.")
+    assert plan
+    assert f"- {PLACE}/second" in below
+    assert resources(product, "platform") == made
 
-        # The settings may name another pool by now, and a project may be named by its number.
-        settings(product, "platform", pool={"name": "renamed"})
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        by_number = POOL.replace("a-project", cloud.number("a-project"))
-        second["buildConfig"]["workerPool"] = by_number
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        settings(product, "platform", pool={})
-        for name in ("second", "another"):
-            cloud.delete(f"cloudfunctions/{PLACE}/{name}")
-        cloud.unreachable = [PLACE.removesuffix("/functions")]
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: Google could" in refused.stderr
-        cloud.unreachable = []
-        cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
-        assert make(*command, FORCE="1", **there).returncode == 2  # not of this command line
-        assert resources(product, "platform") == made
+    # The settings may name another pool by now, and a project may be named by its number.
+    settings(product, "platform", pool={"name": "renamed"})
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    by_number = POOL.replace("a-project", cloud.number("a-project"))
+    second["buildConfig"]["workerPool"] = by_number
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    settings(product, "platform", pool={})
+    for name in ("second", "another"):
+        cloud.delete(f"cloudfunctions/{PLACE}/{name}")
+    cloud.unreachable = [PLACE.removesuffix("/functions")]
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: Google could" in refused.stderr
+    cloud.unreachable = []
+    cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    assert make(*command, FORCE="1", **signed_in).returncode == 2  # not of this command line
+    assert resources(product, "platform") == made
 
-        cloud.delete(f"cloudfunctions/{PLACE}/second")
-        destroyed = make(*command, **there)
-        assert destroyed.returncode == 0, destroyed.stderr
-        assert resources(product, "platform") == []
+    cloud.delete(f"cloudfunctions/{PLACE}/second")
+    destroyed = make(*command, **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
-        assert make("platform", "YES=1").returncode == 0
-        cloud.apis["a-project"].remove("cloudfunctions")
-        assert make(*command, **there).returncode == 0
-        assert resources(product, "platform") == []
+
+@pytest.mark.slow
+def test_where_the_api_is_off_no_function_uses_a_platform(
+    product: Baked, make: Run, cloud: HealthyCloud, signed_in: dict[str, str]
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    cloud.apis["a-project"].remove("cloudfunctions")
+    destroyed = make("destroy", "STACK=platform", "YES=1", **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
 
 @pytest.mark.slow
