@@ -1086,6 +1086,10 @@ def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
     refused = make(*command, **signed_in)
     assert "It is not known whether functions use this platform: Google could" in refused.stderr
     cloud.unreachable = []
+    stand_in.faults.denied.add("resourcemanager.projects.get")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
     cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
     assert make(*command, FORCE="1", **signed_in).returncode == 2  # not of this command line
     assert resources(product, "platform") == made

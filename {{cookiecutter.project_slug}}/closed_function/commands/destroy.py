@@ -122,11 +122,12 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
     """Yield a problem for each function of `project` that is built in one of `pools`."""
     check = Check(project)
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
-    # A project is named by its id or by its number.
-    wanted = set(pools)
+    # A project is named by its id or by its number: without that, nothing is known of any function.
+    wanted, unread = set(pools), ""
     for pool in pools:
         _, owner, rest = pool.split("/", 2)
         wanted.add(f"projects/{cloud.number(owner)}/{rest}")
+        unread = unread or cloud.project(owner).why
     for region in sorted({pool.split("/")[3] for pool in pools}):
         read = (
             "cloudfunctions",
@@ -135,6 +136,7 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
             "cloudfunctions.functions.list",
         )
         functions, why = cloud.pages("functions", *read)
+        why = why or unread
         for each in functions:
             if each.get("buildConfig", {}).get("workerPool") in wanted:
                 yield check.problem("", f"- {each['name']}")
