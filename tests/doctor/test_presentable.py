@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from closed_function.redaction import one_line, quote
+from cloud_stand_in.routing import Raw
+from cloud_stand_in.server import StandIn
 from tests.support.baking import Baked, bake
 from tests.support.doctor import Said, doctor
-from tests.support.google_stand_in import GoogleCloud, Json
+from tests.support.healthy_cloud import HealthyCloud
 from tests.support.repositories import commit, git
 
 # A line break of each kind, what a terminal acts on, what turns the direction, and a credential.
@@ -75,45 +77,48 @@ def test_the_text_would_do_harm_as_it_is() -> None:
 # --- what Google Cloud answers ---
 
 
-def refuse(cloud: GoogleCloud) -> None:
+def refuse(stand_in: StandIn, _: HealthyCloud) -> None:
     """Let every read fail with a hostile message."""
     error = {"error": {"code": 500, "message": HOSTILE}}
-    cloud.instead = (500, json.dumps(error).encode(), {"content-type": "application/json"})
+    stand_in.faults.instead = Raw(
+        json.dumps(error).encode(), 500, {"content-type": "application/json"}
+    )
 
 
-def name(cloud: GoogleCloud) -> None:
+def name(_: StandIn, cloud: HealthyCloud) -> None:
     """Let what is there have hostile names and states."""
-    cloud.perimeters["accessPolicies/900"][1]["name"] = HOSTILE
-    cloud.pools[cloud.pool]["state"] = HOSTILE
-    cloud.repositories[cloud.docker]["format"] = HOSTILE
-    function: Json = {
-        "name": "f",
-        "state": "FAILED",
-        "stateMessages": [{"message": HOSTILE}],
-        "updateTime": "2026-01-01T00:00:00Z",
-        "url": HOSTILE,
-        "serviceConfig": {"revision": HOSTILE},
-        "buildConfig": {
-            "runtime": HOSTILE,
-            "source": {"storageSource": {"bucket": "b", "object": "o", "generation": HOSTILE}},
-        },
-    }
-    cloud.functions[f"{cloud.place}/functions/alert-to-snmp"] = function
+    perimeter = cloud.resources.pop(cloud.closed)
+    perimeter["name"] = f"accessPolicies/900/servicePerimeters/{HOSTILE}"
+    cloud.resources[f"accesscontextmanager/{perimeter['name']}"] = perimeter
+    cloud.resources[cloud.pool]["state"] = HOSTILE
+    cloud.resources[cloud.docker]["format"] = HOSTILE
+    source = {"bucket": "b", "object": "o", "generation": HOSTILE}
+    cloud.put(
+        f"cloudfunctions/{cloud.place}/functions/alert-to-snmp",
+        state="FAILED",
+        stateMessages=[{"message": HOSTILE}],
+        updateTime="2026-01-01T00:00:00Z",
+        url=HOSTILE,
+        serviceConfig={"revision": HOSTILE},
+        buildConfig={"runtime": HOSTILE, "source": {"storageSource": source}},
+    )
 
 
 @pytest.mark.parametrize("prepare", [refuse, name])
 @pytest.mark.parametrize("command", ["doctor", "status"])
 def test_what_an_api_answers(
     command: str,
-    prepare: Callable[[GoogleCloud], None],
+    prepare: Callable[[StandIn, HealthyCloud], None],
     product: Baked,
-    cloud: GoogleCloud,
+    stand_in: StandIn,
+    cloud: HealthyCloud,
     signed_in: dict[str, str],
     recorded: str,
 ) -> None:
-    prepare(cloud)
+    prepare(stand_in, cloud)
     environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"}
     said = doctor(product, command, environment=environment)
+    assert [each.error for each in stand_in.asked if each.status == 501] == []
     assert_presentable(said.output)
     assert_presentable_json(doctor(product, command, "--json", environment=environment).json())
 
