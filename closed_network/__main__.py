@@ -51,7 +51,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="deploy it to a stand-in of Google Cloud, too, with Terraform and its providers",
     )
     rehearsal.add_argument(
-        "--env", metavar="NAME", help="with --deploy: the environment whose settings are deployed"
+        "--env", metavar="NAME", help="the environment whose settings are used"
     )
     rehearsal.set_defaults(does=rehearse_the_build)
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from closed_function.index import Index
-
-from .repository import Repository
 
 # Exactly what the buildpack runs (buildpacks, pkg/python/python.go).
 BUILD_INSTALL = (
@@ -144,13 +141,10 @@ class Machine:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def prepare(self, repository: Repository) -> None:
-        """Make the folders, the copy of the source and pip's credentials, as the build does."""
-        self.make_home(repository.index)
+    def prepare(self, index: Index) -> None:
+        """Make the folders, and pip's credentials for `index`, as the build does."""
+        self.make_home(index)
         self.packages.mkdir(parents=True)
-        ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
-        shutil.copytree(repository.source, self.source, ignore=ignored)
-        shutil.copyfile(repository.requirements, self.source / "requirements.txt")
 
     def make_home(self, index: Index) -> None:
         """Make an empty home with credentials for `index`, which pip and uv read, and TMPDIR."""

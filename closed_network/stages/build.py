@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from closed_function.runtimes import RUNTIME_PLATFORM
 from closed_network import diagnosis
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
+from closed_network.deployment import (
+    UnknownError,
+    build_environment,
+    copy_upload,
+    function_settings,
+)
 from closed_network.journal import Request, requests_by_host
 from closed_network.processes import Outcome
 from closed_network.report import StageFailedError
@@ -23,15 +32,38 @@ ONE_INDEX = (
 
 def copy_the_source(run: Run) -> None:
     """Copy what the build uploads; it must not need anything else of this machine."""
+    source, repository = run.machine.source, run.repository
     try:
-        run.machine.prepare(run.repository)
-    except OSError as error:
-        raise StageFailedError(f"the source cannot be copied: {error}") from None
+        settings = function_settings(repository, run.environment)
+    except ValueError as error:
+        raise StageFailedError(f"the settings cannot be read: {error}") from None
+    with shown_if_known(run, "what is built is what is uploaded"):
+        try:
+            run.machine.prepare(repository.index)
+            known = copy_upload(repository, settings, source)
+            run.report.proven("what is built is what is uploaded", known)
+        except OSError as error:
+            raise StageFailedError(f"the source cannot be copied: {error}") from None
+    shutil.copyfile(repository.requirements, source / "requirements.txt")
+    with shown_if_known(run, "the build has its own variables"):
+        run.build_environment = build_environment(settings)
+        named = ", ".join(f"{k}={v}" for k, v in run.build_environment.items())
+        known = named or "function.build_environment sets none"
+        run.report.proven("the build has its own variables", known)
     if outside := diagnosis.paths_outside(run.machine.source / "requirements.txt"):
         raise StageFailedError(
             f"requirements.txt names {', '.join(outside)}, which is not in the function's folder, "
             "so the build does not have it"
         )
+
+
+@contextmanager
+def shown_if_known(run: Run, claim: str) -> Iterator[None]:
+    """Report `claim` as not proven when the repository does not say what the block needs."""
+    try:
+        yield
+    except UnknownError as error:
+        run.report.not_proven(claim, str(error))
 
 
 def show_the_denial(run: Run) -> None:

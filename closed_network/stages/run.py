@@ -24,7 +24,8 @@ PIP_TIMEOUT, TOOL_TIMEOUT = 900, 120
 class Run:
     """One run of all stages over one repository; what they find goes into `report`.
 
-    `environment` is the one whose settings are deployed, `deployment` what they are deployed to.
+    `environment` is the one whose settings are used, `deployment` what they are deployed to;
+    `build_environment` are the variables that the settings give the build.
     `mark` is the number of requests that were made before the stage; `resources` ends with the run.
     """
 
@@ -40,6 +41,7 @@ class Run:
         self.repository, self.machine, self.report = repository, machine, report
         self.enclosed = enclosed
         self.environment = environment
+        self.build_environment: Mapping[str, str] = {}
         self.deployment: Deployment | None = None
         self.journal = Journal(machine.folder / "journal")
         self.mark = 0
@@ -64,7 +66,9 @@ class Run:
     ) -> Outcome:
         """Run the build's python3 in the copy of the source, as the build does."""
         machine = machine or self.machine
-        environment = {**machine.pip_environment(), **(build_environment or {})}
+        if build_environment is None:
+            build_environment = self.build_environment
+        environment = {**machine.pip_environment(), **build_environment}
         return self.client([machine.python, *arguments], environment, machine.source, timeout)
 
     def seen(self) -> list[Request]:

@@ -560,7 +560,7 @@ def test_an_error_that_nobody_foresaw_fails_the_run(tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     breaks = "import closed_network.clients as clients\n"
-    breaks += "clients.Machine.prepare = lambda self, repository: 1 / 0\n"
+    breaks += "clients.Machine.prepare = lambda self, index: 1 / 0\n"
     (site / "sitecustomize.py").write_text(breaks, encoding="utf-8")
     done = rehearse(product.path, tmp_path, PYTHONPATH=f"{site}:{TEMPLATE}")
     assert done.status == 1
