@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from closed_function.runtimes import RUNTIME_PLATFORM
-from closed_network import diagnosis
+from closed_network import diagnosis, lock
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
 from closed_network.deployment import (
     UnknownError,
@@ -24,6 +26,8 @@ from closed_network.repository import FRAMEWORK
 
 from .run import PIP_TIMEOUT, TOOL_TIMEOUT, Run
 
+# Run by the build's Python.
+LOCK_READER = Path(lock.__file__).with_name("read_requirements.py")
 ONE_INDEX = (
     "a closed build cannot reach; keep one --index-url line in requirements.txt, without "
     "--extra-index-url or another location"
@@ -44,17 +48,45 @@ def copy_the_source(run: Run) -> None:
             run.report.proven("what is built is what is uploaded", known)
         except OSError as error:
             raise StageFailedError(f"the source cannot be copied: {error}") from None
-    shutil.copyfile(repository.requirements, source / "requirements.txt")
+    shutil.copyfile(repository.requirements, run.requirements)
     with shown_if_known(run, "the build has its own variables"):
         run.build_environment = build_environment(settings)
         named = ", ".join(f"{k}={v}" for k, v in run.build_environment.items())
         known = named or "function.build_environment sets none"
         run.report.proven("the build has its own variables", known)
-    if outside := diagnosis.paths_outside(run.machine.source / "requirements.txt"):
-        raise StageFailedError(
-            f"requirements.txt names {', '.join(outside)}, which is not in the function's folder, "
-            "so the build does not have it"
+    make_the_environment(run)
+    read_the_requirements(run)
+
+
+def read_the_requirements(run: Run) -> None:
+    """Let the build's own pip say what the requirements file says, and judge that."""
+    names_the_index = "the requirements file names only packages of the index"
+    everywhere = "the requirements are the same on every machine"
+    program = run.machine.folder / LOCK_READER.name
+    shutil.copyfile(LOCK_READER, program)
+    done = run.python([str(program), "requirements.txt", *run.build_environment])
+    try:
+        run.lines = lines = json.loads(done.last_line)
+    except ValueError:
+        why = f"pip's own parser did not read it: {done.last_line}"
+        run.report.not_proven(names_the_index, why)
+        run.report.not_proven(everywhere, why)
+        return
+    named = list(lock.complaints(lines, run.repository.index, run.machine.source))
+    if named:
+        raise StageFailedError(f"requirements.txt {named[0]}")
+    if unknown := lock.not_judged(lines):
+        why = f"it has {', '.join(unknown)}, whose effect is not known here"
+        run.report.not_proven(names_the_index, why)
+    else:
+        packages = sum("name" in line for line in lines)
+        run.report.proven(names_the_index, f"{packages} packages, read by the build's pip")
+    if own := lock.depending_on_the_machine(lines):
+        run.report.not_proven(
+            everywhere, f"the marker of {', '.join(own)} may not hold on the build's machine"
         )
+    else:
+        run.report.proven(everywhere, "no marker names a machine's own release or version")
 
 
 @contextmanager
@@ -68,7 +100,6 @@ def shown_if_known(run: Run, claim: str) -> Iterator[None]:
 
 def show_the_denial(run: Run) -> None:
     """With the switch at DENY the build's pip fails, because the stand-in refused it."""
-    make_the_environment(run)
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
     if outcome.status == 0:
@@ -94,7 +125,8 @@ def make_the_environment(run: Run) -> None:
     interpreter = run.interpreter
     command = run.machine.make_python(interpreter.path)
     environment = run.machine.environment()
-    made = run.client(command, environment, run.machine.folder, TOOL_TIMEOUT)
+    folder = run.machine.folder
+    made = run.client(command, environment, folder, TOOL_TIMEOUT, writable=[folder])
     if made.status != 0:
         raise StageFailedError(f"the virtual environment cannot be created: {made.last_line}")
     run.machine.hide_the_machines_packages()
@@ -161,7 +193,7 @@ def show_the_build(run: Run) -> None:
 
 def compare_with_the_lock(run: Run, answered: list[Request]) -> None:
     """Check the served bytes against the hashes in the lock, if it has any."""
-    locked = diagnosis.locked_hashes(run.machine.source / "requirements.txt")
+    locked = lock.hashes_by_package(run.lines)
     files = run.report.files = diagnosis.served_files(answered, locked)
     run.report.versions |= {
         file.package: file.version for file in files if file.package == FRAMEWORK

@@ -138,7 +138,7 @@ def pushed_by_the_emulator(
     """Yield what publishes to the real Pub/Sub emulator, which pushes to the function."""
     with (
         relay(deployed.port) as (port, answers),
-        pubsub_emulator(script, deployed.machine.source.parent) as emulator,
+        pubsub_emulator(script, deployed.machine.records) as emulator,
     ):
         dead_letters = subscription.get("deadLetterPolicy", {}).get("deadLetterTopic")
         for topic in filter(None, (subscription["topic"], dead_letters)):
