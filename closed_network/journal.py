@@ -53,7 +53,7 @@ class Journal:
         self.records = records
         self.lock = threading.Lock()
         if records:
-            records.setblocking(False)
+            records.settimeout(0)
             threading.Thread(target=self.keep_reading, args=(records,), daemon=True).start()
 
     def keep_reading(self, records: socket.socket) -> None:

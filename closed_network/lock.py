@@ -23,7 +23,9 @@ JUDGED = {
 }
 # What a marker may say of this machine that another with the same runtime does not say.
 OF_THE_MACHINE = re.compile(
-    r"\b(platform_release|platform_version|python_full_version|implementation_version)\b"
+    r"""\b(platform_release|platform_version|implementation_version)\b
+    | python_full_version \s* \W+ \s* ["'] \d+ \. \d+ \. (?!0?["'.*])""",  # a patch release
+    re.VERBOSE,
 )
 
 

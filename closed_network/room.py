@@ -143,15 +143,14 @@ def set_attributes(path: str, attributes: int, *, below: bool = True) -> None:
 
 def bind(path: str, root: str, *, read_only: bool) -> None:
     """Let `path` be at the same place below `root`, if it exists."""
-    if not os.path.exists(path):
+    source, target = Path(path), root + path
+    if not source.exists():
         return
-    target = root + path
-    if not os.path.lexists(target):
-        if os.path.isdir(path):
-            os.makedirs(target)
-        else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    if source.is_dir():
+        Path(target).mkdir(parents=True, exist_ok=True)
+    elif not os.path.lexists(target):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).touch()
     mount(path, target, "", MS_BIND | MS_REC)
     device = 0 if path.startswith("/dev/") else MOUNT_ATTR_NODEV
     set_attributes(target, MOUNT_ATTR_NOSUID | device | (MOUNT_ATTR_RDONLY if read_only else 0))
@@ -161,23 +160,22 @@ def furnish(root: str, plan: Mapping[str, Any]) -> None:
     """Mount below `root` what the room has."""
     mount("room", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for path in EMPTY:
-        os.makedirs(root + path)
+        Path(root + path).mkdir(parents=True)
     for path in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - of the room
         mount("room", root + path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
-    os.symlink("/proc/self/fd", root + "/dev/fd")
+    Path(root, "dev", "fd").symlink_to("/proc/self/fd")
     own = set(plan["writable"])
     hidden = plan["hidden"]
-    outside, inside = [], []
-    for path in {*SYSTEM, *plan["readable"], *own}:
-        within = path.startswith(f"{hidden}/")
-        (inside if within else outside).append(path)
     # A folder before what is in it.
-    for path in sorted(outside):
-        bind(path, root, read_only=path not in own)
-    os.makedirs(root + hidden, exist_ok=True)  # it may be in one of those
+    paths = sorted({*SYSTEM, *plan["readable"], *own})
+    inside = [path for path in paths if path.startswith(f"{hidden}/")]
+    for path in paths:
+        if path not in inside:
+            bind(path, root, read_only=path not in own)
+    Path(root + hidden).mkdir(parents=True, exist_ok=True)  # it may be in one of those
     mount("room", root + hidden, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    for path in sorted(inside):
+    for path in inside:
         bind(path, root, read_only=path not in own)
     for path in (root + hidden, root):
         set_attributes(path, MOUNT_ATTR_RDONLY, below=False)
@@ -211,7 +209,7 @@ def run_to_its_end(plan: Mapping[str, Any]) -> NoReturn:
     if client == 0:
         try:
             os.chdir(plan["folder"])
-            os.execvpe(command[0], command, plan["environment"])
+            os.execvpe(command[0], command, plan["environment"])  # noqa: S606 - the client
         except OSError as error:
             print(f"{command[0]}: {error}", file=sys.stderr, flush=True)
             os._exit(127)
@@ -223,11 +221,10 @@ def run_to_its_end(plan: Mapping[str, Any]) -> NoReturn:
 
 
 def main() -> None:
-    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - so it starts faster
-        plan = json.load(file)
+    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     root = f"{sys.argv[1]}.root"
     try:
-        os.mkdir(root)
+        Path(root).mkdir()
         furnish(root, plan)
         close_the_door(root)
         give_up_rights()

@@ -216,8 +216,8 @@ def prepare(run: Run) -> Deployment:
         "CHECKPOINT_DISABLE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    needed = [Path(terraform), *providers]
-    deployment = Deployment(run, root, platform, function, stand_in, variables, needed)
+    programs = [Path(terraform), *providers]
+    deployment = Deployment(run, root, platform, function, stand_in, variables, programs)
     cloud.builder = deployment.build
     return deployment
 

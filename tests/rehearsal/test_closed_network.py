@@ -626,7 +626,9 @@ def test_an_interrupted_rehearsal_leaves_nothing(
         stderr=subprocess.DEVNULL,
     ) as process:
         deadline = time.monotonic() + 120
-        while not list(short_folder.glob("rehearsal-*/machine/venv")) and time.monotonic() < deadline:
+        while (
+            not list(short_folder.glob("rehearsal-*/machine/venv")) and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         assert processes_of(short_folder)
         process.send_signal(request_to_end)

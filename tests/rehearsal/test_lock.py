@@ -134,5 +134,6 @@ def test_what_nobody_here_judges_is_said(tmp_path: Path) -> None:
         assert [each for each in found if each.startswith(words)], words
 
     text = "a==1 ; platform_release == '6'\nb==1 ; python_full_version < '3.13.1'\n"
-    complaints(tmp_path, python, text + "c==1 ; python_version > '3'\n")
+    text += "c==1 ; python_version > '3'\nd==1 ; python_full_version < '3.13'\n"
+    complaints(tmp_path, python, text + "e==1 ; python_full_version < '3.13.0'\n")
     assert lock.depending_on_the_machine(read(python, tmp_path)) == ["a", "b"]

@@ -61,7 +61,7 @@ REACHED = "a file of the home, a socket, a variable, the gate's memory, the reco
 
 
 @pytest.fixture
-def addresses(tmp_path: Path) -> Iterator[list[str]]:
+def addresses() -> Iterator[list[str]]:
     """Unix sockets of this machine that somebody listens on."""
     name = f"closed-{secrets.token_hex(4)}"
     places = [Path("/run"), Path("/tmp"), Path(os.environ.get("XDG_RUNTIME_DIR", "/var/run"))]  # noqa: S108

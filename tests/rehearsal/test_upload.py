@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,9 @@ def test_the_files_that_terraform_archives_are_copied(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_a_repository_does_not_say_is_not_proven(change: Any, why: str, tmp_path: Path) -> None:  # noqa: ANN401
+def test_what_a_repository_does_not_say_is_not_proven(
+    change: Callable[[Baked], object], why: str, tmp_path: Path
+) -> None:
     product = bake(tmp_path, function_kind="http")
     write_all(product.path / "function", "test_helper.py")
     repository = read_repository(product.path, None, None, None)
@@ -122,7 +125,9 @@ def read(path: Path) -> str:
 def test_the_doctor_allows_the_build_variables_that_terraform_allows() -> None:
     text = read(STACK / "variables.tf")
     rule = text[text.index("in keys(var.function.build_environment)") :]
-    joined = re.search(r'regex\(join\("", \[(.*?)\]\), name\).*?contains\((\[.*?\])', rule, re.DOTALL)
+    joined = re.search(
+        r'regex\(join\("", \[(.*?)\]\), name\).*?contains\((\[.*?\])', rule, re.DOTALL
+    )
     assert joined
     assert "".join(re.findall(r'"(.*?)"', joined[1])) == BUILD_VARIABLE.pattern
     assert tuple(json.loads(joined[2])) == SELECTING_VARIABLES

@@ -34,7 +34,9 @@ def check_package_manager(repository: Repository) -> Result:
     variables = as_mapping(repository.function.get("build_environment"))
     redirecting = [name for name in variables if not is_allowed_in_a_build(name)]
     if redirecting:
-        seen = f"function.build_environment sets {redirecting[0]}, which can lead the build elsewhere."
+        seen = (
+            f"function.build_environment sets {redirecting[0]}, which can lead the build elsewhere."
+        )
     elif not any(FORCED_PIP.search(read_text(file)[0]) for file in FUNCTION_STACK.glob("*.tf")):
         seen = 'terraform/function/*.tf do not set GOOGLE_PYTHON_PACKAGE_MANAGER to "pip".'
     else:
