@@ -80,24 +80,27 @@ def test_the_text_would_do_harm_as_it_is() -> None:
 def refuse(stand_in: StandIn, _: HealthyCloud) -> None:
     """Let every read fail with a hostile message."""
     error = {"error": {"code": 500, "message": HOSTILE}}
-    headers = {"content-type": "application/json"}
-    stand_in.faults.instead = Raw(json.dumps(error).encode(), 500, headers)
+    stand_in.faults.instead = Raw(
+        json.dumps(error).encode(), 500, {"content-type": "application/json"}
+    )
 
 
 def name(_: StandIn, cloud: HealthyCloud) -> None:
-    """Let what is there have hostile states and formats."""
+    """Let what is there have hostile names and states."""
+    perimeter = cloud.resources.pop(cloud.closed)
+    perimeter["name"] = f"accessPolicies/900/servicePerimeters/{HOSTILE}"
+    cloud.resources[f"accesscontextmanager/{perimeter['name']}"] = perimeter
     cloud.resources[cloud.pool]["state"] = HOSTILE
     cloud.resources[cloud.docker]["format"] = HOSTILE
-    source = {"storageSource": {"bucket": "b", "object": "o", "generation": HOSTILE}}
-    cloud.add(
-        "cloudfunctions",
-        f"{cloud.place}/functions/alert-to-snmp",
+    source = {"bucket": "b", "object": "o", "generation": HOSTILE}
+    cloud.put(
+        f"cloudfunctions/{cloud.place}/functions/alert-to-snmp",
         state="FAILED",
         stateMessages=[{"message": HOSTILE}],
         updateTime="2026-01-01T00:00:00Z",
         url=HOSTILE,
         serviceConfig={"revision": HOSTILE},
-        buildConfig={"runtime": HOSTILE, "source": source},
+        buildConfig={"runtime": HOSTILE, "source": {"storageSource": source}},
     )
 
 
@@ -115,6 +118,7 @@ def test_what_an_api_answers(
     prepare(stand_in, cloud)
     environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"}
     said = doctor(product, command, environment=environment)
+    assert [each.error for each in stand_in.asked if each.status == 501] == []
     assert_presentable(said.output)
     assert_presentable_json(doctor(product, command, "--json", environment=environment).json())
 
