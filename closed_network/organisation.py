@@ -24,6 +24,11 @@ ORGANIZATION = "123456789012"
 ACCESS_POLICY = "987654321"
 # What `gcloud services enable` of the first day enables.
 APIS = ("cloudresourcemanager", "iam", "secretmanager")
+# Google's service agents that a project has once it has functions.
+AGENTS = (
+    "gcf-admin-robot gcp-sa-artifactregistry gcp-sa-cloudbuild gcp-sa-eventarc "
+    "gcp-sa-monitoring-notification gcp-sa-pubsub gs-project-accounts serverless-robot-prod"
+).split()
 
 
 def read_settings(root: Path, stack: str, environment: str | None) -> Json:
@@ -71,24 +76,44 @@ def organisation(platform: Json, function: Json) -> Cloud:
     network = platform.get("network", {})
     if network.get("create") is False:
         ranges = platform.get("peering", {}).get("keep_ranges", [])
-        add_network(cloud, platform["project_id"], network["name"], *ranges)
+        name = network.get("name", "closed-network")
+        add_network(cloud, platform["project_id"], name, *ranges)
     account = platform.get("build_service_account", {})
     if account.get("create") is False:
-        email = f"{account['account_id']}@{platform['project_id']}.iam.gserviceaccount.com"
-        name = f"projects/{platform['project_id']}/serviceAccounts/{email}"
-        cloud.resources[f"iam/{name}"] = {"name": name, "email": email, "uniqueId": "1"}
+        name = account.get("account_id", "cb-builder")
+        add_account(cloud, f"{name}@{platform['project_id']}.iam.gserviceaccount.com")
     for key in keys(platform, function):
         add_key(cloud, key)
+    add_other_functions(cloud, platform.get("functions", {}), function)
     add_what_the_function_uses(cloud, platform["region"], function)
     return cloud
+
+
+def add_other_functions(cloud: Cloud, listed: Json, function: Json) -> None:
+    """Add what `functions` lists; the function's own `make accounts` creates its part."""
+    own = f"{function['function'].get('name')}-build@{function['project_id']}."
+    for email in listed.get("build_service_accounts", []):
+        if not email.startswith(own):
+            add_account(cloud, email)
+    for project in listed.get("projects", {}):
+        for domain in AGENTS:
+            cloud.create_agent(project, domain)
+    for may in listed.get("service_agents", {}).values():
+        for topic in may.get("alert_topics", []):
+            cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+
+
+def add_account(cloud: Cloud, email: str) -> None:
+    name = f"projects/{email.partition('@')[2].partition('.')[0]}/serviceAccounts/{email}"
+    cloud.resources[f"iam/{name}"] = {"name": name, "email": email, "uniqueId": "1"}
 
 
 def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
     listed = platform.get("functions", {}).get("projects", {})
     named = [platform["project_id"], function["project_id"], *listed]
     named += [key.split("/")[1] for key in keys(platform, function)]
-    for number, project in enumerate(dict.fromkeys(named), start=1):
-        cloud.add_project(project, listed.get(project, f"{number:012}".replace("0", "1")), *APIS)
+    for number, project in enumerate(dict.fromkeys(named), start=111111111111):
+        cloud.add_project(project, listed.get(project, str(number)), *APIS)
     for key in keys(platform, function):
         cloud.apis[key.split("/")[1]].append("cloudkms")
 
@@ -119,6 +144,8 @@ def keys(platform: Json, function: Json) -> list[str]:
         platform.get("repositories", {}).get("kms_key_name"),
         function["function"].get("kms_key_name"),
     ]
+    for may in platform.get("functions", {}).get("service_agents", {}).values():
+        named += may.get("kms_keys", [])
     return list(dict.fromkeys(filter(None, named)))
 
 

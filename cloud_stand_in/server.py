@@ -224,7 +224,7 @@ class Server(ThreadedWSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - http.server's name
         """Open a tunnel that ends here, if there is a certificate for it."""
         stand_in = cast(Server, self.server).stand_in
         if not stand_in.tls:

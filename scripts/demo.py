@@ -15,7 +15,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from closed_function.settings import merge
 from closed_network.report import Report
 
 KEPT = Path(__file__).with_name("demo.json")
@@ -50,7 +49,7 @@ text {{ white-space: pre }}
 
 
 # Two settings files, and what their owner fills in.
-SETTINGS: dict[str, dict[str, object]] = {
+SETTINGS: dict[str, dict[str, dict[str, object]]] = {
     "platform": {
         "perimeter": {"deployers": ["user:taro@example.com"]},
         "network": {
@@ -66,7 +65,8 @@ SETTINGS: dict[str, dict[str, object]] = {
 def fill_in(repository: Path) -> None:
     for stack, change in SETTINGS.items():
         file = repository / "terraform" / stack / "settings.auto.tfvars.json"
-        settings = merge(json.loads(file.read_text(encoding="utf-8")), change)
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings |= {name: settings.get(name, {}) | value for name, value in change.items()}
         file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 

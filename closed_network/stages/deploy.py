@@ -131,13 +131,13 @@ def apply_the_platform(run: Run) -> None:
         if deployment.platform.get("functions"):  # only what exists can be listed
             deployment.command("accounts")
         added = deployment.apply("platform")
-        note_versions(deployment)
+        versions = note_versions(deployment)
         index = run.repository.index
         switch = deployment.stand_in.cloud.find(
             "artifactregistry", f"projects/{index.project}/locations/{index.location}/vpcscConfig"
         )
         policy = (switch or {}).get("vpcscPolicy", "DENY")
-        run.report.proven(PLATFORM, f"{added} resources; the switch is at {policy}")
+        run.report.proven(PLATFORM, f"{added} resources, {versions}; the switch is at {policy}")
 
 
 def deploy_the_function(run: Run) -> None:
@@ -157,13 +157,12 @@ def deploy_the_function(run: Run) -> None:
             f"{len(files)} files, {deployed.packages} packages, "
             f"all from {run.repository.index.host}",
         )
-        config = deployed.resource["serviceConfig"]
+        entry_point = deployed.resource["buildConfig"]["entryPoint"]
         run.report.proven(
             "the deployed function starts",
-            f"{deployed.resource['buildConfig']['entryPoint']} with "
-            f"{len(deployed.environment)} variables, those of secrets included",
+            f"{entry_point}, with the variables and secrets that Terraform set",
         )
-        if config.get("secretVolumes"):
+        if deployed.resource["serviceConfig"].get("secretVolumes"):
             why = "the files of function.secret_volumes are not there in a rehearsal"
             run.report.not_proven("the function reads the files of its secrets", why)
 
@@ -238,13 +237,16 @@ def check_that_terraform_runs(deployment: Deployment) -> None:
         raise NotHereError(f"{program} does not run in the closed network: {tried.last_line}")
 
 
-def note_versions(deployment: Deployment) -> None:
+def note_versions(deployment: Deployment) -> str:
+    """Note the versions of Terraform and the providers; return the most important ones."""
     run = deployment.run
     folder = deployment.root / "terraform" / "platform"
     command = [deployment.variables["TERRAFORM"], "version"]
     printed = deployment.client(command, folder, TOOL_TIMEOUT).output
     name, _, version = printed.partition("\n")[0].partition(" v")
-    run.report.versions |= {name: version, **dict(PROVIDER.findall(printed))}
+    providers = dict(PROVIDER.findall(printed))
+    run.report.versions |= {name: version, **providers}
+    return f"{name} {version}, google {providers.get('google')}"
 
 
 def build_and_start(

@@ -68,6 +68,9 @@ COMMANDS = {
     "make platform": "test_two_commands_make_the_platform_and_the_function",
     "make secrets": "test_missing_secrets_are_created_and_their_values_are_not_shown",
     "make deploy": "test_two_commands_make_the_platform_and_the_function",
+    "make plan": "test_what_a_user_types_deploys_changes_and_destroys",
+    "make destroy": "test_what_a_user_types_deploys_changes_and_destroys",
+    "sed": "test_what_a_user_types_deploys_changes_and_destroys",
     "make accounts": "test_a_function_of_another_project_says_what_the_platform_must_list",
     "make doctor": "test_make_hands_over_what_was_typed",
     "make explain": "test_make_hands_over_what_was_typed",
@@ -82,6 +85,7 @@ OF_DOCUMENT = {
     "test_a_command_of_the_readme_bakes_the_template": "README.md",
     "test_uvx_and_pipx_run_the_rehearsal_from_git": "docs/closed-network.md",
     "test_what_the_page_of_answers_tells_to_type_bakes_the_answers": "docs/answers.md",
+    "test_what_a_user_types_deploys_changes_and_destroys": "docs/verified.md",
 }
 
 

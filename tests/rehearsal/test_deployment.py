@@ -21,6 +21,7 @@ from closed_network.report import FAILED, NOT_PROVEN, OK, Report, StageFailedErr
 from closed_network.repository import read_repository
 from closed_network.stages.deploy import PLATFORM, apply_the_platform
 from closed_network.stages.run import Run
+from scripts.demo import SETTINGS as FILLED_IN
 from terraform_replay.clients import Client
 from tests.support.baking import Baked, bake
 from tests.support.rehearsals import Rehearsed, rehearse
@@ -28,23 +29,15 @@ from tests.support.template import CHOICES
 
 Settings = dict[str, Any]
 STAGES = ("6 platform", "7 deploy", "8 event")
-FILLED_IN: dict[str, Settings] = {
-    "platform": {
-        "perimeter": {"deployers": ["user:taro@example.com"]},
-        "access_policy": {"id": "123456789"},
-    },
-    "function": {},
-}
-RECEIVER: Settings = {"function": {"environment": {"SNMP_RECEIVERS": "10.20.0.5:162"}}}
 
 
-def product(folder: Path, kind: str, **answers: str) -> Baked:
+def product(folder: Path, kind: str) -> Baked:
     """Return a product whose owner has filled in the settings."""
-    made = bake(folder, function_kind=kind, gcp_project_id="a-project", **answers)
+    answers = {"gcp_project_id": "a-project", "access_policy_id": "123456789"}
+    made = bake(folder, function_kind=kind, **answers)
     for stack, change in FILLED_IN.items():
-        set_in(made, stack, change)
-    if kind == "alert-to-snmp":
-        set_in(made, "function", RECEIVER)
+        if stack == "platform" or kind == "alert-to-snmp":
+            set_in(made, stack, change)
     return made
 
 
@@ -105,14 +98,30 @@ SNMPV3: Settings = {
 }
 
 
+# In a project of its own, on the same platform.
+ANOTHER_FUNCTION: Settings = {
+    "projects": {"c-project": "333333333333"},
+    "build_service_accounts": ["other-build@c-project.iam.gserviceaccount.com"],
+    "service_agents": {
+        "c-project": {
+            "storage_triggers": True,
+            "alert_topics": ["projects/c-project/topics/alerts"],
+            "kms_keys": ["projects/k-project/locations/asia-northeast1/keyRings/r/cryptoKeys/k"],
+        }
+    },
+}
+
+
 @pytest.mark.slow
 @pytest.mark.applies
 def test_an_environment_with_snmpv3_secrets_is_deployed(
     real_client: Client, tmp_path: Path
 ) -> None:
     made = product(tmp_path, "alert-to-snmp")
-    environments = {"platform": {"project_id": "prod-project"}, "function": SNMPV3}
-    environments["function"] = {"project_id": "prod-project", **SNMPV3}
+    environments: dict[str, Settings] = {
+        "platform": {"project_id": "prod-project", "functions": ANOTHER_FUNCTION},
+        "function": {"project_id": "prod-project", **SNMPV3},
+    }
     for stack, change in environments.items():
         folder = made.path / "terraform" / stack / "environments"
         folder.mkdir(exist_ok=True)
@@ -148,7 +157,7 @@ FAULTS = {
     "a role of the build account": Fault(
         lambda made: replace_in(
             made,
-            "terraform/platform/repositories.tf",
+            "terraform/platform/identities.tf",
             "roles/artifactregistry.reader",
             "roles/browser",
         ),
@@ -295,4 +304,7 @@ def test_what_the_settings_name_as_existing_is_there() -> None:
         {**nothing, "build_service_account": {}, "repositories": {}, "functions": {}},
         {"project_id": "a-project", "function": {}, "trigger": {"kind": "http"}},
     )
-    assert created.resources.keys() == {"accesscontextmanager/accessPolicies/1"}
+    assert created.resources.keys() == {
+        "accesscontextmanager/accessPolicies/1",
+        "cloudresourcemanager/projects/a-project",
+    }

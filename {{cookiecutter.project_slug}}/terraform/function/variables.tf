@@ -371,11 +371,11 @@ variable "function" {
     condition = alltrue([
       for role in var.function.runtime_roles :
       can(regex("^(roles|projects/[^/]+/roles|organizations/[0-9]+/roles)/[A-Za-z0-9_.]+$", role)) &&
-      !contains(["roles/editor", "roles/owner", "roles/viewer"], role)
+      !contains([for role in ["admin", "editor", "owner", "reader", "viewer", "writer"] : "roles/${role}"], role)
     ])
     error_message = join(" ", [
-      "function.runtime_roles must be roles, but not the basic roles owner, editor and viewer, which allow far",
-      "more than a function needs, such as [\"roles/errorreporting.writer\"].",
+      "function.runtime_roles must be roles, but not the basic roles owner, editor, viewer, admin, writer and",
+      "reader, which allow far more than a function needs, such as [\"roles/errorreporting.writer\"].",
     ])
   }
   validation {

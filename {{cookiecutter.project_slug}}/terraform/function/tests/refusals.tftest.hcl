@@ -474,10 +474,50 @@ run "a_secret_in_a_relative_folder_is_refused" {
   expect_failures = [var.function]
 }
 
-run "a_basic_role_is_refused" {
+run "the_basic_role_editor_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/editor"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_owner_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/owner"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_viewer_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/viewer"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_admin_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/admin"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_writer_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/writer"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_reader_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/reader"] }
   }
   expect_failures = [var.function]
 }
