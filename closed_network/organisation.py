@@ -13,6 +13,7 @@ from closed_function.files import read_object
 from closed_function.repository import PLACEHOLDER
 from closed_function.settings import merge
 from cloud_stand_in.cloud import Cloud
+from cloud_stand_in.services.compute import attach
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
 from cloud_stand_in.services.service_networking import add_network
@@ -114,6 +115,10 @@ def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
     named += [key.split("/")[1] for key in keys(platform, function)]
     for number, project in enumerate(dict.fromkeys(named), start=111111111111):
         cloud.add_project(project, listed.get(project, str(number)), *APIS)
+    if function["project_id"] != platform["project_id"]:
+        for project in (platform["project_id"], function["project_id"]):
+            cloud.apis[project].append("compute")
+        attach(cloud, function["project_id"], platform["project_id"])
     for key in keys(platform, function):
         cloud.apis[key.split("/")[1]].append("cloudkms")
 

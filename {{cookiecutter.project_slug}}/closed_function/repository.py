@@ -58,14 +58,21 @@ class Repository:
         self.docker_repository = text_at(platform, "docker_repository")
         self.worker_pool = text_at(platform, "worker_pool")
         self.access_policy = text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id")
-        elsewhere = bool(self.function_project) and self.project not in ("", self.function_project)
-        self.own_build_account = elsewhere or function.get("own_build_service_account") is True
+        # Whether the function is in another project than the platform.
+        self.elsewhere = bool(self.function_project) and self.project not in (
+            "",
+            self.function_project,
+        )
+        self.own_build_account = self.elsewhere or function.get("own_build_service_account") is True
+        # Direct egress of a function elsewhere goes through a Shared VPC.
+        connector = as_mapping(self.settings.get("egress")).get("connector")
+        self.uses_shared_vpc = self.elsewhere and connector is None
         self.build_account = text_at(platform, "build_service_account")
         domain = f"{self.function_project}.iam.gserviceaccount.com"
         self.runtime_account = f"{self.function_name}-runtime@{domain}"
         if self.own_build_account:
             self.build_account = f"{self.function_name}-build@{domain}"
-        if elsewhere:
+        if self.elsewhere:
             place = f"projects/{self.function_project}/locations/{region}"
             self.docker_repository = f"{place}/repositories/{self.function_name}"
 

@@ -8,6 +8,7 @@ from closed_function.checks.reads import Checks, Cloud, run_checks
 from closed_function.checks.repositories import check_docker_repository, check_upstreams
 from closed_function.checks.result import Result
 from closed_function.checks.secrets import check_secrets
+from closed_function.checks.shared_vpc import check_shared_vpc
 from closed_function.checks.worker_pool import check_worker_pool
 from closed_function.gcloud.session import Session
 from closed_function.repository import Repository
@@ -38,6 +39,9 @@ def check_cloud(repository: Repository, session: Session, timeout: float = 30) -
                 cloud, repository.docker_repository
             ),
             "the build account has its roles": lambda: check_build_account(cloud, repository),
+            "the function may use the platform's network": lambda: check_shared_vpc(
+                cloud, repository
+            ),
             "the worker pool is ready": lambda: check_worker_pool(cloud, repository.worker_pool),
             "the function may read its secrets": lambda: check_secrets(cloud, repository),
             "an alert policy uses the notification channel": lambda: check_alerts(
