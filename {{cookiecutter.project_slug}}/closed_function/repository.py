@@ -6,10 +6,10 @@ from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
     HAND_OVER,
-    PLATFORM_SETTINGS,
     REQUIREMENTS,
     environment_settings,
     hand_over_file,
+    platform_settings_files,
 )
 from closed_function.runtimes import DEFAULT_RUNTIME
 from closed_function.settings import read_settings
@@ -57,7 +57,6 @@ class Repository:
         self.location, self.project, self.python_repository = index
         self.docker_repository = text_at(platform, "docker_repository")
         self.worker_pool = text_at(platform, "worker_pool")
-        self.access_policy = text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id")
         # Whether the function is in another project than the platform.
         self.elsewhere = bool(self.function_project) and self.project not in (
             "",
@@ -76,6 +75,18 @@ class Repository:
             place = f"projects/{self.function_project}/locations/{region}"
             self.docker_repository = f"{place}/repositories/{self.function_name}"
 
+        # Whether the platform is one of this repository's.
+        self.platform_files = platform_settings_files(environment)
+        self.platform_settings: dict[str, object] = {}
+        self.platform_settings_unread = ""
+        if self.platform_files:
+            own_environment = environment if len(self.platform_files) > 1 else None
+            try:
+                self.platform_settings = read_settings("platform", own_environment)
+            except CommandError as error:
+                self.platform_settings_unread = str(error)
+        self.access_policy = text_at(self.platform_settings, "access_policy.id")
+
         self.secrets = self._secrets()
         self.alert_topic = self._alert_topic()
 
@@ -93,6 +104,10 @@ class Repository:
             return ""
         own = f"projects/{self.function_project}/topics/{self.function_name}"
         return text_at(self.settings, "trigger.topic") or own
+
+    def platform_functions(self) -> dict[str, object]:
+        """Return `functions` of the platform's settings, of a platform of this repository's."""
+        return as_mapping(self.platform_settings.get("functions"))
 
     def placeholders(self) -> dict[str, str]:
         """Return the values for the commands of the catalogue."""

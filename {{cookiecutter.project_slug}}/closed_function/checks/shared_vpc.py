@@ -7,17 +7,24 @@ from closed_function.checks.result import Check, Result
 from closed_function.repository import Repository
 
 
+SHARED_VPC = ("compute", "shared-vpc")
+
+
 def attach_commands(repository: Repository) -> list[str]:
     """Return the commands that attach the function's project to the platform's network."""
-    shared_vpc = ("compute", "shared-vpc")
-    host = repository.project
-    return [
-        gcloud_command(*shared_vpc, "enable", host),
-        gcloud_command(
-            *shared_vpc,
-            *("associated-projects", "add", repository.function_project, f"--host-project={host}"),
-        ),
-    ]
+    enable = gcloud_command(*SHARED_VPC, "enable", repository.project)
+    return [enable, associate_command("add", repository)]
+
+
+def detach_command(repository: Repository) -> str:
+    return associate_command("remove", repository)
+
+
+def associate_command(verb: str, repository: Repository) -> str:
+    project, host = repository.function_project, repository.project
+    return gcloud_command(
+        *SHARED_VPC, "associated-projects", verb, project, f"--host-project={host}"
+    )
 
 
 def check_shared_vpc(cloud: Cloud, repository: Repository) -> list[Result]:
@@ -27,7 +34,7 @@ def check_shared_vpc(cloud: Cloud, repository: Repository) -> list[Result]:
     project, host = repository.function_project, repository.project
     check = Check(
         f"{project} is attached to the network of {host}",
-        gcloud_command("compute", "shared-vpc", "get-host-project", project),
+        gcloud_command(*SHARED_VPC, "get-host-project", project),
     )
     answer = cloud.get(
         "compute",
