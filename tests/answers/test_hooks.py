@@ -198,7 +198,7 @@ def test_ended_by_the_user_the_hook_ends_gcloud_and_keeps_the_project(
     path = fake_gcloud(tmp_path, f'echo $$ > "{tmp_path}/started"; sleep 600')
     environment = bare_environment(tmp_path, PATH=path)
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(tmp_path / "out")]
-    answers = ["gcp_project_id=a-project", "platform=join"]
+    answers = ["gcp_project_id=a-project", "platform=reuse"]
     with subprocess.Popen(
         [*command, str(TEMPLATE), *answers],
         env=environment,

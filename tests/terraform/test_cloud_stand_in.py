@@ -17,8 +17,8 @@ from cloud_stand_in.services.service_networking import add_network
 from tests.support.applies import (
     KEY,
     NUMBERS,
-    POLICY,
     OTHER_PROJECT,
+    POLICY,
     PROJECT,
     REGION,
     new_cloud,

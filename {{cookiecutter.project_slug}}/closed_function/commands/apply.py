@@ -160,16 +160,14 @@ def accounts(options: argparse.Namespace) -> None:
     if functions is None:
         print(f"This function needs nothing in the platform's `functions`. Run {deploy} next.")
         return
+    if repository.uses_shared_vpc:
+        print("Somebody with roles/compute.xpnAdmin on the organisation or the folder attaches the")
+        print("project to the platform's network, once:")
+        for command in attach_commands(repository):
+            print(f"  {command}")
     print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
     print(f"and runs `make platform`; then run {deploy}.")
     print(json.dumps({"functions": functions}, indent=2))
-    if repository.uses_shared_vpc:
-        print(
-            "Before `make deploy`, somebody with roles/compute.xpnAdmin on the organisation or the "
-            "folder\nattaches the project to the platform's network, once:"
-        )
-        for command in attach_commands(repository):
-            print(f"  {command}")
 
 
 @contextlib.contextmanager

@@ -34,6 +34,11 @@ from closed_function.stack import Stack
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 SIGN_IN_TIMEOUT = 40
 
+# What is known of the state by a type of resource and its attribute.
+STATE_VALUES = {
+    "number": ("google_project", "number"),
+    "policy": ("google_access_context_manager_access_policy", "name"),
+}
 APIS = "the APIs that were enabled, and the service agents with them"
 
 
@@ -77,10 +82,9 @@ def values_in_state(stack: Stack) -> dict[str, str]:
     found = {}
     for resource in state.get("resources", []):
         attributes = [each.get("attributes", {}) for each in resource.get("instances", [])]
-        if resource["type"] == "google_project" and attributes:
-            found["number"] = str(attributes[0]["number"])
-        elif resource["type"] == "google_access_context_manager_access_policy" and attributes:
-            found["policy"] = str(attributes[0]["name"])
+        for known, (type_, name) in STATE_VALUES.items():
+            if resource["type"] == type_ and attributes and attributes[0].get(name):
+                found[known] = str(attributes[0][name])
     return found
 
 
