@@ -125,10 +125,12 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
     destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
     remains = destroyed.stdout.partition("These remain in a-project:\n")[2]
-    assert remains.splitlines() == [
+    *listed, policy = remains.splitlines()
+    assert listed == [
         "- the switch of asia-northeast1, at ALLOW: `make deny` sets it to DENY;",
         "- the APIs that were enabled, and the service agents with them.",
     ]
+    assert re.match(r"The access policy \S+ of the organisation 987654321098 remains:", policy)
     assert resources(product, "platform") == []
 
 

@@ -75,20 +75,23 @@ class Repository:
             place = f"projects/{self.function_project}/locations/{region}"
             self.docker_repository = f"{place}/repositories/{self.function_name}"
 
-        # Whether the platform is one of this repository's.
+        # None if the platform is not one of this repository's.
         self.platform_files = platform_settings_files(environment)
-        self.platform_settings: dict[str, object] = {}
-        self.platform_settings_unread = ""
-        if self.platform_files:
-            own_environment = environment if len(self.platform_files) > 1 else None
-            try:
-                self.platform_settings = read_settings("platform", own_environment)
-            except CommandError as error:
-                self.platform_settings_unread = str(error)
+        self.platform_settings, self.platform_settings_unread = self._platform_settings()
         self.access_policy = text_at(self.platform_settings, "access_policy.id")
 
         self.secrets = self._secrets()
         self.alert_topic = self._alert_topic()
+
+    def _platform_settings(self) -> tuple[dict[str, object], str]:
+        """Return the settings of the platform, and why they cannot be read."""
+        if not self.platform_files:
+            return {}, ""
+        environment = self.environment if len(self.platform_files) > 1 else None
+        try:
+            return read_settings("platform", environment), ""
+        except CommandError as error:
+            return {}, str(error)
 
     def _secrets(self) -> list[tuple[str, str]]:
         used = [

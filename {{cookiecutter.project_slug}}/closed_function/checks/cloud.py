@@ -14,7 +14,6 @@ from closed_function.checks.worker_pool import check_worker_pool
 from closed_function.gcloud.session import Session
 from closed_function.repository import Repository
 
-
 # What is wrong when there is no platform.
 OF_THE_PLATFORM = {
     "upstream-denied",

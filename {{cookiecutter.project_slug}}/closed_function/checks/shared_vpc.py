@@ -6,7 +6,6 @@ from closed_function.checks.reads import Cloud, gcloud_command
 from closed_function.checks.result import Check, Result
 from closed_function.repository import Repository
 
-
 SHARED_VPC = ("compute", "shared-vpc")
 
 

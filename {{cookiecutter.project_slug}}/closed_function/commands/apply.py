@@ -151,7 +151,7 @@ def accounts(options: argparse.Namespace) -> None:
     variables = stack.prepare()
     if text_at(stack.settings(), "trigger.topic"):
         targets.append(f"-target={CHANNEL}")
-    print("Terraform warns of targets: on purpose, only accounts and agents are created.", flush=True)
+    print("Only accounts and agents are created, so Terraform warns of targets.", flush=True)
     stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
     repository = Repository(options.env)
     with changes_made("make accounts"):

@@ -153,9 +153,10 @@ def platform_remains(stack: Stack, known: Mapping[str, str]) -> Iterator[str]:
     yield f"- {APIS}."
     if mode == "create" and not value("access_policy.id"):
         policy = f" {known['policy']}" if "policy" in known else ""
+        owner = value("access_policy.organization_id")
         yield (
-            f"The access policy{policy} of the organisation {value('access_policy.organization_id')} "
-            "remains: it can hold perimeters of others by now."
+            f"The access policy{policy} of the organisation {owner} remains: it can hold "
+            "perimeters of others by now."
         )
 
 
