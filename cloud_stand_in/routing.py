@@ -103,7 +103,7 @@ def page(call: Call, key: str, items: list[Json]) -> Json:
     https://google.aip.dev/158 and https://protobuf.dev/programming-guides/json/
     """
     size = min(int(call.query.get("pageSize", call.cloud.page_size)), call.cloud.page_size)
-    start = int(call.query.get("pageToken", "0").removesuffix("=="))
+    start = int(call.query.get("pageToken", "").removesuffix("==") or 0)
     more = {"nextPageToken": f"{start + size}=="} if start + size < len(items) else {}
     listed = items[start : start + size]
     return {**({key: listed} if listed else {}), **more}

@@ -27,9 +27,11 @@ def list_entries(call: Call) -> Json:
     return page(call, "entries", found)
 
 
-def add_build_log(cloud: Cloud, project: str, build: str, text: str) -> None:
-    """Add the log of a build of `project`, an entry for each line."""
+def add_build_log(cloud: Cloud, project: str, build: str, text: str) -> str:
+    """Add the log of a build of `project`, an entry for each line; return its key."""
+    log = f"projects/{project}/logs/cloudbuild/{build}"
     for number, line in enumerate(text.splitlines()):
-        name = f"projects/{project}/logs/cloudbuild/{build}/{number}"
         resource = {"type": "build", "labels": {"build_id": build}}
-        cloud.add(SERVICE.name, name, insertId=str(number), textPayload=line, resource=resource)
+        entry = {"insertId": str(number), "textPayload": line, "resource": resource}
+        cloud.add(SERVICE.name, f"{log}/{number}", **entry)
+    return f"{SERVICE.name}/{log}"

@@ -5,7 +5,6 @@ The providers are the replay: what is shown is what our tool does, not what Goog
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -14,25 +13,28 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from closed_function.declarations import Declaration, find_unknown, parse_declarations
+from cloud_stand_in.server import TOKEN, StandIn, serve
+from cloud_stand_in.services.storage import create_bucket, generations, live_object
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
-from tests.support.gcloud import refused_commands
-from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
+from tests.support.gcloud import (
+    record_gcloud,
+    refused_commands,
+    signed_in_environment,
+    write_gcloud,
+)
+from tests.support.healthy_cloud import HealthyCloud
 from tests.support.stacks import GIVEN, name_receivers, reach_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
@@ -302,34 +304,6 @@ MISSPELT: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.slow
-def test_what_is_typed_is_never_run(product: Baked, make: Run) -> None:
-    marker = product.path / "ran"
-    typed = (
-        ("ENV", "plan"),
-        ("STACK", "plan"),
-        ("YES", "deploy"),
-        ("BUCKET", "state"),
-        ("EVENT", "send"),
-        ("PORT", "send"),
-        ("LOG", "explain"),
-        ("BUILD", "explain"),
-        ("FORCE", "destroy"),
-    )
-    command = f"touch {marker}"
-    for name, target in typed:
-        for text in (
-            f"x; {command}; echo ",
-            f"`{command}`",
-            f"$$({command})",
-            f"$(shell {command})",
-        ):
-            done = make(target, f"{name}={text}")
-            assert done.returncode in (2, 3)
-            make(target, TERRAFORM="absent", **{name: text})
-            assert not marker.exists(), name
-
-
 def test_make_passes_on_a_dollar_as_it_is_typed(product: Baked, make: Run) -> None:
     (product.path / "cost$5.log").write_text("all is well\n", encoding="utf-8")
     assert make("explain", "LOG=cost$5.log").stdout.startswith("The log shows no failure.")
@@ -478,142 +452,82 @@ def test_what_a_user_mistypes_is_refused_before_anything_is_written(
     assert product.files() == before
 
 
-class Buckets(BaseHTTPRequestHandler):
-    """As much of Cloud Storage as Terraform's state needs: one bucket, its objects by name."""
-
-    objects: dict[str, bytes]
-    refuses: Callable[[str], bool]
-
-    def answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def answer_json(self, document: object, status: int = 200) -> None:
-        self.answer(status, json.dumps(document).encode(), Content_Type="application/json")
-
-    def refused(self) -> bool:
-        refuses = self.refuses(self.command)
-        if refuses:
-            self.answer_json({"error": {"code": 403, "message": "no rights to a-bucket"}}, 403)
-        return refuses
-
-    def body(self) -> bytes:
-        if "Content-Length" in self.headers:
-            return self.rfile.read(int(self.headers["Content-Length"]))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def resource(self, name: str) -> dict[str, str]:
-        size = str(len(self.objects[name]))
-        return {"name": name, "bucket": "a-bucket", "generation": "1", "size": size}
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if self.refused():
-            return
-        if url.path.endswith("/b/a-bucket/o"):
-            prefix = parse_qs(url.query).get("prefix", [""])[0]
-            names = [name for name in self.objects if name.startswith(prefix)]
-            self.answer_json({"items": [self.resource(name) for name in names]})
-            return
-        name = unquote(re.sub(r"^.*?a-bucket/(o/)?", "", url.path))
-        if name not in self.objects:
-            self.answer_json({"error": {"code": 404, "message": "not found"}}, 404)
-        elif "/b/a-bucket/o/" in url.path and "alt=media" not in url.query:
-            self.answer_json(self.resource(name))
-        else:
-            self.answer(200, self.objects[name], X_Goog_Generation="1")
-
-    def do_POST(self) -> None:
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
-        if self.refused():
-            return
-        metadata, part = sent.iter_parts()
-        name, content = json.loads(metadata.get_content())["name"], part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        self.objects[name] = content
-        self.answer_json(self.resource(name))
-
-    def do_DELETE(self) -> None:
-        self.objects.pop(unquote(urlsplit(self.path).path.rsplit("/", 1)[-1]), None)
-        self.answer(204, b"")
-
-    def log_request(self, *_: object) -> None:
-        """Say nothing."""
+@pytest.fixture
+def cloud() -> HealthyCloud:
+    """A cloud with a bucket for the state."""
+    made = HealthyCloud()
+    create_bucket(made, "a-project", "a-bucket", {"location": "asia-northeast1"})
+    return made
 
 
-@contextlib.contextmanager
-def bucket(
-    refuses: Callable[[str], bool] = lambda _: False,
-) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
-    """The objects of a stand-in's bucket, and the environment in which Terraform asks it."""
-    objects: dict[str, bytes] = {}
-    handler = type("Bucket", (Buckets,), {"objects": objects, "refuses": staticmethod(refuses)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield (
-                objects,
-                {
-                    "GOOGLE_OAUTH_ACCESS_TOKEN": "no-token",
-                    "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": (
-                        f"http://127.0.0.1:{server.server_port}/storage/v1/"
-                    ),
-                },
-            )
-        finally:
-            server.shutdown()
-            thread.join()
+@pytest.fixture
+def stand_in(cloud: HealthyCloud, tmp_path: Path) -> Iterator[StandIn]:
+    with serve(cloud, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def state_environment(stand_in: StandIn) -> dict[str, str]:
+    """What leads Terraform's own client of Cloud Storage to the stand-in."""
+    return {
+        "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
+        "HTTPS_PROXY": stand_in.url,
+        "SSL_CERT_FILE": str(stand_in.authority),
+    }
 
 
 @pytest.mark.slow
-def test_the_state_moves_to_a_bucket_and_is_used_from_there(product: Baked, make: Run) -> None:
+def test_the_state_moves_to_a_bucket_and_is_used_from_there(
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
+) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
-    with bucket() as (objects, environment):
-        moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
-        assert moved.returncode == 0, moved.stdout + moved.stderr
-        state = objects["a-project/alert-to-snmp/function/default.tfstate"]
-        kept = json.loads(state)["resources"]
-        assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
-        assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
-            "terraform/platform/backend.tf"
-        )
-        planned = make("plan", **environment)
-        assert planned.returncode == 0, planned.stderr
-        assert "No changes." in planned.stdout
+    moved = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    key, _ = live_object(cloud, "a-bucket", "a-project/alert-to-snmp/function/default.tfstate")
+    kept = json.loads(cloud.blobs[key])["resources"]
+    assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
+    assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
+        "terraform/platform/backend.tf"
+    )
+    planned = make("plan", **state_environment)
+    assert planned.returncode == 0, planned.stderr
+    assert "No changes." in planned.stdout
+
+
+# By the methods of the requests that are refused.
+WITHOUT_RIGHTS = {
+    "GET/POST": {"storage.objects.create", "storage.objects.get", "storage.objects.list"},
+    "POST": {"storage.objects.create"},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("refused_methods", [("GET", "POST"), ("POST",)], ids="/".join)
+@pytest.mark.parametrize("refused_methods", WITHOUT_RIGHTS)
 def test_a_bucket_that_refuses_leaves_the_state_here(
-    refused_methods: tuple[str, ...], product: Baked, make: Run
+    refused_methods: str,
+    product: Baked,
+    make: Run,
+    stand_in: StandIn,
+    state_environment: dict[str, str],
 ) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
     assert before
-    with bucket(lambda method: method in refused_methods) as (objects, environment):
-        refused = make("state", "BUCKET=a-bucket", "YES=1", **environment)
-        assert refused.returncode != 0
-        assert "no rights to a-bucket" in refused.stderr
-        assert objects == {}
+    stand_in.faults.denied |= WITHOUT_RIGHTS[refused_methods]
+    refused = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
+    assert refused.returncode != 0
+    assert "Permission 'storage.objects." in refused.stderr
+    assert generations(stand_in.cloud, "a-bucket") == []
     assert list(product.path.glob("terraform/*/backend.tf")) == []
     assert resources(product, "function") == before
     assert "No changes." in make("plan").stdout
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_deployment_keeps_what_was_made(
-    product: Baked, environment: dict[str, str], terraform: Client
+    name: str, product: Baked, environment: dict[str, str], terraform: Client
 ) -> None:
     assert terraform.program
     command = [sys.executable, "-m", "closed_function", "apply", "function", "--yes"]
@@ -630,10 +544,15 @@ def test_an_interrupted_deployment_keeps_what_was_made(
         deadline = time.monotonic() + 60
         while not slow.changes() and time.monotonic() < deadline:
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        if name == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        else:
+            process.terminate()  # the tool alone
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Interrupt received" in output
+    assert "apply of terraform/function failed." in output.splitlines()[-1]
+    assert "nothing was changed" not in output
     kept = resources(product, "function")
     assert "google_project_service" in kept
     assert "google_cloudfunctions2_function" not in kept
@@ -874,22 +793,22 @@ def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
 
 @pytest.mark.slow
 def test_environments_move_to_a_bucket_together_and_new_ones_begin_there(
-    product: Baked, make: Run
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
 ) -> None:
     for name in ("prod", "stg"):
         name_environment(product, "function", name, project_id=f"a-{name}-project")
     assert make("deploy", "YES=1").returncode == 0
     assert make("deploy", "ENV=prod", "YES=1").returncode == 0
-    with bucket() as (objects, there):
-        moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **there)
-        assert moved.returncode == 0, moved.stderr
-        assert "No changes." in make("plan", **there).stdout
-        assert "No changes." in make("plan", "ENV=prod", **there).stdout
-        shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
-        begun = make("deploy", "ENV=stg", "YES=1", **there)
-        assert begun.returncode == 0, begun.stderr
-        names = {name.rpartition("/")[2] for name in objects if "/function/" in name}
-        assert names == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
+    moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **state_environment)
+    assert moved.returncode == 0, moved.stderr
+    assert "No changes." in make("plan", **state_environment).stdout
+    assert "No changes." in make("plan", "ENV=prod", **state_environment).stdout
+    shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
+    begun = make("deploy", "ENV=stg", "YES=1", **state_environment)
+    assert begun.returncode == 0, begun.stderr
+    names = [each["name"] for _, each in generations(cloud, "a-bucket")]
+    of_function = {name.rpartition("/")[2] for name in names if "/function/" in name}
+    assert of_function == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
 
 
 def test_two_commands_initialise_a_stack_one_after_the_other(
@@ -905,7 +824,7 @@ def test_two_commands_initialise_a_stack_one_after_the_other(
         ]
         done = [each.result() for each in started]
     assert [each.returncode for each in done] == [0, 0], done
-    assert "Waiting for another command's init" in done[0].stdout + done[1].stdout
+    assert "Waiting for another command in function/." in done[0].stderr + done[1].stderr
 
 
 @pytest.mark.slow
@@ -1182,61 +1101,85 @@ POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
 PLACE = "projects/a-project/locations/asia-northeast1/functions"
 
 
+@pytest.fixture
+def signed_in(stand_in: StandIn, environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """What lets gcloud, and what asks it, read the stand-in."""
+    home = tmp_path / "signed-in"
+    home.mkdir()
+    there = signed_in_environment(stand_in, home)
+    recorded = record_gcloud(there, tmp_path)
+    there["PATH"] = f"{recorded}:{environment['PATH']}"
+    del there["HOME"]
+    return there
+
+
 @pytest.mark.slow
 def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
-    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+    product: Baked,
+    make: Run,
+    cloud: HealthyCloud,
+    stand_in: StandIn,
+    signed_in: dict[str, str],
 ) -> None:
     assert make("platform", "YES=1").returncode == 0
     made = resources(product, "platform")
     command = ("destroy", "STACK=platform", "YES=1")
-    with serve(tmp_path) as stand_in:
-        home = tmp_path / "signed-in"
-        home.mkdir()
-        cloud = stand_in.cloud
-        there = signed_in_environment(stand_in, home)
-        recorded = record_gcloud(there, tmp_path)
-        there["PATH"] = f"{recorded}:{environment['PATH']}"
-        del there["HOME"]
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
-        cloud.functions[f"{PLACE}/another"] = {"buildConfig": {"workerPool": POOL + "-2"}}
-        refused = make(*command, **there)
-        assert refused.returncode == 2
-        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
-        assert "another" not in refused.stderr
-        assert resources(product, "platform") == made
-        cloud.denied.add("cloudfunctions.functions.list")
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: you may" in refused.stderr
-        cloud.denied.clear()
+    second = cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    another = {"workerPool": f"{POOL}-2"}
+    cloud.add("cloudfunctions", f"{PLACE}/another", buildConfig=another)
+    refused = make(*command, **signed_in)
+    assert refused.returncode == 2
+    assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+    assert "another" not in refused.stderr
+    assert resources(product, "platform") == made
+    stand_in.faults.denied.add("cloudfunctions.functions.list")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
 
-        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
-        assert "\nNothing was destroyed.\n" in declined.stderr
-        plan, _, below = declined.stdout.partition("to destroy.")
-        assert plan
-        assert f"- {PLACE}/second" in below
-        assert resources(product, "platform") == made
+    declined = make("destroy", "STACK=platform", "FORCE=1", **signed_in)
+    assert "\nNothing was destroyed.\n" in declined.stderr
+    plan, _, below = declined.stdout.partition("to destroy.")
+    assert plan
+    assert f"- {PLACE}/second" in below
+    assert resources(product, "platform") == made
 
-        # The settings may name another pool by now, and a project may be named by its number.
-        settings(product, "platform", pool={"name": "renamed"})
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        by_number = POOL.replace("a-project", cloud.projects["a-project"]["projectNumber"])
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": by_number}}
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        settings(product, "platform", pool={})
-        cloud.functions.clear()
-        cloud.unreachable = [PLACE.removesuffix("/functions")]
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: Google could" in refused.stderr
-        cloud.unreachable = []
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
-        assert make(*command, FORCE="1", **there).returncode == 2  # not of this command line
-        assert resources(product, "platform") == made
+    # The settings may name another pool by now, and a project may be named by its number.
+    settings(product, "platform", pool={"name": "renamed"})
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    by_number = POOL.replace("a-project", cloud.number("a-project"))
+    second["buildConfig"]["workerPool"] = by_number
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    settings(product, "platform", pool={})
+    for name in ("second", "another"):
+        cloud.delete(f"cloudfunctions/{PLACE}/{name}")
+    cloud.unreachable = [PLACE.removesuffix("/functions")]
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: Google could" in refused.stderr
+    cloud.unreachable = []
+    stand_in.faults.denied.add("resourcemanager.projects.get")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
+    cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    assert make(*command, FORCE="1", **signed_in).returncode == 2  # not of this command line
+    assert resources(product, "platform") == made
 
-        cloud.apis["a-project"].remove("cloudfunctions")
-        cloud.functions.clear()
-        destroyed = make(*command, **there)
-        assert destroyed.returncode == 0, destroyed.stderr
-        assert resources(product, "platform") == []
+    cloud.delete(f"cloudfunctions/{PLACE}/second")
+    destroyed = make(*command, **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_where_the_api_is_off_no_function_uses_a_platform(
+    product: Baked, make: Run, cloud: HealthyCloud, signed_in: dict[str, str]
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    cloud.apis["a-project"].remove("cloudfunctions")
+    destroyed = make("destroy", "STACK=platform", "YES=1", **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
 
 @pytest.mark.slow

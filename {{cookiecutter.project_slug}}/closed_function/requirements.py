@@ -2,7 +2,7 @@
 
 import re
 
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 
 WHEELS_NOTE = "# Wheels for Linux x86_64: Python "
 INDEX_OPTION = re.compile(r"--(?:extra-)?index-url\b|--pypi-url\b|-i\b")
@@ -30,5 +30,5 @@ def package_name(requirement: str) -> str:
 def abbreviate(line: str) -> str:
     """Return as much of a line as a message holds, without hashes and a URL's credentials."""
     # What follows a question mark in a URL may be a key.
-    line = redact(re.sub(r"\s+--hash=.*", "", re.sub(r"(?<=\w)\?\S*", "?…", line)))
+    line = one_line(re.sub(r"\s+--hash=.*", "", re.sub(r"(?<=\w)\?\S*", "?…", line)))
     return line if len(line) <= 160 else line[:157] + "..."

@@ -46,14 +46,12 @@ def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
     enabled = [str(each.get("displayName")) for each in users if is_enabled(each)]
     if enabled:
         return [check.ok(", ".join(enabled))]
-    if unread := cloud.function(repository).why:  # there may be no function to call
-        return [check.unknown(unread)]
     channel = min(own, default=f"a channel to {repository.alert_topic}")
     kind = "enabled alert policy" if users else "alert policy"
     seen = f"No {kind} of {project} uses {channel}."
     if of_topic and not own:
         seen = f"{of_topic[0]['name']} is disabled."
-    elif why:
+    elif why := why or cloud.function(repository).why:  # there may be no function to call
         return [check.unknown(why)]
     return [check.problem("channel-unused", seen)]
 

@@ -101,6 +101,12 @@ def function_remains(repository: Repository, known: Mapping[str, str]) -> Iterat
     if not repository.elsewhere:
         images = repository.docker_repository.rpartition("/")[2]
         yield f"The function's images remain in {images} of {repository.project}."
+    if repository.elsewhere:
+        yield (
+            f"In {repository.project} the grant of {repository.build_account} on the Python "
+            "repository remains, as deleted:serviceAccount:...: it permits nothing, and IAM removes "
+            "it within 60 days."
+        )
     if repository.uses_shared_vpc:
         yield (
             f"{project} remains attached to the network of {repository.project}. When no function "
@@ -193,6 +199,7 @@ def describe_use(stack: Stack) -> str:
     found = run_checks(
         lambda cloud: {each: partial(find_users, cloud, pools, each) for each in projects}, session
     )
+    found = [each.presentable() for each in found]
     if users := [each.seen for each in found if each.verdict == PROBLEM]:
         return "These functions use this platform:\n" + "\n".join(users)
     if unread := [each.seen for each in found]:
@@ -204,11 +211,12 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
     """Yield a problem for each function of `project` that is built in one of `pools`."""
     check = Check(project)
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
-    # A project is named by its id or by its number.
-    wanted = set(pools)
+    # A project is named by its id or by its number: without that, nothing is known of any function.
+    wanted, unread = set(pools), ""
     for pool in pools:
         _, owner, rest = pool.split("/", 2)
         wanted.add(f"projects/{cloud.number(owner)}/{rest}")
+        unread = unread or cloud.project(owner).why
     for region in sorted({pool.split("/")[3] for pool in pools}):
         read = (
             "cloudfunctions",
@@ -217,6 +225,7 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
             "cloudfunctions.functions.list",
         )
         functions, why = cloud.pages("functions", *read)
+        why = why or unread
         for each in functions:
             if each.get("buildConfig", {}).get("workerPool") in wanted:
                 yield check.problem("", f"- {each['name']}")

@@ -22,7 +22,7 @@ from closed_function.command_line import (
 )
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.gcloud.program import run_gcloud
-from closed_function.redaction import redact
+from closed_function.redaction import one_line, quote
 from closed_function.repository import Repository
 from closed_function.symptoms.catalogue import (
     Catalogue,
@@ -99,7 +99,7 @@ def build_log(build: str, repository: Repository) -> BinaryIO:
     described = run_gcloud(describe, BUILD_LOG_TIMEOUT)
     log = run_gcloud(["builds", "log", *where], BUILD_LOG_TIMEOUT)
     if described.status != 0:
-        words = redact(described.errors) or "(it printed nothing)"
+        words = quote(described.errors) or "(it printed nothing)"
         if described.status is None:
             words = f"(no answer within {BUILD_LOG_TIMEOUT} s; gcloud was ended)"
         command = shlex.join(["gcloud", *describe])
@@ -113,7 +113,7 @@ def print_explained(explained: Explained, catalogue: Catalogue, values: Mapping[
     if explained.explanations and explained.succeeded:
         print("The log ends in success: what follows did not stop it.\n")
     for cause, (line, text) in explained.explanations:
-        print(f"Line {line}: {redact(text)}")
+        print(f"Line {line}: {one_line(text)}")
         print(f"{cause.id}: {cause.what}")
         if isinstance(cause, Symptom):
             print_cause(cause, values)
@@ -132,7 +132,7 @@ def print_explained(explained: Explained, catalogue: Catalogue, values: Mapping[
     else:
         line, text = explained.last_error
         print("The log shows no known cause. Its last error:")
-        print(f"Line {line}: {redact(text)}")
+        print(f"Line {line}: {one_line(text)}")
         print("To check without a log: make doctor")
 
 
@@ -141,7 +141,7 @@ def explained_as_json(
 ) -> dict[str, object]:
     entries = []
     for cause, (line, text) in explained.explanations:
-        entry = {"line": line, "text": redact(text), **cause_as_json(cause, values)}
+        entry = {"line": line, "text": one_line(text), **cause_as_json(cause, values)}
         if isinstance(cause, Group):
             causes = [catalogue.symptoms[name] for name in cause.symptoms]
             entry["causes"] = [cause_as_json(each, values) for each in causes]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from closed_function.redaction import one_line
+
 # The fields with which a log is searched.
 SEARCH_FIELDS = {"patterns", "also", "instead_of"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
@@ -59,7 +61,9 @@ def load() -> Catalogue:
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
     """Return `text` with `{name}` replaced by its value, or in capitals where that is not known."""
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1]) or found[1].upper(), text)
+    return re.sub(
+        r"\{(\w+)\}", lambda found: one_line(values.get(found[1], "")) or found[1].upper(), text
+    )
 
 
 def cause_as_json(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
