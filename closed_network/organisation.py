@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from closed_function.checks.platform import unfilled_platform
 from closed_function.files import read_object
 from closed_function.repository import PLACEHOLDER
 from closed_function.settings import merge
@@ -53,13 +54,7 @@ def unfilled(platform: Json, function: Json) -> Iterator[str]:
     for settings in (platform, function):
         if settings.get("project_id") in (None, "", PLACEHOLDER):
             yield "project_id"
-    perimeter = platform.get("perimeter", {})
-    if perimeter.get("mode", "create") != "none":
-        if perimeter.get("deployers") is None:
-            yield "perimeter.deployers"
-        policy = platform.get("access_policy", {})
-        if not policy.get("id") and not policy.get("organization_id"):
-            yield "access_policy.id"
+    yield from unfilled_platform(platform)
     for name, value in function.get("function", {}).get("environment", {}).items():
         if value is None:
             yield f"function.environment.{name}"

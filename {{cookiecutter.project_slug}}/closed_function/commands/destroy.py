@@ -68,9 +68,10 @@ def run(options: argparse.Namespace) -> int:
             f"{in_use}\nNothing was destroyed. Destroy functions first, each in its repository, "
             "or run `make destroy STACK=platform FORCE=1` to destroy the platform under them."
         )
-    lines = platform_remains(stack, known) if stack.name == "platform" else function_remains(
-        Repository(stack.environment), known
-    )
+    if stack.name == "platform":
+        lines = platform_remains(stack, known)
+    else:
+        lines = function_remains(Repository(stack.environment), known)
     for line in lines:
         print(line)
     return ExitStatus.DONE
@@ -104,8 +105,8 @@ def function_remains(repository: Repository, known: Mapping[str, str]) -> Iterat
     if repository.elsewhere:
         yield (
             f"In {repository.project} the grant of {repository.build_account} on the Python "
-            "repository remains, as deleted:serviceAccount:...: it permits nothing, and IAM removes "
-            "it within 60 days."
+            "repository remains, as deleted:serviceAccount:...: it permits nothing, and IAM "
+            "removes it within 60 days."
         )
     if repository.uses_shared_vpc:
         yield (
