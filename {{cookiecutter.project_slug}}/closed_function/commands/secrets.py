@@ -17,7 +17,7 @@ from closed_function.command_line import add_environment, report_progress
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.gcloud.program import run_gcloud
 from closed_function.processes import Outcome
-from closed_function.redaction import quote
+from closed_function.redaction import one_line, quote
 from closed_function.repository import PLACEHOLDER, Repository
 
 GCLOUD_TIMEOUT = 120
@@ -110,8 +110,8 @@ def refuse_unusable(repository: Repository, values: Mapping[str, str]) -> None:
     for value in sorted(values.values(), key=len, reverse=True):
         words = words.replace(value, "[hidden]")
     raise CommandError(
-        f"The function would not start with these settings and values: {words}. Nothing was "
-        "created."
+        f"The function would not start with these settings and values: {one_line(words)}. "
+        "Nothing was created."
     )
 
 
