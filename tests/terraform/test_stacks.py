@@ -1011,6 +1011,9 @@ function = {
 }
 """
     (folder / "prod.tfvars").write_text(old, encoding="utf-8")
+    handed = json.loads(product.read(HAND_OVER))
+    handed["platform"]["function_projects"] = ["a-prod-project"]
+    (product.path / HAND_OVER).write_text(json.dumps(handed), encoding="utf-8")
     assert "`make plan ENV=prod` converts it" in make("doctor", "ENV=prod").stderr
     planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
     assert planned.returncode == 0, planned.stderr
