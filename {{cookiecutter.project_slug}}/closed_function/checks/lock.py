@@ -22,9 +22,9 @@ LOCKED = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
     r"(?:\s+--hash=sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))+"
 )
+# Stricter than pip, which may not be here to tell: any other option, address, path or variable.
 ELSEWHERE = re.compile(
-    r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b"
-    r"|[./]|[^-].*://|\S+\s+@|\S+\.(?:whl|zip|tar\.gz)$"
+    r"-|[.~]|[^;]*[@/\\]|.*\$\{|\S+\.(?:whl|zip|tgz|tbz|txz|tlz|tar(?:\.\w+)?)(?:[\s\[;]|$)"
 )
 
 
@@ -81,7 +81,8 @@ def check_origin(entries_by_file: dict[str, list[str]]) -> Result:
     check = Check("every package comes from that index")
     for name, entries in entries_by_file.items():
         for entry in filter(ELSEWHERE.match, entries):
-            seen = f"{name} has {abbreviate(entry)}, which does not come from the index."
+            what = "may lead pip elsewhere" if entry[0] == "-" else "does not come from the index"
+            seen = f"{name} has {abbreviate(entry)}, which {what}."
             return check.problem("package-elsewhere", seen)
     return check.ok("each is asked for by its name")
 
