@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from closed_function.checks.platform import unfilled_platform
 from closed_function.files import read_object
 from closed_function.repository import PLACEHOLDER
 from closed_function.settings import merge
 from cloud_stand_in.cloud import Cloud
+from cloud_stand_in.services.compute import attach
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
 from cloud_stand_in.services.service_networking import add_network
@@ -52,13 +54,7 @@ def unfilled(platform: Json, function: Json) -> Iterator[str]:
     for settings in (platform, function):
         if settings.get("project_id") in (None, "", PLACEHOLDER):
             yield "project_id"
-    perimeter = platform.get("perimeter", {})
-    if perimeter.get("mode", "create") != "none":
-        if perimeter.get("deployers") is None:
-            yield "perimeter.deployers"
-        policy = platform.get("access_policy", {})
-        if not policy.get("id") and not policy.get("organization_id"):
-            yield "access_policy.id"
+    yield from unfilled_platform(platform)
     for name, value in function.get("function", {}).get("environment", {}).items():
         if value is None:
             yield f"function.environment.{name}"
@@ -114,6 +110,10 @@ def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
     named += [key.split("/")[1] for key in keys(platform, function)]
     for number, project in enumerate(dict.fromkeys(named), start=111111111111):
         cloud.add_project(project, listed.get(project, str(number)), *APIS)
+    if function["project_id"] != platform["project_id"]:
+        for project in (platform["project_id"], function["project_id"]):
+            cloud.apis[project].append("compute")
+        attach(cloud, function["project_id"], platform["project_id"])
     for key in keys(platform, function):
         cloud.apis[key.split("/")[1]].append("cloudkms")
 

@@ -33,6 +33,8 @@ RESERVED = (".unused-github", ".unused-mibs", "terraform/.unused-platform")
 FIRST_WRITTEN = ".gitignore"
 PLACEHOLDER = "my-project-id"
 ALLOW_COMMAND = "make allow"
+# Why `allow` could not set the switch, by its exit status; where empty, its own words say it.
+REASONS = {1: "gcloud was refused, as is usual before the project is in a perimeter", 3: ""}
 RUN_LATER = f"Later, run: {ALLOW_COMMAND}. To see what it needs: make doctor"
 
 
@@ -82,15 +84,15 @@ def allow_upstreams() -> list[str]:
             tool.wait(timeout=10)
     if tool.returncode == 0:
         return output.splitlines()
-    if tool.returncode == 1 and ANSWERS["platform"] == "create":
+    lines = output.splitlines()
+    if ANSWERS["platform"] != "reuse" and tool.returncode in REASONS and len(lines) > 1:
+        # The first line is the command, the second says why it failed.
+        why = REASONS[tool.returncode] or lines[1].partition(";")[0].rstrip(":.")
         return [
-            "The switch was refused, as expected while the perimeter does not exist yet.",
-            "make platform creates the perimeter, and then sets the switch.",
+            f"The switch was not set: {why}.",
+            "`make platform` sets it, once the project is in the perimeter.",
         ]
-    return [
-        *output.splitlines(),
-        f"The repository is complete. {RUN_LATER}",
-    ]
+    return [*lines, f"The repository is complete. {RUN_LATER}"]
 
 
 def remove_unused_folders() -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any, ClassVar
 
 from cloud_stand_in.cloud import Cloud, now
-from cloud_stand_in.errors import Json, in_use, not_found
+from cloud_stand_in.errors import Json, in_use, invalid, not_found
 from cloud_stand_in.policies import read_policy, write_policy
 from cloud_stand_in.resources import Collection
 from cloud_stand_in.routing import Answer, Call, Service
@@ -199,6 +199,9 @@ ROUTES = Routes()
 Addresses()
 
 
+OPERATIONS = {"POST": "insert", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+
+
 def compute_operation(call: Call, name: str) -> Json:
     """Return an operation that is done, in Compute Engine's own form."""
     number = call.cloud.next_number()
@@ -208,6 +211,7 @@ def compute_operation(call: Call, name: str) -> Json:
         "kind": "compute#operation",
         "id": str(number),
         "name": f"operation-{number}",
+        "operationType": OPERATIONS[call.method],  # without it gcloud crashes
         "status": "DONE",
         "progress": 100,
         "targetLink": ROOT + name,
@@ -220,6 +224,51 @@ def compute_operation(call: Call, name: str) -> Json:
 def read_project(call: Call) -> Json:
     """Return a project's ID for its number, for which the provider asks here."""
     return {"name": call.project, "id": call.cloud.number(call.project)}
+
+
+# https://cloud.google.com/vpc/docs/provisioning-shared-vpc; the API calls Shared VPC XPN.
+
+
+def host_of(cloud: Cloud, project: str) -> str:
+    """Return the Shared VPC host project to which a project is attached, or ""."""
+    return str(cloud.resources.get(f"{SERVICE.name}/projects/{project}/xpn", {}).get("host", ""))
+
+
+def attach(cloud: Cloud, project: str, host: str) -> None:
+    """Attach a project to a Shared VPC host project; both need the API."""
+    for each in (project, host):
+        if not cloud.enabled(each, SERVICE.name):
+            raise invalid(f"The Compute Engine API is not enabled in {each}")
+    cloud.add(SERVICE.name, f"projects/{host}/xpnHost")
+    cloud.add(SERVICE.name, f"projects/{project}/xpn", host=host)
+
+
+@SERVICE.route("GET", "projects/{project}/getXpnHost", "compute.projects.get")
+def read_host(call: Call) -> Json:
+    """Return the host project; without one the answer has no name."""
+    host = host_of(call.cloud, call.project)
+    return {"kind": "compute#project", **({"name": host} if host else {})}
+
+
+def xpn_operation(call: Call) -> Json:
+    target = f"projects/{call.project}"
+    return compute_operation(call, f"{target}/global") | {"targetLink": ROOT + target}
+
+
+@SERVICE.route("POST", "projects/{project}/enableXpnHost", "compute.organizations.enableXpnHost")
+def enable_host(call: Call) -> Json:
+    call.cloud.add(SERVICE.name, f"projects/{call.project}/xpnHost")
+    return xpn_operation(call)
+
+
+@SERVICE.route(
+    "POST", "projects/{project}/enableXpnResource", "compute.organizations.enableXpnResource"
+)
+def enable_resource(call: Call) -> Json:
+    if f"{SERVICE.name}/projects/{call.project}/xpnHost" not in call.cloud.resources:
+        raise invalid(f"{call.project} is not a Shared VPC host project")
+    attach(call.cloud, call.body["xpnResource"]["id"], call.project)
+    return xpn_operation(call)
 
 
 @SERVICE.route("GET", "projects/{project}/{scope**}/operations/{operation}")

@@ -9,7 +9,7 @@ from cloud_stand_in.errors import Json, build_failed, denied, invalid, precondit
 from cloud_stand_in.policies import account_exists, may, project_key
 
 from .access_context_manager import perimeter_of
-from .compute import KINDS, in_vpc
+from .compute import KINDS, host_of, in_vpc
 from .kms import check_key
 from .storage import AGENT as STORAGE_AGENT
 from .storage import live_object
@@ -19,6 +19,12 @@ WRITES_IMAGES = {"roles/artifactregistry.writer", "roles/cloudbuild.builds.build
 READS_PACKAGES = {"roles/artifactregistry.reader", *WRITES_IMAGES}
 WRITES_LOGS = {"roles/logging.logWriter", "roles/cloudbuild.builds.builder"}
 READS_SOURCES = {"roles/storage.objectViewer", "roles/cloudbuild.builds.builder"}
+# By kind of reference in a Shared VPC.
+USES = {"roles/compute.networkUser"}
+PERMITTED = {
+    "network": ({"roles/compute.networkViewer", *USES}, "compute.networks.get"),
+    "subnetwork": (USES, "compute.subnetworks.use"),
+}
 INDEX = re.compile(r"https://([\w-]+)-python\.pkg\.dev/([^/]+)/([^/]+)/simple/")
 
 
@@ -130,8 +136,9 @@ def refusal_of_index(
 
 
 def check_egress(cloud: Cloud, name: str, config: Json, project: str) -> None:
-    """Refuse a subnetwork that Cloud Run's agent may not use.
+    """Refuse a network of another project to which the function's is not attached.
 
+    Cloud Run's agent must see the network, and use the subnetwork.
     https://cloud.google.com/run/docs/configuring/shared-vpc-direct-vpc
     """
     if config.get("vpcConnector"):
@@ -141,11 +148,15 @@ def check_egress(cloud: Cloud, name: str, config: Json, project: str) -> None:
             reference = in_vpc(name, interface, kind)
             cloud.required("compute", reference, kind)
             host = reference.split("/")[1]
+            if host == project:
+                continue
+            if host_of(cloud, project) != host:
+                raise invalid(f"{project} is not attached to the Shared VPC host project {host}")
             user = agent(cloud, project, "serverless-robot-prod")
             keys = (f"compute/{reference}", project_key(host))
-            foreign = kind == "subnetwork" and host != project
-            if foreign and not may(cloud, user, {"roles/compute.networkUser"}, *keys):
-                raise denied(f"{user} may not use {reference} (compute.subnetworks.use)")
+            roles, permission = PERMITTED[kind]
+            if not may(cloud, user, roles, *keys):
+                raise denied(f"{user} may not use {reference} ({permission})")
 
 
 def check_secrets(cloud: Cloud, config: Json, runtime: str, project: str) -> None:

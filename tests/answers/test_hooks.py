@@ -78,14 +78,14 @@ def bake_with(
 ) -> subprocess.CompletedProcess[str]:
     """Bake a project that may be called about, outside the temporary folder."""
     path = fake_gcloud(folder, script, executable=executable)
-    given = ["gcp_project_id=a-project", "platform=join", *answers]
+    given = ["gcp_project_id=a-project", "platform=reuse", *answers]
     return cli(folder, *given, **{"PATH": path, **(environment or {})})
 
 
 def assert_complete(folder: Path) -> None:
     """Every file of the project is there, as a bake without hooks makes it."""
     product = Baked(folder / "out" / "alert-to-snmp")
-    expected = bake(folder / "expected", gcp_project_id="a-project", platform="join").files()
+    expected = bake(folder / "expected", gcp_project_id="a-project", platform="reuse").files()
     assert set(product.files()) == set(expected)
 
 
@@ -128,12 +128,25 @@ def test_whatever_gcloud_does_the_project_stays(case: str, tmp_path: Path) -> No
     assert bool(calls(tmp_path)) == (case not in ("missing", "not executable"))
 
 
-def test_a_refusal_before_the_perimeter_exists_is_one_calm_line(tmp_path: Path) -> None:
-    done = bake_with(tmp_path, "echo 'PERMISSION_DENIED: x' >&2; exit 1", "platform=create")
+@pytest.mark.parametrize("platform", ["create", "join"])
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("refused", "gcloud was refused, as is usual before the project is in a perimeter"),
+        ("needs login", "gcloud is not signed in"),
+        ("missing", "gcloud is not installed, or not on PATH as an executable file"),
+    ],
+)
+def test_before_make_platform_a_failure_is_two_calm_lines(
+    case: str, why: str, platform: str, tmp_path: Path
+) -> None:
+    done = bake_with(tmp_path, GCLOUDS[case][0], f"platform={platform}")
     assert done.returncode == 0
-    assert "as expected while the perimeter does not exist yet" in done.stdout
-    assert "PERMISSION_DENIED" not in done.stdout
-    assert "make platform" in done.stdout
+    first, second = done.stdout.splitlines()[-3:-1]
+    assert first == f"The switch was not set: {why}."
+    assert second == "`make platform` sets it, once the project is in the perimeter."
+    assert "ERROR" not in done.stdout
+    assert "make allow" not in done.stdout
 
 
 NOT_CALLED = {
@@ -188,7 +201,7 @@ def test_ended_by_the_user_the_hook_ends_gcloud_and_keeps_the_project(
     path = fake_gcloud(tmp_path, f'echo $$ > "{tmp_path}/started"; sleep 600')
     environment = bare_environment(tmp_path, PATH=path)
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(tmp_path / "out")]
-    answers = ["gcp_project_id=a-project", "platform=join"]
+    answers = ["gcp_project_id=a-project", "platform=reuse"]
     with subprocess.Popen(
         [*command, str(TEMPLATE), *answers],
         env=environment,

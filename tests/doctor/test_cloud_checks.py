@@ -23,6 +23,7 @@ import pytest
 from cloud_stand_in.errors import Json, denied
 from cloud_stand_in.routing import Raw
 from cloud_stand_in.server import TOKEN, StandIn
+from cloud_stand_in.services.compute import attach
 from cloud_stand_in.services.secret_manager import add_secret
 from tests.support.baking import Baked, bake
 from tests.support.gcloud import write_gcloud
@@ -35,7 +36,8 @@ from tests.support.healthy_cloud import (
     grant,
 )
 from tests.support.machine import PYTHONS
-from tests.support.stacks import reach_receivers
+from tests.support.stacks import fill_in_platform, reach_receivers
+from tests.support.stacks import settings as change_settings
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 HEALTHY, FOUND, COULD_NOT_LOOK = 0, 1, 3
@@ -49,6 +51,7 @@ class Checked:
     results: list[Json]
     output: str
     seconds: float
+    printed: str  # as JSON
 
     def seen(self, verdict: str) -> dict[str, str]:
         """What was seen, by claim, of the results with that verdict."""
@@ -65,6 +68,7 @@ Check = Callable[..., Checked]
 def product(tmp_path_factory: pytest.TempPathFactory) -> Baked:
     made = bake(tmp_path_factory.mktemp("product"), gcp_project_id="a-project", platform="join")
     reach_receivers(made)
+    fill_in_platform(made)
     return made
 
 
@@ -84,7 +88,8 @@ def run_check(
     seconds = time.monotonic() - start
     output = done.stdout + done.stderr
     assert "Traceback" not in output, output
-    return Checked(done.returncode, json.loads(done.stdout)["results"], output, seconds)
+    results = json.loads(done.stdout)["results"]
+    return Checked(done.returncode, results, output, seconds, done.stdout)
 
 
 @pytest.fixture
@@ -164,6 +169,9 @@ def test_every_result_names_a_command_that_the_real_gcloud_takes(
 def shared(stand_in: StandIn) -> HealthyCloud:
     """Let the platform be in a project of its own."""
     cloud = HealthyCloud(project="the-platform", function_project="a-function")
+    for project in cloud.projects:
+        cloud.apis[project].append("compute")
+    attach(cloud, "a-function", "the-platform")
     stand_in.reset(cloud)
     return cloud
 
@@ -192,6 +200,88 @@ def test_a_platform_in_another_project_is_healthy_too(
     claims = " ".join(checked.seen("ok"))
     assert "the-platform" in claims
     assert "a-function" in claims
+
+
+def test_a_project_that_is_not_attached_to_the_platforms_network_is_reported(
+    check: Check, stand_in: StandIn, second_project: Baked
+) -> None:
+    claim = "a-function is attached to the network of the-platform"
+    cloud = shared(stand_in)
+    assert "the-platform is its" in check(product=second_project).seen("ok")[claim]
+    cloud.delete("compute/projects/a-function/xpn")
+    detached = check(product=second_project)
+    assert detached.symptoms() == ["shared-vpc-detached"]
+    attach_to = "associated-projects add a-function --host-project=the-platform"
+    assert attach_to in detached.output
+    cloud.apis["a-function"].remove("compute")
+    assert check(product=second_project).symptoms() == ["shared-vpc-detached"]
+    stand_in.faults.denied.add("compute.projects.get")
+    cloud.apis["a-function"].append("compute")
+    assert "compute.projects.get" in check(product=second_project).seen("could not tell")[claim]
+    stand_in.faults.denied.clear()
+    cloud.add_project("another", "333333333333", "compute")
+    attach(cloud, "a-function", "another")
+    assert "is another, not the-platform" in check(product=second_project).seen("problem")[claim]
+
+
+def test_what_a_function_elsewhere_lacks_is_looked_for_in_its_own_project(
+    check: Check, stand_in: StandIn, second_project: Baked
+) -> None:
+    cloud = shared(stand_in)
+    cloud.delete(cloud.docker)
+    fresh = check(product=second_project)
+    assert fresh.seen("ok")["the Docker repository takes images"] == "`make deploy` creates it"
+    place = "projects/a-function/locations/asia-northeast1"
+    cloud.add("cloudfunctions", f"{place}/functions/alert-to-snmp", state="ACTIVE")
+    deployed = check(product=second_project)
+    assert "own-docker-repository-missing" in deployed.symptoms()
+    assert "describe alert-to-snmp --project=a-function" in deployed.output
+    assert "Run `make deploy`" in deployed.output
+    cloud.delete(cloud.account)
+    lost = check(product=second_project)
+    assert "own-build-account-missing" in lost.symptoms()
+    assert "`make accounts` creates it" in lost.output
+    assert "make platform`, which creates" not in lost.output
+
+
+def test_without_a_platform_one_cause_says_so(check: Check, cloud: HealthyCloud) -> None:
+    for key in (cloud.python, cloud.docker, cloud.pool, cloud.switch, cloud.account):
+        cloud.delete(key)
+    bare = check()
+    assert set(bare.symptoms()) == {"platform-missing"}
+    assert len(bare.symptoms()) == 5
+    cures = [each["cure"] for each in json.loads(bare.printed)["causes"]]
+    assert [cure.startswith("Run `make platform`") for cure in cures] == [True]
+
+
+@pytest.fixture
+def listing(product: Baked) -> Iterator[Callable[..., None]]:
+    """Let the platform's settings list build accounts of functions."""
+
+    def list_accounts(*emails: str) -> None:
+        change_settings(product, "platform", functions={"build_service_accounts": list(emails)})
+
+    yield list_accounts
+    change_settings(product, "platform", functions={})
+
+
+def test_an_account_that_is_gone_and_still_listed_is_named(
+    check: Check, cloud: HealthyCloud, listing: Callable[..., None]
+) -> None:
+    gone = "old-build@a-function.iam.gserviceaccount.com"
+    cloud.add_project("a-function", "222222222222", "iam")
+    account = f"projects/a-function/serviceAccounts/{gone}"
+    cloud.add("iam", account, email=gone)
+    listing(gone)
+    assert check().symptoms() == []
+    cloud.delete(f"iam/{account}")
+    stale = check()
+    assert stale.symptoms() == ["functions-stale"]
+    (seen,) = stale.seen("problem").values()
+    assert seen == (
+        "functions.build_service_accounts in terraform/platform/settings.auto.tfvars.json has "
+        f"{gone}, which does not exist."
+    )
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from tests.support.baking import Baked, bake, bare_environment
 from tests.support.doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, Said, doctor
 from tests.support.gcloud import assert_ended, refused_commands
 from tests.support.healthy_cloud import HealthyCloud
-from tests.support.stacks import reach_receivers
+from tests.support.stacks import fill_in_platform, reach_receivers, settings
 from tests.support.template import PRODUCT, QUESTIONS
 
 CATALOGUE = json.loads(
@@ -69,6 +69,8 @@ def test_a_repository_with_a_project_lacks_nothing(
     product = bake(tmp_path, gcp_project_id="a-project", function_kind=kind, platform=platform)
     if kind == "alert-to-snmp":
         reach_receivers(product)
+    if platform == "create":
+        fill_in_platform(product)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, []), said.output
     verdicts = {result["verdict"] for result in said.json()["results"]}
@@ -360,8 +362,35 @@ def test_one_broken_thing_is_one_problem(name: str, product: Baked) -> None:
     assert "secret" not in printed.output + said.output
 
 
+def test_what_the_platforms_settings_lack_is_named(tmp_path: Path) -> None:
+    product = bake(tmp_path, gcp_project_id="a-project", platform="create")
+    claim = "the platform's settings are filled in"
+
+    def found() -> tuple[str, str]:
+        said = doctor(product, "doctor", "--local", "--json")
+        assert said.status == HEALTHY, said.output
+        (result,) = [each for each in said.json()["results"] if each["check"] == claim]
+        return result["verdict"], result["seen"]
+
+    lacking = "perimeter.deployers, access_policy.id are not filled in yet"
+    assert found() == ("could not tell", f"{lacking}, and `make platform` needs them")
+    fill_in_platform(product)
+    assert found()[0] == "ok"
+    for perimeter in ({"mode": "none"}, {"mode": "join", "name": "p", "deployers": []}):
+        settings(product, "platform", perimeter=perimeter, access_policy={"id": "1"})
+        assert found()[0] == "ok"
+    settings(product, "platform", perimeter={"mode": "join", "deployers": []})
+    assert found()[1].startswith("perimeter.name is not filled in")
+
+    settings(product, "platform", perimter={})
+    said = doctor(product, "doctor", "--local", "--json")
+    assert said.problems() == ["settings-unreadable"]
+    assert "there is no perimter; did you mean perimeter?" in said.output
+
+
 def test_a_lock_of_other_origin_is_not_judged_for_wheels(product: Baked) -> None:
     reach_receivers(product)
+    fill_in_platform(product)
     in_pattern(REQUIREMENTS, r"# Wheels for .*\n(?:# .*\n)+", "")(product.path)
     said = doctor(product, "doctor", "--local", "--json")
     assert (said.status, said.problems()) == (HEALTHY, [])

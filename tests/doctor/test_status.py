@@ -302,7 +302,8 @@ def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: HealthyC
 
 
 def test_a_switch_at_deny_is_wrong(status: Status, cloud: HealthyCloud) -> None:
-    assert status().status == FIT
+    deploy(cloud)
+    assert status().verdicts()["upstreams"] == "ok"
     cloud.resources[cloud.switch]["vpcscPolicy"] = "DENY"
     page = status()
     assert (page.status, page.verdicts()["upstreams"]) == (WRONG, "problem")
@@ -310,7 +311,20 @@ def test_a_switch_at_deny_is_wrong(status: Status, cloud: HealthyCloud) -> None:
     assert "make allow" in page.seen("upstreams")
 
 
+def test_under_a_function_that_is_not_deployed_a_switch_at_deny_is_no_fault(
+    status: Status, cloud: HealthyCloud
+) -> None:
+    cloud.resources[cloud.switch]["vpcscPolicy"] = "DENY"
+    page = status()
+    assert (page.status, page.verdicts()["upstreams"]) == (FIT, "ok")
+    assert page.lines["upstreams"]["policy"] == "DENY"
+    assert page.seen("upstreams").startswith("DENY in a-project")
+    deploy(cloud)
+    assert status().verdicts()["upstreams"] == "problem"
+
+
 def test_a_switch_that_was_never_set_denies(status: Status, cloud: HealthyCloud) -> None:
+    deploy(cloud)
     cloud.delete(cloud.switch)
     page = status()
     assert (page.status, page.lines["upstreams"]["policy"]) == (WRONG, "DENY")

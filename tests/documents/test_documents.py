@@ -78,6 +78,8 @@ COMMANDS = {
     "gcloud artifacts vpcsc-config allow": CLOUD,
     "gcloud auth login": CLOUD,
     "gcloud auth application-default login": CLOUD,
+    "gcloud compute shared-vpc associated-projects add": CLOUD,
+    "gcloud compute shared-vpc enable": CLOUD,
     "gcloud services enable": CLOUD,
 }
 # Those that take their command from a document, as it stands there.

@@ -118,7 +118,8 @@ FIRST = {f"{name}/1": value for name, value in VALUES.items()}
 def test_missing_secrets_are_created_and_their_values_are_not_shown(
     *, terminal: bool, secrets: Secrets, cloud: Cloud
 ) -> None:
-    typed = "".join(f"{value}\n" for value in VALUES.values()) if terminal else GIVEN
+    # At a terminal each is typed twice.
+    typed = "".join(f"{value}\n" * 2 for value in VALUES.values()) if terminal else GIVEN
     done = secrets(typed, terminal=terminal)
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
@@ -169,6 +170,47 @@ def test_without_a_value_for_each_nothing_is_created(
     assert why in refused.stderr
     assert "correct" not in refused.stderr
     assert kept(cloud) == {}
+
+
+@pytest.mark.slow
+def test_a_value_that_is_typed_differently_the_second_time_is_refused(
+    secrets: Secrets, cloud: Cloud
+) -> None:
+    refused = secrets("correct horse\ncorrect hores\n", terminal=True)
+    assert refused.returncode != 0
+    assert "The two values of snmp-auth-password differ." in refused.stdout
+    assert "horse" not in refused.stdout
+    assert kept(cloud) == {}
+
+
+@pytest.mark.slow
+def test_a_value_with_which_the_function_would_not_start_is_refused(
+    product: Baked, secrets: Secrets, cloud: Cloud
+) -> None:
+    function = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
+    function["environment"] = {
+        "SNMP_RECEIVERS": "10.20.0.5:162",
+        "SNMP_VERSION": "3",
+        "SNMP_USER": "u",
+        "SNMP_ENGINE_ID": "80007ed90561626364",
+    }
+    settings(product, "function", function=function)
+    refused = secrets("snmp-auth-password=brief\nsnmp-priv-password=long enough\n")
+    assert refused.returncode != 0
+    assert "SNMP_AUTH_PASSWORD is shorter than 8 characters" in refused.stderr
+    assert "brief" not in refused.stderr
+    assert kept(cloud) == {}
+    # Words of the user's own code, which has the value.
+    code = product.path / "function/settings.py"
+    text = code.read_text(encoding="utf-8").replace(
+        'f"{name} is shorter than', 'f"{name} is {value} and shorter than'
+    )
+    code.write_text(text, encoding="utf-8")
+    refused = secrets("snmp-auth-password=brief\nsnmp-priv-password=long enough\n")
+    assert "SNMP_AUTH_PASSWORD is [hidden] and shorter" in refused.stderr
+    assert kept(cloud) == {}
+    assert secrets(GIVEN).returncode == 0
+    assert kept(cloud) == FIRST
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from closed_function.commands.apply import ACCOUNTS, CHANNEL
 from closed_function.settings import merge
 from cloud_stand_in.cloud import ORGANIZATION, Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
+from cloud_stand_in.services.compute import attach
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
 from cloud_stand_in.services.storage import create_bucket
@@ -173,18 +174,28 @@ class World:
         return Stack(self.client, copied, platform_settings())
 
     def list_on_platform(self, function: Stack) -> Stack:
-        """Do what a platform's owner does after `make accounts`; return the platform's stack."""
+        """Do what the owners do after `make accounts`; return the platform's stack."""
         given_topic = function.settings["trigger"].get("topic")
         targets = [*ACCOUNTS, CHANNEL] if given_topic else ACCOUNTS
         function.apply(*(f"-target={address}" for address in targets))
+        project = function.settings["project_id"]
+        if project != PROJECT:
+            self.attach(project)
         platform = self.given_platform().change(functions=function.output("platform_must_list"))
         key = function.settings["function"].get("kms_key_name")
-        if key and function.settings["project_id"] == PROJECT:
+        if key and project == PROJECT:
             platform.change(repositories={"kms_key_name": key})  # the image's repository
         platform.apply().expect_no_changes()
         self.handed = platform.output("platform")
         function.change(platform=self.handed)
         return platform
+
+    def attach(self, project: str) -> None:
+        """Attach a project to the platform's Shared VPC, as the organisation does; that lasts."""
+        cloud = self.stand_in.cloud
+        attach(cloud, project, PROJECT)
+        for each in (project, PROJECT):
+            self.before["resources"].update(cloud.below(f"compute/projects/{each}/xpn"))
 
     def function(self, kind: str, **change: Any) -> Stack:  # noqa: ANN401 - settings of any shape
         settings = function_settings(kind, **change)

@@ -58,6 +58,13 @@ def reach_receivers(product: Baked) -> None:
     file.write_text(json.dumps(handed), encoding="utf-8")
 
 
+def fill_in_platform(product: Baked) -> None:
+    """Give the platform's settings what only a user knows; its policy is not there yet."""
+    perimeter = {"mode": "create", "deployers": ["user:taro@example.com"]}
+    policy = {"organization_id": "77"}
+    settings(product, "platform", perimeter=perimeter, access_policy=policy)
+
+
 def settings(product: Baked, stack: str, **changed: object) -> None:
     """Change the rendered settings of a stack as its user does."""
     file = product.path / "terraform" / stack / "settings.auto.tfvars.json"

@@ -6,11 +6,13 @@ left. Without the real providers these tests are skipped, and the report's last 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from closed_function.settings import merge
+from cloud_stand_in.policies import project_key
 from cloud_stand_in.services.service_networking import add_network, connection_key
 from tests.support.applies import (
     BUCKET,
@@ -259,6 +261,23 @@ def test_a_function_that_the_platform_lists_is_applied_changed_and_destroyed(
     left = {each.partition(" deleted:")[0] for each in ready.left()}
     assert left == {SOURCES[project], *([READS_PYTHON] if project != PROJECT else [])}
     assert ready.stand_in.refused() == []
+
+
+def test_a_function_elsewhere_is_refused_a_network_that_it_may_not_use(ready: World) -> None:
+    function = ready.function("http", project_id=OTHER_PROJECT)
+    ready.list_on_platform(function)
+    cloud = ready.stand_in.cloud
+    cloud.delete(f"compute/projects/{OTHER_PROJECT}/xpn")
+    with pytest.raises(AssertionError, match=f"{OTHER_PROJECT} is not attached"):
+        function.apply()
+    ready.attach(OTHER_PROJECT)
+    bindings = cloud.policies[project_key(PROJECT)]["bindings"]
+    (seen,) = [each for each in bindings if each["role"] == "roles/compute.networkViewer"]
+    bindings.remove(seen)
+    with pytest.raises(AssertionError, match=re.escape("(compute.networks.get)")):
+        function.apply()
+    bindings.append(seen)
+    function.apply().expect_no_changes()
 
 
 # --- replaced, and several ---

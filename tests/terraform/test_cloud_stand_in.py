@@ -19,6 +19,7 @@ from cloud_stand_in.services.service_networking import add_network
 from tests.support.applies import (
     KEY,
     NUMBERS,
+    OTHER_PROJECT,
     POLICY,
     PROJECT,
     REGION,
@@ -221,6 +222,24 @@ def test_a_pool_needs_a_peered_network_and_keeps_its_connection(
     assert "still using" in message(ask(stand_in, "POST", connection, wanted))
     assert ask(stand_in, "DELETE", f"cloudbuild/v1/{HERE}/workerPools/pool")[0] == 200
     assert ask(stand_in, "POST", connection, wanted)[0] == 200
+
+
+def test_a_project_is_attached_to_a_shared_vpc_host_project(
+    cloud: Cloud, stand_in: StandIn
+) -> None:
+    asked = f"compute/compute/v1/projects/{OTHER_PROJECT}/getXpnHost"
+    assert "has not been used in project" in message(ask(stand_in, "GET", asked))
+    host = f"compute/compute/v1/projects/{PROJECT}"
+    body = {"xpnResource": {"id": OTHER_PROJECT, "type": "PROJECT"}}
+    assert "not a Shared VPC host" in message(
+        ask(stand_in, "POST", f"{host}/enableXpnResource", body)
+    )
+    assert ask(stand_in, "POST", f"{host}/enableXpnHost")[0] == 200
+    assert "is not enabled in" in message(ask(stand_in, "POST", f"{host}/enableXpnResource", body))
+    cloud.apis[OTHER_PROJECT].append("compute")
+    assert ask(stand_in, "GET", asked) == (200, {"kind": "compute#project"})
+    assert ask(stand_in, "POST", f"{host}/enableXpnResource", body)[0] == 200
+    assert ask(stand_in, "GET", asked)[1]["name"] == PROJECT
 
 
 def test_a_key_is_used_by_agents_that_may(cloud: Cloud, stand_in: StandIn) -> None:

@@ -38,6 +38,7 @@ from tests.support.healthy_cloud import HealthyCloud
 from tests.support.stacks import GIVEN, name_receivers, reach_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
+SETTINGS = "terraform/function/settings.auto.tfvars.json"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -117,12 +118,21 @@ def test_two_commands_make_the_platform_and_the_function(product: Baked, make: R
 
     destroyed = make("destroy", "YES=1")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "gcf-v2-sources" in destroyed.stdout
+    assert re.search(r"gcf-v2-sources-\d+-asia-northeast1,", destroyed.stdout)
+    assert "images remain in ar-builddocker of a-project." in destroyed.stdout
+    for absent in ("NUMBER", "secrets", "build_service_accounts", "shared-vpc"):
+        assert absent not in destroyed.stdout.partition("These remain")[2]
     assert resources(product, "function") == []
     assert resources(product, "platform") != []
     destroyed = make("destroy", "STACK=platform", "YES=1", "FORCE=1")
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "the switch, at ALLOW" in destroyed.stdout
+    remains = destroyed.stdout.partition("These remain in a-project:\n")[2]
+    *listed, policy = remains.splitlines()
+    assert listed == [
+        "- the switch of asia-northeast1, at ALLOW: `make deny` sets it to DENY;",
+        "- the APIs that were enabled, and the service agents with them.",
+    ]
+    assert re.match(r"The access policy \S+ of the organisation 987654321098 remains:", policy)
     assert resources(product, "platform") == []
 
 
@@ -173,7 +183,12 @@ def test_an_environment_has_its_own_state_and_platform(product: Baked, make: Run
 def test_a_function_of_another_project_says_what_the_platform_must_list(
     product: Baked, make: Run
 ) -> None:
-    settings(product, "function", project_id="another-project")
+    secret = {"TOKEN": {"secret": "a-token", "version": "1"}}
+    function = json.loads(product.read(SETTINGS))["function"]
+    function["secret_environment"] = secret
+    settings(product, "function", project_id="another-project", function=function)
+    first = make("platform", "YES=1")
+    assert "Next: `make accounts`, `make secrets`, `make doctor` and `make deploy`." in first.stdout
     made = make("accounts", "YES=1")
     assert made.returncode == 0, made.stderr
     assert set(resources(product, "function")) == {
@@ -181,7 +196,9 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
         "google_project_service_identity",
         "google_service_account",
     }
-    assert "then run `make deploy`" in made.stdout
+    assert "then run `make secrets` and `make deploy`" in made.stdout
+    attach = "gcloud compute shared-vpc associated-projects add another-project"
+    assert f"{attach} --host-project=a-project\n" in made.stdout
     listed = json.loads(made.stdout[made.stdout.index('{\n  "functions"') :])
     build = "alert-to-snmp-build@another-project.iam.gserviceaccount.com"
     assert listed["functions"]["build_service_accounts"] == [build]
@@ -191,7 +208,18 @@ def test_a_function_of_another_project_says_what_the_platform_must_list(
     let_in = make("platform", "YES=1")
     assert let_in.returncode == 0, let_in.stderr
     assert build in let_in.stdout
+    assert "Next: `make secrets`, `make doctor` and `make deploy`." in let_in.stdout
     assert make("deploy", "YES=1").returncode == 0
+    destroyed = make("destroy", "YES=1").stdout
+    assert "- the secrets a-token: gcloud secrets delete NAME" in destroyed
+    assert f"- build_service_accounts: {build}\n" in destroyed
+    assert "from `functions` in terraform/platform/settings.auto.tfvars.json:" in destroyed
+    assert f"{attach.replace('add', 'remove')} --host-project=a-project\n" in destroyed
+    assert "images remain" not in destroyed
+    settings(product, "platform", functions={})
+    again = make("destroy", "YES=1").stdout
+    assert "gcf-v2-sources-NUMBER-asia-northeast1" in again
+    assert "build_service_accounts" not in again
 
 
 @pytest.mark.slow
@@ -983,6 +1011,9 @@ function = {
 }
 """
     (folder / "prod.tfvars").write_text(old, encoding="utf-8")
+    handed = json.loads(product.read(HAND_OVER))
+    handed["platform"]["function_projects"] = ["a-prod-project"]
+    (product.path / HAND_OVER).write_text(json.dumps(handed), encoding="utf-8")
     assert "`make plan ENV=prod` converts it" in make("doctor", "ENV=prod").stderr
     planned = make("plan", "ENV=prod", TF_CLI_ARGS_plan="-out=prod.plan")
     assert planned.returncode == 0, planned.stderr

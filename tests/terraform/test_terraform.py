@@ -242,6 +242,7 @@ GRANTS = (
     "project_iam_member.build_logs",
     "project_iam_member.build_sources",
     "project_iam_member.pool_user",
+    "project_iam_member.run_views_network",
     "project_iam_member.storage_triggers",
     "pubsub_topic_iam_member.alerts",
     "kms_crypto_key_iam_member.functions",

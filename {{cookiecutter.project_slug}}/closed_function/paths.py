@@ -47,6 +47,17 @@ def own_settings(stack: str, environment: str) -> Path:
     return TERRAFORM / stack / "environments" / f"{environment}.tfvars.json"
 
 
+def platform_settings_files(environment: str | None) -> list[Path]:
+    """Return the files with the settings of the platform that is used, if it is of this repository.
+
+    An environment with a hand-over file alone uses somebody else's.
+    """
+    files = [PLATFORM_SETTINGS] if PLATFORM_SETTINGS.is_file() else []
+    if environment and (own := own_settings("platform", environment)).is_file():
+        return [*files, own]
+    return files if environment is None or not hand_over_file(environment).is_file() else []
+
+
 def environment_settings(stack: str, environment: str) -> Path:
     """Return the file that says what differs in an environment. CommandError without one."""
     settings = own_settings(stack, environment)

@@ -6,10 +6,10 @@ from closed_function.index import Index, RequirementsError, read_index
 from closed_function.paths import (
     FUNCTION_SETTINGS,
     HAND_OVER,
-    PLATFORM_SETTINGS,
     REQUIREMENTS,
     environment_settings,
     hand_over_file,
+    platform_settings_files,
 )
 from closed_function.runtimes import DEFAULT_RUNTIME
 from closed_function.settings import read_settings
@@ -57,20 +57,41 @@ class Repository:
         self.location, self.project, self.python_repository = index
         self.docker_repository = text_at(platform, "docker_repository")
         self.worker_pool = text_at(platform, "worker_pool")
-        self.access_policy = text_at(read_object(PLATFORM_SETTINGS)[0], "access_policy.id")
-        elsewhere = bool(self.function_project) and self.project not in ("", self.function_project)
-        self.own_build_account = elsewhere or function.get("own_build_service_account") is True
+        # Whether the function is in another project than the platform.
+        self.elsewhere = bool(self.function_project) and self.project not in (
+            "",
+            self.function_project,
+        )
+        self.own_build_account = self.elsewhere or function.get("own_build_service_account") is True
+        # Direct egress of a function elsewhere goes through a Shared VPC.
+        connector = as_mapping(self.settings.get("egress")).get("connector")
+        self.uses_shared_vpc = self.elsewhere and connector is None
         self.build_account = text_at(platform, "build_service_account")
         domain = f"{self.function_project}.iam.gserviceaccount.com"
         self.runtime_account = f"{self.function_name}-runtime@{domain}"
         if self.own_build_account:
             self.build_account = f"{self.function_name}-build@{domain}"
-        if elsewhere:
+        if self.elsewhere:
             place = f"projects/{self.function_project}/locations/{region}"
             self.docker_repository = f"{place}/repositories/{self.function_name}"
 
+        # None if the platform is not one of this repository's.
+        self.platform_files = platform_settings_files(environment)
+        self.platform_settings, self.platform_settings_unread = self._platform_settings()
+        self.access_policy = text_at(self.platform_settings, "access_policy.id")
+
         self.secrets = self._secrets()
         self.alert_topic = self._alert_topic()
+
+    def _platform_settings(self) -> tuple[dict[str, object], str]:
+        """Return the settings of the platform, and why they cannot be read."""
+        if not self.platform_files:
+            return {}, ""
+        environment = self.environment if len(self.platform_files) > 1 else None
+        try:
+            return read_settings("platform", environment), ""
+        except CommandError as error:
+            return {}, str(error)
 
     def _secrets(self) -> list[tuple[str, str]]:
         used = [
@@ -86,6 +107,10 @@ class Repository:
             return ""
         own = f"projects/{self.function_project}/topics/{self.function_name}"
         return text_at(self.settings, "trigger.topic") or own
+
+    def platform_functions(self) -> dict[str, object]:
+        """Return `functions` of the platform's settings, of a platform of this repository's."""
+        return as_mapping(self.platform_settings.get("functions"))
 
     def placeholders(self) -> dict[str, str]:
         """Return the values for the commands of the catalogue."""

@@ -83,19 +83,22 @@ def check_build_account(cloud: Cloud, repository: Repository) -> Iterator[Result
     options = [f"--project={project}"] if project else []
     command = gcloud_command("iam", "service-accounts", "describe", email, *options)
     exists = Check("the build account exists", command)
+    symptom = "build-account-missing"
+    if repository.own_build_account:
+        symptom = "own-build-account-missing"
     answer = cloud.account(email)
     grants = list(check_grants(cloud, repository))
     if answer.status == 404:
-        maker = "make deploy" if repository.own_build_account else "make platform"
-        seen = f"{email} does not exist; `{maker}` creates it."
-        yield exists.problem("build-account-missing", seen)
+        own = repository.own_build_account
+        seen = f"{email} does not exist; `make {'accounts' if own else 'platform'}` creates it."
+        yield exists.problem(symptom, seen)
         for grant in grants:
             yield Check(grant.check, grant.command).unknown(f"{email} does not exist")
         return
     if answer.why:
         yield exists.unknown(answer.why)
     elif answer.content.get("disabled"):
-        yield exists.problem("build-account-missing", f"{email} is disabled.")
+        yield exists.problem(symptom, f"{email} is disabled.")
     else:
         yield exists.ok(email)
     if all(grant.verdict == PROBLEM for grant in grants):

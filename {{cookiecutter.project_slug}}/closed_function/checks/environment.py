@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from closed_function.checks.result import Check, Result
-from closed_function.files import as_mapping, as_string, as_text
+from closed_function.files import as_mapping, as_string, as_text, text_at
 from closed_function.paths import SOURCE
 from closed_function.processes import Outcome, run_bounded
 from closed_function.repository import Repository
 
 # The function's own check, in a process of its own. Its last line is the answer.
 PROGRAM = """\
-import json, os, sys
-environment = json.loads(os.environ.pop("FUNCTION_ENVIRONMENT"))
+import json, sys
+environment = json.load(sys.stdin)
 sys.path.insert(0, sys.argv[1])
 from settings import SettingsError, read_settings
 try:
@@ -41,29 +41,17 @@ class Receiver(NamedTuple):
 
 def check_environment(repository: Repository) -> Iterator[Result]:
     """Check the environment with the function's own settings.py, then whom it may reach."""
-    if not (SOURCE / "settings.py").is_file():
+    if not has_settings():
         return
     check = Check("the function accepts its settings")
-    environment = as_mapping(repository.function.get("environment"))
-    if blank := [name for name, value in environment.items() if value is None]:
-        seen = f"function.environment.{blank[0]} is not filled in yet"
-        yield check.unknown(seen, optional=True)
+    if blank := unfilled_environment(repository):
+        yield check.unknown(f"{blank[0]} is not filled in yet", optional=True)
         return
-    secrets = as_mapping(repository.function.get("secret_environment"))
-    values = {name: as_string(value) for name, value in environment.items()}
-    given = json.dumps(values | dict.fromkeys(secrets, SECRET))
-    command = [sys.executable, "-B", "-c", PROGRAM, str(SOURCE)]
-    try:
-        outcome = run_bounded(command, {"PATH": os.defpath, "FUNCTION_ENVIRONMENT": given}, TIMEOUT)
-    except OSError as error:
-        yield check.unknown(f"function/settings.py cannot be run: {error}", optional=True)
-        return
-    answer = read_answer(outcome)
+    answer = ask_settings(repository, {})
     if isinstance(answer, str):
         yield check.unknown(f"function/settings.py {answer}", optional=True)
     elif "refused" in answer:
-        words = " ".join(str(answer["refused"]).split()) or "SettingsError, without a reason"
-        yield check.problem("settings-invalid", f"{words}.")
+        yield check.problem("settings-invalid", f"{answer['refused']}.")
     else:
         try:
             receivers = [read_receiver(each) for each in answer["receivers"]]
@@ -71,8 +59,40 @@ def check_environment(repository: Repository) -> Iterator[Result]:
             why = "function/settings.py has receivers that are no pairs of host and port"
             yield check.unknown(why, optional=True)
             return
-        yield check.ok(", ".join(sorted(values)) or "it needs none")
+        names = as_mapping(repository.function.get("environment"))
+        yield check.ok(", ".join(sorted(names)) or "it needs none")
         yield from check_egress(repository, receivers)
+
+
+def has_settings() -> bool:
+    return (SOURCE / "settings.py").is_file()
+
+
+def unfilled_environment(repository: Repository) -> list[str]:
+    """Return the settings of the function's environment that nobody has filled in yet."""
+    environment = as_mapping(repository.function.get("environment"))
+    return [f"function.environment.{name}" for name, value in environment.items() if value is None]
+
+
+def ask_settings(repository: Repository, secrets: Mapping[str, str]) -> dict[str, Any] | str:
+    """Return what the function's settings.py answers, or why it does not.
+
+    `secrets` has the values that are known, by the names of the secrets.
+    """
+    environment = as_mapping(repository.function.get("environment"))
+    values = {name: as_string(value) for name, value in environment.items()}
+    for name, used in as_mapping(repository.function.get("secret_environment")).items():
+        values[name] = secrets.get(text_at(used, "secret"), SECRET)
+    command = [sys.executable, "-B", "-c", PROGRAM, str(SOURCE)]
+    try:
+        outcome = run_bounded(command, {"PATH": os.defpath}, TIMEOUT, json.dumps(values))
+    except OSError as error:
+        return f"cannot be run: {error}"
+    answer = read_answer(outcome)
+    if isinstance(answer, dict) and "refused" in answer:
+        words = " ".join(str(answer["refused"]).split()) or "SettingsError, without a reason"
+        answer["refused"] = words
+    return answer
 
 
 def read_answer(outcome: Outcome) -> dict[str, Any] | str:

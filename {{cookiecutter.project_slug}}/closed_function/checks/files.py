@@ -6,6 +6,7 @@ from closed_function.checks.answers import check_answers
 from closed_function.checks.environment import check_environment
 from closed_function.checks.index_line import check_hand_over, check_index
 from closed_function.checks.lock import check_requirements
+from closed_function.checks.platform import check_platform_settings
 from closed_function.checks.result import PROBLEM, Result
 from closed_function.checks.settings import check_conflicts, check_settings
 from closed_function.checks.source import check_package_manager, check_source
@@ -26,6 +27,7 @@ def run_all(repository: Repository, today: str) -> Iterator[Result]:
     yield from check_settings(repository, today)
     if not repository.settings_unread:
         yield from check_environment(repository)
+    yield from check_platform_settings(repository)
     yield from check_index(repository)
     yield from check_requirements(repository.runtime)
     yield from check_hand_over(repository)

@@ -95,13 +95,19 @@ def upstream(remote: Answer) -> str:
     )
 
 
-def check_docker_repository(cloud: Cloud, name: str) -> Result:
+def check_docker_repository(cloud: Cloud, repository: Repository) -> Result:
+    """Check the platform's, or that of a function elsewhere, which its deployment creates."""
+    name, symptom = repository.docker_repository, "docker-repository-missing"
     claim = "the Docker repository takes images"
     if not FULL_NAME.fullmatch(name):
         return Check(claim).unknown("the hand-over names no Docker repository")
     check = Check(claim, resource_command(name, *DESCRIBE))
     answer = cloud.repository(name)
     kind, mode = answer.content.get("format"), answer.content.get("mode")
+    if repository.elsewhere:
+        symptom = "own-docker-repository-missing"
+        if answer.why and not cloud.is_deployed(repository):
+            return check.ok("`make deploy` creates it")
     if answer.status == 404:
         seen = f"The repository {name} does not exist."
     elif answer.why:
@@ -112,4 +118,4 @@ def check_docker_repository(cloud: Cloud, name: str) -> Result:
         seen = f"The mode of {name} is {mode}, which nobody can write to."
     else:
         return check.ok(name)
-    return check.problem("docker-repository-missing", seen)
+    return check.problem(symptom, seen)

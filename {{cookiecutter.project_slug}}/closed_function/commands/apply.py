@@ -14,12 +14,21 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from closed_function.checks.environment import check_environment
+from closed_function.checks.environment import check_environment, unfilled_environment
 from closed_function.checks.result import PROBLEM
+from closed_function.checks.shared_vpc import attach_commands
 from closed_function.command_line import add_environment, add_yes, approval_options
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.files import read_text, text_at, write_text
-from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
+from closed_function.paths import (
+    REQUIREMENTS,
+    SETTINGS,
+    STACKS,
+    environments,
+    hand_over_file,
+    own_settings,
+    relative,
+)
 from closed_function.repository import Repository
 from closed_function.stack import Stack, TerraformError
 from closed_function.symptoms.logs import find_build
@@ -74,10 +83,39 @@ def apply(options: argparse.Namespace) -> None:
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
             print(f"The switch: {stack.output('upstreams')}")
-            print("Next: fill in the function's settings, then `make doctor` and `make deploy`.")
+            print_next_steps(options.env)
     else:
         with changes_made("make deploy"):
             print_alert_commands(stack.output("function"))
+
+
+def print_next_steps(environment: str | None) -> None:
+    """Print what is left to do on a platform, for each environment that uses it."""
+    if environment and not own_settings("function", environment).is_file():
+        print(f"Next: {relative(own_settings('function', environment))}, then `make doctor`.")
+        return
+    repository = Repository(environment)
+    steps = []
+    if repository.own_build_account and not is_listed(repository):
+        steps.append("`make accounts`")
+    if missing := unfilled_environment(repository):
+        steps.append(f"fill in {', '.join(missing)} in {relative(repository.settings_files[-1])}")
+    steps += ["`make secrets`"] if repository.secrets else []
+    print(f"Next: {', '.join([*steps, '`make doctor`'])} and `make deploy`.")
+    if environment is None:
+        others = [
+            each
+            for each in environments("function")
+            if not own_settings("platform", each).is_file()
+        ]
+        for each in others:
+            print(f"For {each}: `make doctor ENV={each}` and `make deploy ENV={each}`.")
+
+
+def is_listed(repository: Repository) -> bool:
+    """Return whether the platform's `functions` has the function's own build account."""
+    listed = repository.platform_functions().get("build_service_accounts")
+    return isinstance(listed, list) and repository.build_account in listed
 
 
 def refuse_unworkable(stack: Stack) -> None:
@@ -113,15 +151,23 @@ def accounts(options: argparse.Namespace) -> None:
     variables = stack.prepare()
     if text_at(stack.settings(), "trigger.topic"):
         targets.append(f"-target={CHANNEL}")
+    print("Only accounts and agents are created, so Terraform warns of targets.", flush=True)
     stack.change("apply", "-compact-warnings", *targets, *variables, *approval_options(options))
+    repository = Repository(options.env)
     with changes_made("make accounts"):
         functions = stack.output("platform_must_list")
+    deploy = "`make secrets` and `make deploy`" if repository.secrets else "`make deploy`"
     if functions is None:
-        print("This function needs nothing in the platform's `functions`. Run `make deploy` next.")
-    else:
-        print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
-        print("and runs `make platform`; then run `make deploy`.")
-        print(json.dumps({"functions": functions}, indent=2))
+        print(f"This function needs nothing in the platform's `functions`. Run {deploy} next.")
+        return
+    if repository.uses_shared_vpc:
+        print("Somebody with roles/compute.xpnAdmin on the organisation or the folder attaches the")
+        print("project to the platform's network, once:")
+        for command in attach_commands(repository):
+            print(f"  {command}")
+    print(f"The platform's owner merges this into their terraform/platform/{SETTINGS}")
+    print(f"and runs `make platform`; then run {deploy}.")
+    print(json.dumps({"functions": functions}, indent=2))
 
 
 @contextlib.contextmanager

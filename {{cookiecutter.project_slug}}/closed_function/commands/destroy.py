@@ -5,14 +5,17 @@ be built nor reached, and Google keeps most of what they use from being deleted 
 """
 
 import argparse
+import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from closed_function.checks.build_account import SOURCE_BUCKETS
 from closed_function.checks.reads import Cloud, run_checks
 from closed_function.checks.result import PROBLEM, Check, Result
+from closed_function.checks.shared_vpc import detach_command
 from closed_function.command_line import (
     add_environment,
     add_yes,
@@ -23,31 +26,20 @@ from closed_function.command_line import (
 from closed_function.errors import CommandError, ExitStatus, UnavailableError
 from closed_function.files import as_mapping, text_at
 from closed_function.gcloud.session import sign_in
-from closed_function.paths import STACKS
+from closed_function.paths import STACKS, relative
+from closed_function.repository import Repository
 from closed_function.settings import read_declarations, setting
 from closed_function.stack import Stack
 
 WHEN_INTERRUPTED = "Interrupted; nothing was changed in Google Cloud."
 SIGN_IN_TIMEOUT = 40
 
-REMAINING = {
-    "platform": """\
-These remain, because Google or Terraform does not remove them:
-- the access policy, if it was created here: it may hold the perimeters of others by now;
-- on a network that existed before, its connection to Google's services;
-- the switch, at ALLOW; `make deny` sets it to DENY;
-- the peering's VPC Service Controls (producer_restricted_vip), if they were on:
-  gcloud services vpc-peerings disable-vpc-service-controls --project=PROJECT --network=NETWORK
-- the APIs that were enabled, and the service agents with them.""",
-    "function": """\
-These remain, because Google created them and not this stack:
-- the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
-- the APIs that were enabled, and the service agents with them;
-- if the platform is in another project, the grant of the build account on the Python repository,
-  as deleted:serviceAccount:...: it permits nothing, and IAM removes it within 60 days.
-A build account of its own is removed: take it out of the platform's `functions`, or the platform
-can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
+# What is known of the state by a type of resource and its attribute.
+STATE_VALUES = {
+    "number": ("google_project", "number"),
+    "policy": ("google_access_context_manager_access_policy", "name"),
 }
+APIS = "the APIs that were enabled, and the service agents with them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     stack = Stack(options.stack, options.env)
     variables = stack.prepare()
+    # Terraform forgets these with what it destroys.
+    known = values_in_state(stack)
     in_use = ""
     if stack.name == "platform" and stack.has_resources():
         in_use = describe_use(stack)
@@ -74,8 +68,103 @@ def run(options: argparse.Namespace) -> int:
             f"{in_use}\nNothing was destroyed. Destroy functions first, each in its repository, "
             "or run `make destroy STACK=platform FORCE=1` to destroy the platform under them."
         )
-    print(REMAINING[stack.name])
+    if stack.name == "platform":
+        lines = platform_remains(stack, known)
+    else:
+        lines = function_remains(Repository(stack.environment), known)
+    for line in lines:
+        print(line)
     return ExitStatus.DONE
+
+
+def values_in_state(stack: Stack) -> dict[str, str]:
+    """Return the project's number and the name of a created access policy, where they are known."""
+    state = json.loads(stack.state() or "{}")
+    found = {}
+    for resource in state.get("resources", []):
+        attributes = [each.get("attributes", {}) for each in resource.get("instances", [])]
+        for known, (type_, name) in STATE_VALUES.items():
+            if resource["type"] == type_ and attributes and attributes[0].get(name):
+                found[known] = str(attributes[0][name])
+    return found
+
+
+def function_remains(repository: Repository, known: Mapping[str, str]) -> Iterator[str]:
+    """Yield lines that say what a destroyed function leaves, and what is to be done about it."""
+    project, region = repository.function_project, text_at(repository.platform, "region")
+    number = known.get("number")
+    sources = f"{SOURCE_BUCKETS}{number or 'NUMBER'}-{region}"
+    yield f"These remain in {project}:"
+    yield f"- the bucket {sources}, which Google created for the sources of functions;"
+    if secrets := list(dict.fromkeys(secret for secret, _ in repository.secrets)):
+        yield f"- the secrets {', '.join(secrets)}: gcloud secrets delete NAME --project={project}"
+    yield f"- {APIS}."
+    if not repository.elsewhere:
+        images = repository.docker_repository.rpartition("/")[2]
+        yield f"The function's images remain in {images} of {repository.project}."
+    if repository.elsewhere:
+        yield (
+            f"In {repository.project} the grant of {repository.build_account} on the Python "
+            "repository remains, as deleted:serviceAccount:...: it permits nothing, and IAM "
+            "removes it within 60 days."
+        )
+    if repository.uses_shared_vpc:
+        yield (
+            f"{project} remains attached to the network of {repository.project}. When no function "
+            "of it is left:"
+        )
+        yield f"  {detach_command(repository)}"
+    yield from listed_on_platform(repository)
+    if repository.platform_files:
+        yield "The platform stays; `make destroy STACK=platform` removes it."
+
+
+def listed_on_platform(repository: Repository) -> Iterator[str]:
+    """Yield what to remove from the platform's settings, which refuse an account that is gone."""
+    if not repository.own_build_account:
+        return
+    file = "its owner's terraform/platform/settings.auto.tfvars.json"
+    if repository.platform_files:
+        file = " or ".join(str(relative(each)) for each in repository.platform_files)
+        accounts = repository.platform_functions().get("build_service_accounts")
+        if not isinstance(accounts, list) or repository.build_account not in accounts:
+            return
+    yield f"Now `make platform` fails until this is removed from `functions` in {file}:"
+    yield f"- build_service_accounts: {repository.build_account}"
+    if repository.elsewhere:
+        project = repository.function_project
+        yield f"- projects and service_agents: {project}, if no other function is in this project"
+
+
+def platform_remains(stack: Stack, known: Mapping[str, str]) -> Iterator[str]:
+    """Yield lines that say what a destroyed platform leaves, and what is to be done about it."""
+    settings, declared = stack.settings(), read_declarations("platform")
+
+    def value(path: str) -> object:
+        return setting(settings, declared, path)
+
+    project, network = value("project_id"), value("network.name")
+    mode, enforced = value("perimeter.mode"), value("perimeter.enforcement") == "enforced"
+    allows = value("upstreams.allow")
+    yield f"These remain in {project}:"
+    if allows or (allows is None and mode != "none" and enforced):
+        yield f"- the switch of {value('region')}, at ALLOW: `make deny` sets it to DENY;"
+    if value("network.create") is False and value("peering.create") is not False:
+        yield f"- on the network {network}, its connection to Google's services;"
+    if value("network.producer_restricted_vip"):
+        yield "- the peering's VPC Service Controls (network.producer_restricted_vip):"
+        yield (
+            "  gcloud services vpc-peerings disable-vpc-service-controls "
+            f"--project={project} --network={network}"
+        )
+    yield f"- {APIS}."
+    if mode == "create" and not value("access_policy.id"):
+        policy = f" {known['policy']}" if "policy" in known else ""
+        owner = value("access_policy.organization_id")
+        yield (
+            f"The access policy{policy} of the organisation {owner} remains: it can hold "
+            "perimeters of others by now."
+        )
 
 
 def destroy_used(stack: Stack, variables: Iterable[str], in_use: str, *, approved: bool) -> None:

@@ -1,21 +1,23 @@
 """Create the secrets and versions that the function's settings name and that are missing.
 
-Each value is asked for and not shown; where the standard input is no terminal, each of its lines
-is NAME=VALUE, with the name of a secret. gcloud reads a value from its standard input: it is never
-printed, written to a file or part of a command.
+Each value is asked for twice and not shown; where the standard input is no terminal, each of its
+lines is NAME=VALUE, with the name of a secret. The function's own settings.py checks the values
+before anything is created. Programs read a value from their standard input: it is never printed,
+written to a file or part of a command.
 """
 
 import argparse
 import getpass
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from closed_function.checks.environment import ask_settings, has_settings, unfilled_environment
 from closed_function.command_line import add_environment, report_progress
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.gcloud.program import run_gcloud
 from closed_function.processes import Outcome
-from closed_function.redaction import quote
+from closed_function.redaction import one_line, quote
 from closed_function.repository import PLACEHOLDER, Repository
 
 GCLOUD_TIMEOUT = 120
@@ -39,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     report_progress(f"Asking gcloud for the secrets of {project}.")
     missing = [each for each in repository.secrets if not version_exists(project, *each)]
     values = read_values(dict.fromkeys(secret for secret, _ in missing), project)
+    refuse_unusable(repository, values)
     status = ExitStatus.DONE
     for secret, version in missing:
         create(project, repository.location, secret)
@@ -74,7 +77,7 @@ def read_values(secrets: Iterable[str], project: str) -> dict[str, str]:
     for secret in secrets:
         try:
             ask = sys.stdin and sys.stdin.isatty()
-            value = getpass.getpass(f"{secret}: ") if ask else given.get(secret, "")
+            value = ask_twice(secret) if ask else given.get(secret, "")
         except EOFError:
             value = ""
         if not value or value != value.strip():
@@ -85,6 +88,31 @@ def read_values(secrets: Iterable[str], project: str) -> dict[str, str]:
             )
         values[secret] = value
     return values
+
+
+def ask_twice(secret: str) -> str:
+    """Return a value that is typed unseen. CommandError unless it is typed the same twice."""
+    value = getpass.getpass(f"{secret}: ")
+    if value != getpass.getpass(f"{secret} again: "):
+        raise CommandError(f"The two values of {secret} differ. Nothing was created.")
+    return value
+
+
+def refuse_unusable(repository: Repository, values: Mapping[str, str]) -> None:
+    """Refuse values with which the function would not start, as its settings.py says."""
+    if not values or unfilled_environment(repository) or not has_settings():
+        return
+    answer = ask_settings(repository, values)
+    if isinstance(answer, str) or "refused" not in answer:
+        return
+    words = str(answer["refused"])
+    # The words are those of the user's code.
+    for value in sorted(values.values(), key=len, reverse=True):
+        words = words.replace(value, "[hidden]")
+    raise CommandError(
+        f"The function would not start with these settings and values: {one_line(words)}. "
+        "Nothing was created."
+    )
 
 
 def succeed(project: str, *arguments: str, unless: str = "", given: str | None = None) -> Outcome:

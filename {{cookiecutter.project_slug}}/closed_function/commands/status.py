@@ -116,7 +116,9 @@ def lines_from_cloud(repository: Repository, today: dt.date) -> list[Result]:
             repository,
             today,
         )
-        lines["upstreams"] = lambda: switch_line(cloud, place)
+        lines["upstreams"] = lambda: switch_line(
+            cloud, place, deployed=cloud.is_deployed(repository)
+        )
         return lines
 
     return run_checks(checks_of, session, READ_TIMEOUT)
@@ -256,10 +258,14 @@ def lock_changed() -> dt.datetime | str:
     return dt.datetime.fromtimestamp(int(log.output), dt.UTC)
 
 
-def switch_line(cloud: Cloud, place: str) -> Result:
+def switch_line(cloud: Cloud, place: str, *, deployed: bool) -> Result:
+    """Return the line of the switch: at DENY it is a fault only under a deployed function."""
     result = check_switch(cloud, place)
     _, project, _, location = place.split("/")
     policy = {OK: "ALLOW", PROBLEM: "DENY"}.get(result.verdict)
+    if policy == "DENY" and not deployed:
+        seen = f"DENY in {project}, {location}; a build needs ALLOW (make doctor)"
+        return Result("upstreams", OK, seen, values={"policy": policy})
     seen = {
         OK: f"ALLOW in {project}, {location}",
         PROBLEM: f"DENY. {result.seen} Run: make allow",

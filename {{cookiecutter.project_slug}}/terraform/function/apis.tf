@@ -10,6 +10,7 @@ locals {
   apis = toset(concat(
     ["artifactregistry", "cloudbuild", "cloudfunctions", "iam", "logging", "run", "storage"],
     var.egress.connector == null ? [] : ["vpcaccess"],
+    local.shared_platform && var.egress.direct != null ? ["compute"] : [], # to be attached to a Shared VPC
     var.function.binary_authorization_policy == null ? [] : ["binaryauthorization"],
     contains(var.function.runtime_roles, "roles/errorreporting.writer") ? ["clouderrorreporting"] : [],
     {

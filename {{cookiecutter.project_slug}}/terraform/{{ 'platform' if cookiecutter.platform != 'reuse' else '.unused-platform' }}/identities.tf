@@ -183,13 +183,24 @@ resource "google_artifact_registry_repository_iam_member" "ci_reads_images" {
 }
 
 # For a function in another project, its Cloud Functions agent starts builds in this pool, and its
-# Cloud Run agent uses addresses of the subnetwork.
+# Cloud Run agent sees the network and uses addresses of the subnetwork:
+# https://cloud.google.com/run/docs/configuring/shared-vpc-direct-vpc
 resource "google_project_iam_member" "pool_user" {
   for_each = var.project_grants ? var.functions.projects : {}
 
   project = var.project_id
   role    = "roles/cloudbuild.workerPoolUser"
   member  = local.service_agent_members[each.key].cloudfunctions
+
+  depends_on = [time_sleep.identities]
+}
+
+resource "google_project_iam_member" "run_views_network" {
+  for_each = var.project_grants && var.network.subnetwork.create ? var.functions.projects : {}
+
+  project = var.project_id
+  role    = "roles/compute.networkViewer"
+  member  = local.service_agent_members[each.key].run
 
   depends_on = [time_sleep.identities]
 }
@@ -231,6 +242,7 @@ resource "time_sleep" "grants" {
     google_project_iam_member.build_sources,
     google_project_iam_member.ci_logs,
     google_project_iam_member.pool_user,
+    google_project_iam_member.run_views_network,
     google_project_iam_member.storage_triggers,
     google_artifact_registry_repository_iam_member.build_reads_python,
     google_artifact_registry_repository_iam_member.build_writes_docker,

@@ -423,6 +423,10 @@ run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" 
     error_message = "The APIs must be enabled in the function's project."
   }
   assert {
+    condition     = contains(local.apis, "compute")
+    error_message = "Without this API the project cannot be attached to the platform's Shared VPC."
+  }
+  assert {
     condition = {
       for grant in google_artifact_registry_repository_iam_member.build : "${grant.project}/${grant.location}/${grant.repository}" => "${grant.role} ${grant.member}"
       } == {

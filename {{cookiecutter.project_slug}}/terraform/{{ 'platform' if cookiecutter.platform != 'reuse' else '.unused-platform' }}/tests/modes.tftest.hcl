@@ -719,9 +719,11 @@ run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {
       google_project_iam_member.pool_user["my-function-project"].member == "serviceAccount:service-210987654321@gcf-admin-robot.iam.gserviceaccount.com" &&
       google_compute_subnetwork_iam_member.run_uses_subnetwork["my-function-project"].member == "serviceAccount:service-210987654321@serverless-robot-prod.iam.gserviceaccount.com" &&
       google_compute_subnetwork_iam_member.run_uses_subnetwork["my-function-project"].role == "roles/compute.networkUser" &&
-      google_compute_subnetwork_iam_member.run_uses_subnetwork["my-function-project"].subnetwork == "closed-functions"
+      google_compute_subnetwork_iam_member.run_uses_subnetwork["my-function-project"].subnetwork == "closed-functions" &&
+      google_project_iam_member.run_views_network["my-function-project"].member == "serviceAccount:service-210987654321@serverless-robot-prod.iam.gserviceaccount.com" &&
+      google_project_iam_member.run_views_network["my-function-project"].role == "roles/compute.networkViewer"
     )
-    error_message = "The other project may not use the pool or the subnetwork."
+    error_message = "The other project may not use the pool, the network or the subnetwork."
   }
 
   assert {
