@@ -87,7 +87,8 @@ def normalise(text: str) -> Text:
         if newest_first(entries):
             entries.reverse()
         lines = [(line, entry.number) for entry in entries for line in entry.lines]
-        inner, _ = strip_prefixes("\n".join(line for line, _ in lines))
+        inner = ESCAPE_SEQUENCE.sub("", "\n".join(line for line, _ in lines))
+        inner, _ = strip_prefixes(inner)
         return Text(inner, [number for _, number in lines])
     return in_order(text)
 
@@ -156,7 +157,7 @@ def in_order(text: str) -> Text:
         return Text(stripped, range(stripped.count("\n") + 1))
     alone |= {number - 1 for number in alone if number and lines[number - 1] in SEVERITIES}
     groups: list[list[int]] = []
-    for number in range(len(lines)):
+    for number in range(len(lines) - (not lines[-1])):
         if groups and pairs and not times[number]:
             groups[-1].append(number)
         else:
@@ -177,8 +178,9 @@ def strip_columns(text: str) -> str:
     first = text.count("\n", 0, header.start())
     for number, line in enumerate(lines[first + 1 :], start=first + 1):
         stamped = re.match(STAMP, line[time:])
-        lines[number] = line[time:] if stamped or not line[:log].strip() else line
-        if not stamped and not line[:log].strip():
+        if stamped:
+            lines[number] = f"{stamped[0]} {line[log:]}"
+        elif not line[:log].strip():
             lines[number] = line[log:]
     lines[first] = ""
     return "\n".join(lines)
@@ -198,24 +200,29 @@ def strip_prefixes(text: str) -> tuple[str, list[str]]:
             break
         for name, prefix in used.items():
             if name == "a time stamp" and not times:
-                found = [re.match(STAMP, line.lstrip("\ufeff")) for line in text.split("\n")]
-                times = [each[0] if each else "" for each in found]
+                stamp = re.compile(f"\ufeff?({STAMP})").match
+                found = [stamp(line) for line in text.split("\n")]
+                times = [each[1] if each else "" for each in found]
             sample, text = prefix.sub("", sample), prefix.sub("", text)
     return text, times
 
 
-def unwrap(text: Text) -> Text | None:
-    """Return `text` with the lines joined that a terminal has broken at its width, or None."""
-    lines = text.text.split("\n")
+def unwrap(text: str) -> str | None:
+    """Return `text` with the lines joined that a terminal has broken at its width, or None.
+
+    A joined line has the number of its first part, and the lines after it keep theirs.
+    """
+    lines = ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").split("\n")
     width = max(map(len, lines))
-    if width < NARROWEST or sum(len(line) == width for line in lines) < 2:
+    if width < NARROWEST or len(lines[-1]) == width:
         return None
     joined: list[str] = []
-    numbers: list[int] = []
+    missing = 0
     for index, line in enumerate(lines):
         if index and len(lines[index - 1]) == width:
             joined[-1] += line
+            missing += 1
         else:
-            joined.append(line)
-            numbers.append(text.numbers[index])
-    return Text("\n".join(joined), numbers)
+            joined += [*[""] * missing, line]
+            missing = 0
+    return "\n".join(joined)

@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from closed_function.redaction import CREDENTIAL
 from closed_function.symptoms import last_resort
-from closed_function.symptoms.catalogue import Catalogue, Group, Symptom
+from closed_function.symptoms.catalogue import KINDS, Catalogue, Group, Symptom
 from closed_function.symptoms.forms import ESCAPE_SEQUENCE, Text, encoding_of, normalise, unwrap
 from closed_function.symptoms.grammar import complete
 from closed_function.symptoms.patterns import Match, compile_pattern
@@ -110,11 +110,13 @@ class Search:
     def add(self, first_line: int, text: Text) -> None:
         """Search a piece of the log that begins with `first_line`."""
         page = Page(first_line, text)
+        # A long log repeats its lines; the words of a pattern are in one of each.
+        distinct = "\n".join(dict.fromkeys(text.text.split("\n")))
         present: dict[str, bool] = {}
         matches: dict[str, list[Match]] = {}
         for name, patterns in self.patterns.items():
             for pattern in patterns:
-                if has_all(text.text, pattern.words, present):
+                if has_all(distinct, pattern.words, present):
                     matches.setdefault(name, []).extend(pattern.matches(text.text))
         self.found |= {name for name, found in matches.items() if found}
         for cause in self.causes.values():
@@ -238,16 +240,23 @@ def find_build(text: str) -> str | None:
 def explain(log: BinaryIO, catalogue: Catalogue, values: Mapping[str, str]) -> Explained:
     """Return what `log` shows; `values` are those of this repository's files."""
     search = Search(catalogue, values)
-    text = None
+    piece = ""
     for first_line, piece in read_pieces(log):
-        text = normalise(piece)
-        search.add(first_line, text)
+        search.add(first_line, normalise(piece))
     explained = search.explained()
-    if explained.explanations or text is None or len(text.text) > LONGEST_UNWRAPPED:
+    joined = unwrap(piece) if len(piece) <= LONGEST_UNWRAPPED else None
+    if not joined:
         return explained
-    if joined := unwrap(text):
-        search = Search(catalogue, values)
-        search.add(1, joined)
-        again = search.explained()
-        return again if again.explanations else explained
-    return explained
+    search = Search(catalogue, values)
+    search.add(1, normalise(joined))
+    again = search.explained()
+    return again if says_more(again, explained) else explained
+
+
+def says_more(one: Explained, other: Explained) -> bool:
+    """Return whether the first cause of `one` is more certain than that of `other`."""
+    if not one.explanations or not other.explanations:
+        return bool(one.explanations)
+    first, second = one.explanations[0].cause, other.explanations[0].cause
+    more_certain = KINDS.index(first.kind) < KINDS.index(second.kind)
+    return more_certain or second.id in first.instead_of

@@ -48,12 +48,14 @@ def find_tracebacks(text: str) -> Iterator[Traceback]:
 
 def read_traceback(text: str, start: int) -> Traceback | None:
     """Return the traceback whose title is at `start`, or None for a torn one."""
-    margin = start - (text.rfind("\n", 0, start) + 1)
+    margin = text[text.rfind("\n", 0, start) + 1 : start]
+    margin = margin.rstrip() or margin
     lines = text[start : start + LONGEST].split("\n")
     frames: list[tuple[str, str]] = []
     position = start
     for number, whole in enumerate(lines):
-        line = whole[margin:] if number and not whole[:margin].strip() else whole
+        line = whole.removeprefix(margin)
+        line = line.removeprefix(" ") if margin.strip() else line
         frame = FRAME.match(line)
         if frame:
             frames.append((frame[1], frame[2]))
