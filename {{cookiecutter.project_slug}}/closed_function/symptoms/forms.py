@@ -57,6 +57,7 @@ SAMPLE = 40_000  # characters at the beginning, in the middle and at the end
 MOST_ROUNDS = 6
 # A terminal breaks lines at its width.
 NARROWEST = 60
+ALIKE = 8  # characters
 
 
 class Text(NamedTuple):
@@ -207,22 +208,25 @@ def strip_prefixes(text: str) -> tuple[str, list[str]]:
     return text, times
 
 
-def unwrap(text: str) -> str | None:
-    """Return `text` with the lines joined that a terminal has broken at its width, or None.
-
-    A joined line has the number of its first part, and the lines after it keep theirs.
-    """
+def unwrap(text: str) -> Text | None:
+    """Return the lines of a text that a terminal has broken at its width, or None."""
     lines = ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").split("\n")
     width = max(map(len, lines))
-    if width < NARROWEST or len(lines[-1]) == width:
+    full = [len(line) == width for line in lines]
+    # Lines of one length that begin alike are lines of a program.
+    alike = any(
+        full[index] and full[index + 1] and line[:ALIKE] == lines[index + 1][:ALIKE]
+        for index, line in enumerate(lines[:-1])
+    )
+    if width < NARROWEST or full[-1] or alike:
         return None
     joined: list[str] = []
-    missing = 0
+    numbers: list[int] = []
     for index, line in enumerate(lines):
-        if index and len(lines[index - 1]) == width:
+        if index and full[index - 1]:
             joined[-1] += line
-            missing += 1
         else:
-            joined += [*[""] * missing, line]
-            missing = 0
-    return "\n".join(joined)
+            joined.append(line)
+            numbers.append(index)
+    normal = normalise("\n".join(joined))
+    return Text(normal.text, [numbers[number] for number in normal.numbers])

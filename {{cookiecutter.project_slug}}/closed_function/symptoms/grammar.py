@@ -118,6 +118,8 @@ def name_principal(cause: str, found: dict[str, str], repository: Mapping[str, s
 def complete_grant(cause: str, found: dict[str, str], repository: Mapping[str, str]) -> None:
     """Fill in the role that holds the permission, and the command that grants it."""
     permission = found.get("permission", "")
+    if "word" in found and cause in (AGENT_DENIED, ACCOUNT_DENIED):
+        found["role"] = f"roles/{found['word']}"
     if permission and "role" not in found:
         found["role"] = roles().get(permission.lower(), "")
     service = permission.partition(".")[0].lower()

@@ -248,7 +248,7 @@ def explain(log: BinaryIO, catalogue: Catalogue, values: Mapping[str, str]) -> E
     if not joined:
         return explained
     search = Search(catalogue, values)
-    search.add(1, normalise(joined))
+    search.add(1, joined)
     again = search.explained()
     return again if says_more(again, explained) else explained
 
