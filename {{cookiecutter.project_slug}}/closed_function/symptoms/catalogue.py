@@ -13,9 +13,7 @@ from typing import NamedTuple
 SEARCH_FIELDS = {"patterns", "also", "instead_of", "stage", "kind"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 # Of how much weight a cause is: see ranking.py.
-CAUSE, GENERAL, VAGUE, PASSING, CONSEQUENCE = KINDS = (
-    *("cause", "general", "vague", "passing", "consequence"),
-)
+KINDS = ("cause", "general", "vague", "consequence", "passing")
 
 
 class Symptom(NamedTuple):
@@ -37,7 +35,7 @@ class Symptom(NamedTuple):
     cure: str
     source: str
     confidence: str
-    kind: str = CAUSE
+    kind: str = KINDS[0]
 
 
 class Group(NamedTuple):
@@ -51,7 +49,7 @@ class Group(NamedTuple):
     instead_of: list[str]
     symptoms: list[str]
     tell_apart: str
-    kind: str = CAUSE
+    kind: str = KINDS[0]
 
 
 class Catalogue(NamedTuple):

@@ -5,8 +5,8 @@ A finding of a lower kind is no news beside one of a higher kind:
 cause        the sentence has one reason;
 general      the sentence is of a family, whose reason its variable parts tell;
 vague        the sentence says little more than that something was refused or not found;
-passing      it may have been overcome;
-consequence  something else is the reason.
+consequence  something else is the reason;
+passing      it may have been overcome.
 
 What happens while pip builds a package in isolation follows from there being no wheel.
 """

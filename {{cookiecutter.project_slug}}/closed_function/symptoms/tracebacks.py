@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 TITLE = "Traceback (most recent call last):"
-FRAME = re.compile(r'[ |+]*File "([^"\n]+)", line (\d+)(?:, in (.+))?')
+FRAME = re.compile(r'[ |+]*File "([^"\n]+)", line (\d+)')
 EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*)|$)")
+# A form may lose the line breaks.
+ONE_LINE = re.compile(r'Traceback \(most recent call last\): +File "')
+RAISED = re.compile(r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|NotFound|Denied))\b(?:: (.*))?")
 # Where the build puts the function's files.
 OWN_CODE = re.compile(r"^(?:/workspace/|/user_code/|/app/|/srv/|\./|function/)(?!\.?venv|.*site-pack)")
 LIBRARY = re.compile(r"site-packages/|dist-packages/|/lib/python|^<frozen|/layers/|^<string>")
@@ -51,6 +54,8 @@ def read_traceback(text: str, start: int) -> Traceback | None:
     margin = text[text.rfind("\n", 0, start) + 1 : start]
     margin = margin.rstrip() or margin
     lines = text[start : start + LONGEST].split("\n")
+    if ONE_LINE.match(lines[0]):
+        return read_line(lines[0], start)
     frames: list[tuple[str, str]] = []
     position = start
     for number, whole in enumerate(lines):
@@ -69,6 +74,16 @@ def read_traceback(text: str, start: int) -> Traceback | None:
             return describe(frames, exception[1], message, (position, end))
         position += len(whole) + 1
     return None
+
+
+def read_line(line: str, start: int) -> Traceback | None:
+    """Return the traceback that a form has put on one line."""
+    frames = [(frame[1], frame[2]) for frame in FRAME.finditer(line)]
+    exception = next(reversed(list(RAISED.finditer(line))), None)
+    if not frames or not exception:
+        return None
+    place = (start + exception.start(), start + exception.end())
+    return describe(frames, exception[1], exception[2] or "", place)
 
 
 def describe(
