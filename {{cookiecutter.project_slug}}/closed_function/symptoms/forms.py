@@ -80,7 +80,7 @@ def encoding_of(content: bytes) -> str:
 
 def normalise(text: str) -> Text:
     """Return the lines that a program wrote, out of any form in which a log is pasted."""
-    text = ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = clean(text)
     if re.search(r"&(?:quot|lt|gt|amp|#3[49]);", text[:SAMPLE]):
         text = html.unescape(text)
     entries = list(entries_of(text))
@@ -92,6 +92,11 @@ def normalise(text: str) -> Text:
         inner, _ = strip_prefixes(inner)
         return Text(inner, [number for _, number in lines])
     return in_order(text)
+
+
+def clean(text: str) -> str:
+    """Return `text` without colours, with one kind of line ends."""
+    return ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def entries_of(text: str) -> Iterator[Entry]:
@@ -210,7 +215,7 @@ def strip_prefixes(text: str) -> tuple[str, list[str]]:
 
 def unwrap(text: str) -> Text | None:
     """Return the lines of a text that a terminal has broken at its width, or None."""
-    lines = ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").split("\n")
+    lines = clean(text).split("\n")
     width = max(map(len, lines))
     full = [len(line) == width for line in lines]
     # Lines of one length that begin alike are lines of a program.

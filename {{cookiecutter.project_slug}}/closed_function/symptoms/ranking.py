@@ -98,8 +98,11 @@ def one_for_each_cause(findings: list[Finding]) -> list[Finding]:
     """Return of each cause the finding that says most, in the order of the log."""
     kept: dict[tuple[str, str], Finding] = {}
     ordered = sorted(
-        findings, key=lambda each: ("permission" not in each.values, each.lines.start)
+        findings,
+        key=lambda each: (not {"permission", "constraint"} & each.values.keys(), each.lines.start),
     )
     for each in ordered:
-        kept.setdefault((each.cause.id, each.values.get("constraint", "")), each)
+        known = [key for key in kept if key[0] == each.cause.id]
+        if not known or "constraint" in each.values:
+            kept.setdefault((each.cause.id, each.values.get("constraint", "")), each)
     return sorted(kept.values(), key=lambda each: each.lines.start)
