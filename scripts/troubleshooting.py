@@ -83,7 +83,9 @@ def symptom_lines(symptom: Mapping[str, Any], grouped: Collection[str]) -> Itera
 def without_text(name: str, grouped: Collection[str]) -> str:
     """Return how a cause is found that has no text of its own."""
     tables = json.loads(TABLES.read_text(encoding="utf-8"))
-    constraints = [key for key, entry in tables["constraints"].items() if entry.get("cause") == name]
+    constraints = [
+        key for key, entry in tables["constraints"].items() if entry.get("cause") == name
+    ]
     if constraints:
         return f"A text that names the constraint `{'` or `'.join(constraints)}` shows it."
     if name in TOLD_BY:

@@ -913,9 +913,9 @@ def test_the_first_error_is_the_sentence_that_says_what_is_wrong(
 ) -> None:
     explained = doctor(reader, "explain", log=(log + MAKES_END).encode())
     assert f"Its first error:\nLine {number}: {said}\n" in explained.output
-    # Where there is nothing else, make's line shows that it failed.
+    # Where there is nothing else, the line shows that something failed.
     explained = doctor(reader, "explain", log=f"Apply complete!\n{MAKES_END}".encode())
-    assert "Its first error:\nLine 3: make: *** [Makefile:81: deploy] Error 1\n" in explained.output
+    assert "Its first error:\nLine 2: apply of terraform/function failed.\n" in explained.output
 
 
 @pytest.mark.parametrize("box", [BOX, RED_BOX], ids=["a box", "a box in colours"])

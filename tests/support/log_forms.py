@@ -77,7 +77,9 @@ def yaml_block(lines: list[str]) -> str:
 def terminal(lines: list[str]) -> str:
     """What a terminal of that width shows, as it is copied."""
     pieces = [
-        line[start : start + TERMINAL] for line in lines for start in range(0, len(line) or 1, TERMINAL)
+        line[start : start + TERMINAL]
+        for line in lines
+        for start in range(0, len(line) or 1, TERMINAL)
     ]
     return "".join(f"{piece}\n" for piece in pieces)
 
@@ -91,7 +93,9 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
     "GitHub's command line": stamped("deploy\tRun make deploy\t{} {}"),
     "GitLab": stamped("{} 01O {}"),
     "docker": before("#10 3.123 "),
-    "Terraform's debugging": stamped("{} [ERROR] provider.terraform-provider-google_v7.45.0_x5: {}"),
+    "Terraform's debugging": stamped(
+        "{} [ERROR] provider.terraform-provider-google_v7.45.0_x5: {}"
+    ),
     "Terraform's box": lambda lines: "╷\n" + before("│ ")(lines) + "╵\n",
     "the newest line first": lambda lines: "".join(
         f"{time}\t{line}\n" for time, line in reversed(list(stamps(lines)))

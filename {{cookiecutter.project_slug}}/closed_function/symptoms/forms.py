@@ -49,7 +49,10 @@ SEVERITIES = {"Default", "Debug", "Info", "Notice", "Warning", "Error", "Critica
 # Lines of which the second follows the first, wherever they stand together.
 ORDERS = (
     (re.compile(r"Traceback \(most recent call last\):"), re.compile(r'  File "')),
-    (re.compile(r"ERROR: Could not find a version"), re.compile(r"ERROR: No matching distribution")),
+    (
+        re.compile(r"ERROR: Could not find a version"),
+        re.compile(r"ERROR: No matching distribution"),
+    ),
     (re.compile(r"╷"), re.compile(r"│ Error")),
     (re.compile(r"Starting Step #"), re.compile(r"(?:Step #|Already have|Pulling)")),
 )
@@ -135,7 +138,9 @@ def newest_first(entries: Sequence[Entry]) -> bool:
 
 def backwards(text: str) -> bool:
     """Return whether lines that follow each other stand the other way round."""
-    lines = text.split("\n") if len(text) < 4 * SAMPLE else (text[:SAMPLE] + text[-SAMPLE:]).split("\n")
+    lines = (
+        text.split("\n") if len(text) < 4 * SAMPLE else (text[:SAMPLE] + text[-SAMPLE:]).split("\n")
+    )
     forward = backward = 0
     for first, second in ORDERS:
         for one, other in zip(lines, lines[1:]):

@@ -27,8 +27,17 @@ LONGEST_EXCERPT = 300
 HIDDEN = "\0"
 SUCCESS_WORDS = (
     *("Successfully installed", "Apply complete!", "\nDONE", "status: SUCCESS", 'status "SUCCESS"'),
-    *("Destroy complete!", "Successfully built", "state: ACTIVE", "No changes. Your infrastructure"),
-    *("Default STARTUP TCP probe succeeded", "Successful update operation", "No broken requirements"),
+    *(
+        "Destroy complete!",
+        "Successfully built",
+        "state: ACTIVE",
+        "No changes. Your infrastructure",
+    ),
+    *(
+        "Default STARTUP TCP probe succeeded",
+        "Successful update operation",
+        "No broken requirements",
+    ),
 )
 ERROR_WORDS = ("ERROR", "Error", "error:", "FATAL", "fatal:", "denied", "make: ***")
 # Terraform draws a box around an error and its details.
@@ -156,7 +165,9 @@ class Search:
             starts = {report.index: start}
             near = list(last_resort.context(lines, report.index))
             for index in near:
-                offset = sum(len(line) + 1 for line in lines[min(index, report.index) : report.index])
+                offset = sum(
+                    len(line) + 1 for line in lines[min(index, report.index) : report.index]
+                )
                 ahead = sum(len(line) + 1 for line in lines[report.index : index])
                 starts[index] = start - offset + ahead
             around = [page.sighting(starts[index], starts[index]) for index in near]

@@ -148,7 +148,9 @@ def part_expression(text: str) -> str:
         if index % 2 == 0:
             expression += literal(token)
         elif "|" in token:
-            expression += f"(?:{'|'.join(map(literal, sorted(token.split('|'), key=len, reverse=True)))})"
+            expression += (
+                f"(?:{'|'.join(map(literal, sorted(token.split('|'), key=len, reverse=True)))})"
+            )
         elif token in VARIABLES:
             expression += f"{QUOTE}?(?P<{token}>{VARIABLES[token]}){QUOTE}?"
         else:

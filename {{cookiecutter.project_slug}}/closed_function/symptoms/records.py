@@ -14,7 +14,12 @@ TEXTS = (
 )
 # Beside the text: what else says why.
 DETAILS = (
-    *("jsonPayload.exception", "jsonPayload.stack_trace", "jsonPayload.error", "jsonPayload.reason"),
+    *(
+        "jsonPayload.exception",
+        "jsonPayload.stack_trace",
+        "jsonPayload.error",
+        "jsonPayload.reason",
+    ),
     *("exception", "stack_trace", "diagnostic.detail"),
 )
 TIMES = ("timestamp", "receiveTimestamp", "@timestamp", "time", "ts")

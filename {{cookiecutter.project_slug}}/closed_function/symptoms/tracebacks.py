@@ -9,9 +9,13 @@ FRAME = re.compile(r'[ |+]*File "([^"\n]+)", line (\d+)')
 EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*)|$)")
 # A form may lose the line breaks.
 ONE_LINE = re.compile(r'Traceback \(most recent call last\): +File "')
-RAISED = re.compile(r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|NotFound|Denied))\b(?:: (.*))?")
+RAISED = re.compile(
+    r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|NotFound|Denied))\b(?:: (.*))?"
+)
 # Where the build puts the function's files.
-OWN_CODE = re.compile(r"^(?:/workspace/|/user_code/|/app/|/srv/|\./|function/)(?!\.?venv|.*site-pack)")
+OWN_CODE = re.compile(
+    r"^(?:/workspace/|/user_code/|/app/|/srv/|\./|function/)(?!\.?venv|.*site-pack)"
+)
 LIBRARY = re.compile(r"site-packages/|dist-packages/|/lib/python|^<frozen|/layers/|^<string>")
 # Frames of what loads the function: an exception above them is one of the start.
 START = re.compile(r"functions_framework/|importlib|^<frozen importlib|gunicorn/|uvicorn/")
@@ -19,7 +23,9 @@ HANDLING = re.compile(r"flask/app\.py|starlette/|werkzeug/serving")
 LONGEST = 60_000  # characters of a traceback
 MOST = 50
 MODULE = re.compile(r"No module named '?([\w.]+)'?")
-IMPORTED = re.compile(r"cannot import name '?(\w+)'? from (?:partially initialized module )?'?([\w.]+)'?")
+IMPORTED = re.compile(
+    r"cannot import name '?(\w+)'? from (?:partially initialized module )?'?([\w.]+)'?"
+)
 
 
 class Traceback(NamedTuple):
