@@ -61,7 +61,7 @@ def read_roles(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def smallest_roles(roles: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Yield each permission with the smallest role that holds it, one of its service if any does."""
+    """Yield each permission with the smallest role that holds it, of its own service if any."""
     holders: dict[str, list[tuple[bool, int, str]]] = {}
     for role, permissions in roles.items():
         for permission in permissions:

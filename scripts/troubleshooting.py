@@ -37,7 +37,7 @@ def page(catalogue: Mapping[str, Any]) -> str:
 def lines(catalogue: Mapping[str, Any]) -> Iterator[str]:
     yield HEAD
     stages = catalogue["stages"]
-    for stage, title in stages.items():
+    for title in stages.values():
         yield f"- [{title}](#{anchor(title)})"
     grouped = {name for group in catalogue["groups"] for name in group["symptoms"]}
     for stage, title in stages.items():

@@ -1,4 +1,4 @@
-"""`make explain BUILD=ID` goes on where the build's log ends: at the start, and at the perimeter."""
+"""`make explain BUILD=ID` goes on where the log ends: at the start, and at the perimeter."""
 
 from __future__ import annotations
 

@@ -81,18 +81,20 @@ def test_a_sentence_shows_its_cause_first(reader: Baked) -> None:
     assert wrong == []
 
 
+AGENT = "service-1@gs-project-accounts.iam.gserviceaccount.com"
+TOPIC = "projects/p/topics/t"
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [
         # A service agent, not whoever ran the command.
         (
-            "googleapi: Error 403: service-1@gs-project-accounts.iam.gserviceaccount.com does not "
-            "have pubsub.topics.publish access to projects/p/topics/t",
+            f"Error 403: {AGENT} does not have pubsub.topics.publish access to {TOPIC}",
             [
                 "The service agent of Cloud Storage (service-1@gs-project-accounts.",
-                "gcloud pubsub topics add-iam-policy-binding t --project=p "
-                "--member=serviceAccount:service-1@gs-project-accounts.iam.gserviceaccount.com "
-                "--role=roles/pubsub.publisher",
+                "gcloud pubsub topics add-iam-policy-binding t --project=p ",
+                f"--member=serviceAccount:{AGENT} --role=roles/pubsub.publisher",
             ],
         ),
         # The principal that the audit log names.
@@ -119,7 +121,7 @@ def test_a_sentence_shows_its_cause_first(reader: Baked) -> None:
             "Permission 'secretmanager.secrets.create' denied on resource 'projects/p'",
             [
                 "Your account lacks secretmanager.secrets.create on projects/p.",
-                "gcloud projects add-iam-policy-binding p --member=user:YOU@example.com "
+                "gcloud projects add-iam-policy-binding p --member=user:YOU@example.com ",
                 "--role=roles/secretmanager.admin --condition=None",
             ],
         ),

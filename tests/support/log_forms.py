@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-BEGIN = datetime(2026, 11, 24, 1, 2, 3, 456000)
+BEGIN = datetime(2026, 11, 24, 1, 2, 3, 456000, tzinfo=UTC)
 TERMINAL = 100  # columns
 
 
@@ -50,7 +50,11 @@ def entries(lines: list[str]) -> str:
 
 
 def one_entry(lines: list[str]) -> str:
-    return json.dumps([entry(BEGIN.isoformat(), "\n".join(lines))], indent=2, ensure_ascii=False)
+    return json.dumps(
+        [entry(BEGIN.strftime("%Y-%m-%dT%H:%M:%SZ"), "\n".join(lines))],
+        indent=2,
+        ensure_ascii=False,
+    )
 
 
 def structured(lines: list[str]) -> str:

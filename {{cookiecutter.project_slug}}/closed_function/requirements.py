@@ -1,10 +1,11 @@
 """Read the entries of requirements files, and of the files that they include."""
 
 import ast
+import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from closed_function.files import read_text
 from closed_function.redaction import redact
@@ -23,17 +24,21 @@ ELSEWHERE = re.compile(
 )
 # What a marker asks about a runtime, besides its Python.
 RUNTIME = {
-    **{"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
-    **{"platform_machine": "x86_64", "implementation_name": "cpython", "extra": ""},
-    **{"platform_python_implementation": "CPython"},
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "implementation_name": "cpython",
+    "extra": "",
+    "platform_python_implementation": "CPython",
 }
-COMPARISONS = {
-    ast.Eq: lambda one, other: one == other,
-    ast.NotEq: lambda one, other: one != other,
-    ast.Lt: lambda one, other: one < other,
-    ast.LtE: lambda one, other: one <= other,
-    ast.Gt: lambda one, other: one > other,
-    ast.GtE: lambda one, other: one >= other,
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
     ast.In: lambda one, other: one in other,
     ast.NotIn: lambda one, other: one not in other,
 }
@@ -63,7 +68,7 @@ def read_wanted(path: Path) -> Wanted:
     """Read `path` and, in its folder, what it includes with -r and -c."""
     wanted = Wanted([], [], [], None)
     seen: set[Path] = set()
-    for file, is_constraint, entry in read_included(path, False, seen):
+    for file, is_constraint, entry in read_included(path, seen):
         if isinstance(entry, OSError):
             return wanted._replace(unreadable=(file, str(entry)))
         if ELSEWHERE.match(entry):
@@ -74,7 +79,7 @@ def read_wanted(path: Path) -> Wanted:
 
 
 def read_included(
-    path: Path, is_constraint: bool, seen: set[Path]
+    path: Path, seen: set[Path], *, is_constraint: bool = False
 ) -> Iterator[tuple[Path, bool, str | OSError]]:
     """Yield the file, whether it constrains, and the entry; an OSError says why it is unread."""
     seen.add(path)
@@ -89,7 +94,7 @@ def read_included(
             yield path, is_constraint, entry
         elif file not in seen:
             constrains = is_constraint or bool(included[2] or included[4])
-            yield from read_included(file, constrains, seen)
+            yield from read_included(file, seen, is_constraint=constrains)
 
 
 def applies(requirement: str) -> bool:

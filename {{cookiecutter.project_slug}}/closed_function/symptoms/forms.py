@@ -8,6 +8,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from closed_function.symptoms.records import FIELD, Entry, json_entries, yaml_entries
@@ -34,8 +35,8 @@ PREFIXES = {
     r"::(?:error|warning|group|endgroup|notice|debug)(?: [^:\n]*)?::",
     "a level of Terraform": r"\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}",
     "a provider of Terraform": r"(?:provider|plugin)\.terraform-provider-[\w.-]+: ",
-    "a step of Cloud Build": r"(?:(?:Already have image[^\n:]*: )?Step #\d+(?: - \"[^\"\n]*\")?: ?)",
-    "a phase of buildpacks": r"\[(?:builder|detector|analyzer|restorer|exporter|creator|build)\] ?",
+    "a step of Cloud Build": r"Step #\d+(?: - \"[^\"\n]*\")?: ?",
+    "a phase of buildpacks": r"\[(?:builder|build|detector|analyzer|restorer|exporter|creator)\] ?",
     "a container of Kubernetes": r"\[pod/[^\]\n]+\] ",
     "a step of docker": r"#\d+ (?:\d+\.\d+ )?",
     "a job of Buildkite": r"  \| ?",
@@ -129,7 +130,7 @@ def leading_breaks(text: str) -> int:
 def newest_first(entries: Sequence[Entry]) -> bool:
     """Return whether later entries stand above earlier ones."""
     times = [entry.time for entry in entries if entry.time]
-    pairs = [(one, other) for one, other in zip(times, times[1:]) if one != other]
+    pairs = [(one, other) for one, other in pairwise(times) if one != other]
     down = sum(one > other for one, other in pairs)
     if pairs:
         return down * 2 > len(pairs)
@@ -143,7 +144,7 @@ def backwards(text: str) -> bool:
     )
     forward = backward = 0
     for first, second in ORDERS:
-        for one, other in zip(lines, lines[1:]):
+        for one, other in pairwise(lines):
             forward += bool(first.match(one) and second.match(other))
             backward += bool(second.match(one) and first.match(other))
     last = next((line for line in reversed(lines) if line.strip()), "")
@@ -158,7 +159,7 @@ def in_order(text: str) -> Text:
         text = FIELD.sub(lambda field: str(json.loads(field[1])).replace("\n", "\\n"), text)
     stripped, times = strip_prefixes(strip_columns(text))
     stamps = [time for time in times if time]
-    pairs = [(one, other) for one, other in zip(stamps, stamps[1:]) if one != other]
+    pairs = [(one, other) for one, other in pairwise(stamps) if one != other]
     reverse = sum(one > other for one, other in pairs) * 2 > len(pairs)
     reverse = reverse if pairs else backwards(stripped)
     lines = stripped.split("\n") if reverse or stamps else []

@@ -17,45 +17,50 @@ WORDS = (
     *("ERROR", "Error", "error", "FATAL", "fatal", "Fatal", "denied", "Denied", "failed", "Failed"),
     *("FAILED", "FAILURE", "failure", "Exception", "exception", "annot ", "ould not", "nable to"),
     *("refused", "nvalid", "not found", "NOT_FOUND", "orbidden", "timed out", "imeout", "panic:"),
-    *("CRITICAL", "Killed", "killed", "unexpected", "Unexpected", "missing", "not allowed", "×"),
+    *("CRITICAL", "Killed", "killed", "unexpected", "Unexpected", "missing", "not allowed"),
     *("***", "exit status", "exit code", "xited with", "aborted", "ABORTED", "not exist"),
 )
 MOST_PLACES = 300  # of each word
+CROSS = "\u00d7"  # pip and uv begin an error with it
 # A line that begins so says what is wrong.
 SENTENCE = re.compile(
-    r"^[\s│×✗✘❌*>-]*(?:[\w.-]+: )?(?:ERROR|Error|error|FATAL|Fatal|fatal|CRITICAL|panic|E|denied"
-    r"|[A-Za-z_][\w.]*(?:Error|Exception|Warning(?=: Not started))|Sorry)\b ?(?:\[[^\]]*\] ?)?[:(!]"
+    rf"^[\s│{CROSS}✗✘❌*>-]*(?:[\w.-]+: )?(?:ERROR|Error|error|FATAL|Fatal|fatal|CRITICAL|panic|E"
+    r"|denied|[A-Za-z_][\w.]*(?:Error|Exception)|Sorry)\b ?(?:\[[^\]]*\] ?)?[:(!]"
 )
-WRAPPER = re.compile(
-    r"exit(?:ed)?(?: with)?(?: (?:non-zero )?(?:status|code))?:? ?\(?(?:code )?-?[0-9]+\)?\W*$"
-    r"|\(exit code [0-9]+\)|exit (?:status|code):? [0-9]+|subprocess-exited-with-error"
-    r"|^make(?:\[[0-9]+\])?: |This error originates from a subprocess|^[\s│]*ERROR:?\s*$"
-    r"|failed to build: (?:exit|for more)|build step [0-9]+ .*failed|BUILD FAIL|^Build failed[;.]? ?$"
-    r"|Build failed; check build logs|Process completed with|script returned exit|step exited with"
-    r"|non-zero exit|returned a non-zero code|errored?\W*$|FAILURE\W*$|ERRORS?: *$|failed\.?\W*$"
-    r"|Operation failed: failed running terraform|Finished Step|Failed to exec|ailed to run command"
-    r"|local-exec provisioner error|did not run successfully|command failed|Command failed|\*\*\* \["
-    r"|ERROR: No matching distribution|See above for output|For more (?:details|information)",
-    re.IGNORECASE | re.MULTILINE,
+# A program that only passes on that another one failed.
+WRAPPERS = (
+    r"exit(?:ed)?(?: with)?(?: (?:non-zero )?(?:status|code))?:? ?\(?(?:code )?-?[0-9]+\)?\W*$",
+    r"\(exit code [0-9]+\)|exit (?:status|code):? [0-9]+|non-zero exit|returned a non-zero code",
+    r"subprocess-exited-with-error|This error originates from|did not run successfully",
+    r"^make(?:\[[0-9]+\])?: |\*\*\* \[|local-exec provisioner error|See above for output",
+    r"^[\s│]*ERROR:?\s*$|errored?\W*$|FAILURE\W*$|ERRORS?: *$|failed\.?\W*$",
+    r"failed to build: (?:exit|for more)|build step [0-9]+ .*failed|BUILD FAIL|step exited with",
+    r"^Build failed[;.]? ?$|Build failed; check build logs|Finished Step",
+    r"Process completed with|script returned exit|Operation failed: failed running terraform",
+    r"Failed to exec|ailed to run command|command failed|For more (?:details|information)",
+    r"ERROR: No matching distribution|^There was an error",
 )
-NOISE = re.compile(
-    r"\b(?:0|no|without) (?:errors?|failures?|problems?)\b|error[-_]?reporting|errors?\.(?:py|go|js)"
-    r"|^\s*(?:Collecting|Downloading|Using cached|Requirement already|Installing collected|Found link"
-    r"|Skipping link|Looking in|Obtaining|Saved|Attempting uninstall|Successfully|Copying|adding "
-    r"|copying |creating |writing |npm warn|DeprecationWarning|hint:|note:)"
-    r"|\bWARN(?:ING)?\b|^\s*[Ww]arning\b|\bwarn:|Retrying|continuing|will retry|ignor(?:ed|ing)"
-    r"|--?\w*error|if-errors|on_error|onerror|[Ee]rror[- ]?handl|set -e|failOn|fail-?fast|\w+_errors?="
-    r"|^\s*\"?(?:type|domain|reason|errors?|error_?code)\"?\s*:\s*[\[{]?\s*$|xception_?handler",
-    re.MULTILINE,
+WRAPPER = re.compile("|".join(WRAPPERS), re.IGNORECASE | re.MULTILINE)
+# A line that has the word of an error and is none.
+HARMLESS = (
+    r"\b(?:0|no|without) (?:errors?|failures?|problems?)\b",
+    r"error[-_]?reporting|errors?\.(?:py|go|js)",
+    r"^\s*(?:Collecting|Downloading|Using cached|Requirement already|Installing collected) ",
+    r"^\s*(?:Found link|Skipping link|Looking in|Obtaining|Saved|Attempting|Successfully) ",
+    r"^\s*(?:[Cc]opying|adding|creating|writing|npm warn|DeprecationWarning|hint:|note:) ",
+    r"\bWARN(?:ING)?\b|^\s*[Ww]arning\b|\bwarn:|Retrying|continuing|will retry|ignor(?:ed|ing)",
+    r"--?\w*error|if-errors|on_error|onerror|[Ee]rror[- ]?handl|set -e|failOn|fail-?fast|_errors?=",
+    r"^\s*\"?(?:type|domain|reason|errors?|error_?code)\"?\s*:\s*[\[{]?\s*$",
 )
+NOISE = re.compile("|".join(HARMLESS), re.MULTILINE)
 CONTEXT = 2  # lines above and below
 LOOK_BACK = 60  # lines in which a program says what it does
 
 
 class Report(NamedTuple):
-    """The first real error: the index of its line, the program that speaks, and what comes next."""
+    """The first real error: its line among all, the program that speaks, and what comes next."""
 
-    index: int
+    line: int
     program: str
     doing: str
     next: list[str]
@@ -102,7 +107,7 @@ def first_error(text: str) -> int:
 
 def report(text: str, start: int, values: Mapping[str, str]) -> Report:
     """Return who speaks at `start`, what it was doing, and the two commands that help most."""
-    index = text.count("\n", 0, start)
+    line = text.count("\n", 0, start)
     since = start
     for _ in range(LOOK_BACK):
         since = text.rfind("\n", 0, max(0, since - 1)) + 1
@@ -122,7 +127,7 @@ def report(text: str, start: int, values: Mapping[str, str]) -> Report:
         ),
         "",
     )
-    return Report(index, program, doing, [substitute(each, values) for each in entry["next"]])
+    return Report(line, program, doing, [substitute(each, values) for each in entry["next"]])
 
 
 def speaker(after: list[str], before: list[str]) -> str:

@@ -162,13 +162,11 @@ class Search:
         if self.unknown is None and (start := last_resort.first_error(text)) >= 0:
             report = last_resort.report(text, start, self.values)
             lines = text.split("\n")
-            starts = {report.index: start}
-            near = list(last_resort.context(lines, report.index))
+            starts = {report.line: start}
+            near = list(last_resort.context(lines, report.line))
             for index in near:
-                offset = sum(
-                    len(line) + 1 for line in lines[min(index, report.index) : report.index]
-                )
-                ahead = sum(len(line) + 1 for line in lines[report.index : index])
+                offset = sum(len(line) + 1 for line in lines[min(index, report.line) : report.line])
+                ahead = sum(len(line) + 1 for line in lines[report.line : index])
                 starts[index] = start - offset + ahead
             around = [page.sighting(starts[index], starts[index]) for index in near]
             self.unknown = Unknown(page.sighting(start, start), around, report)

@@ -22,12 +22,13 @@ SHORTEST_WORD = 4  # that a text is first searched for
 PLAIN_START = re.compile(r"[^\s'\"{#]")
 LINE_BREAK = re.compile(r"\n|\\n")
 SPACE = r"(?:[\s│]|\\n)+"
-QUOTE = r"(?:\\*[\"'`‘’“”])"
+MARKS = "\"'`\u2018\u2019\u201c\u201d"
+QUOTE = rf"(?:\\*[{MARKS}])"
 ACCOUNT = r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"
 # What Google's sentences say of this one failure, and how it looks. Each may stand in quotes.
 VARIABLES = {
     "permission": r"[a-z][A-Za-z]*(?:\.[A-Za-z]+){2,3}",
-    "resource": r"[^\s'\"`‘’“”,;()\[\]]*[^\s'\"`‘’“”,;:.()\[\]\\]",
+    "resource": rf"[^\s{MARKS},;()\[\]]*[^\s{MARKS},;:.()\[\]\\]",
     "principal": rf"(?:(?:serviceAccount|user|group|principal(?:Set)?):(?://)?)?{ACCOUNT}",
     "account": ACCOUNT,
     "constraint": r"(?:constraints/)?(?:[a-z][A-Za-z]*|custom)\.[A-Za-z]\w*(?:\.[A-Za-z]\w*)*",

@@ -22,6 +22,8 @@ START = re.compile(r"functions_framework/|importlib|^<frozen importlib|gunicorn/
 HANDLING = re.compile(r"flask/app\.py|starlette/|werkzeug/serving")
 LONGEST = 60_000  # characters of a traceback
 MOST = 50
+# A sentence of Google's says more of it.
+REFUSED = re.compile(r"^(?:Permission'|403 |Forbidden|PermissionDenied)")
 MODULE = re.compile(r"No module named '?([\w.]+)'?")
 IMPORTED = re.compile(
     r"cannot import name '?(\w+)'? from (?:partially initialized module )?'?([\w.]+)'?"
@@ -111,27 +113,27 @@ def describe(
     )
 
 
+# What an exception's own name decides.
+NAMED = {
+    **dict.fromkeys(("SyntaxError", "IndentationError", "TabError"), "syntax-error"),
+    "MissingSourceException": "main-missing",
+    "DefaultCredentialsError": "credentials-missing",
+}
+
+
 def cause_of(traceback: Traceback) -> tuple[str, dict[str, str]]:
     """Return the cause that a traceback shows, and the values of its texts; "" for none."""
     name, message = traceback.exception, traceback.message
     values = {"exception": name, "message": message, "file": traceback.file, "line": traceback.line}
-    if traceback.pip:
-        return "", values
-    if name in ("ModuleNotFoundError", "ImportError"):
+    cause = NAMED.get(name, "")
+    if name in ("ModuleNotFoundError", "ImportError") and not traceback.pip:
         return import_cause(message, values)
-    if name in ("SyntaxError", "IndentationError", "TabError"):
-        return "syntax-error", values
     if name == "MissingTargetException":
-        return "entry-point-missing" if "function named" in message else "main-missing", values
-    if name == "MissingSourceException":
-        return "main-missing", values
-    if name == "DefaultCredentialsError":
-        return "credentials-missing", values
-    if re.search(r"^(?:Permission'|403 |Forbidden|PermissionDenied)", f"{name} {message}"):
-        return "", values
-    if traceback.starting:
-        return "code-fails-at-start", values
-    return ("code-fails", values) if traceback.own else ("", values)
+        cause = "entry-point-missing" if "function named" in message else "main-missing"
+    elif not cause and not REFUSED.search(f"{name} {message}"):
+        called = "code-fails" if traceback.own else ""
+        cause = "code-fails-at-start" if traceback.starting else called
+    return ("" if traceback.pip else cause), values
 
 
 def import_cause(message: str, values: dict[str, str]) -> tuple[str, dict[str, str]]:
