@@ -27,13 +27,15 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## bake the default repository and rehearse its build (REPORT=FILE.json, HTML=FILE.html: write the evidence; RECORD=1: write docs/demo.svg)
+demo: $(READY) ## bake the default repository, rehearse its build and, with Terraform, its deployment (REPORT=FILE.json, HTML=FILE.html: write the evidence; RECORD=1: write docs/demo.svg)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" "$(CURDIR)" && \
+	$(BIN)/cookiecutter --no-input --default-config --output-dir "$$folder" "$(CURDIR)" \
+	gcp_project_id=my-project access_policy_id=123456789 && \
+	$(BIN)/python -m scripts.demo fill-in "$$folder/alert-to-snmp" && \
 	report="$${REPORT:-$$folder/report.json}" && \
-	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --report "$$report" \
+	$(BIN)/python -m closed_network rehearse "$$folder/alert-to-snmp" --deploy --report "$$report" \
 	$(if $(HTML),--html "$$HTML") $(if $(RECORD),&& \
-	$(BIN)/python -m scripts.demo "$$report")
+	$(BIN)/python -m scripts.demo draw "$$report")
 
 test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python (ONLY="not applies": without those that apply with the real providers)
 	$(BIN)/python -m pytest $(IN_PARALLEL)$(if $(ONLY), -m "$(ONLY)")
@@ -78,7 +80,7 @@ stubs: $(READY) ## write the product's stubs, which include templates/KIND/
 docs: $(READY) ## write docs/troubleshooting.md, docs/demo.svg, and answers.schema.json
 	$(BIN)/python scripts/troubleshooting.py
 	$(BIN)/python scripts/answers_schema.py
-	$(BIN)/python -m scripts.demo
+	$(BIN)/python -m scripts.demo draw
 
 bench: $(READY) $(FUNCTIONS_READY) ## measure what docs/benchmarks.md quotes, as ratios within one run (BENCH_TEMPLATES="DIR ...": bake these, too)
 	$(BIN)/python -m bench

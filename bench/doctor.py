@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.google_stand_in import TOKEN, serve
+from cloud_stand_in.gcloud import environment as lead_gcloud
+from cloud_stand_in.server import serve
+from tests.support.healthy_cloud import HealthyCloud
 
 from .pairs import TEMPLATE, Row, commands_in_turn, in_turn, seconds
 
@@ -35,20 +37,19 @@ def check_rows() -> Iterator[Row]:
     if not gcloud:
         yield "make doctor ÷ one call of gcloud", "gcloud is not installed here", "—", "≤ 2"
         return
-    with product() as (folder, environment), serve(folder.parent) as stand_in:
-        token = folder.parent / "token"
-        token.write_text(TOKEN, encoding="utf-8")
-        environment |= {
+    with (
+        product() as (folder, environment),
+        serve(HealthyCloud(), folder.parent) as stand_in,
+    ):
+        there = {
+            **environment,
             "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
-            "CLOUDSDK_CONFIG": str(folder.parent / "gcloud"),
-            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
-            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(stand_in.authority),
-            "HTTPS_PROXY": f"http://127.0.0.1:{stand_in.server_port}",
+            **lead_gcloud(stand_in, folder.parent),
         }
         check = [sys.executable, "-m", "closed_function", "doctor", "--json"]
         place = ["--project=a-project", "--location=asia-northeast1"]
         call = [gcloud, "artifacts", "vpcsc-config", "describe", *place]
-        measured = commands_in_turn(check, call, environment)
+        measured = commands_in_turn(check, call, there)
     yield measured.row("make doctor ÷ one call of gcloud", "s", "≤ 2")
 
 

@@ -45,6 +45,14 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     rehearsal.add_argument("--python", metavar="3.13", help="runtime (default: requires-python)")
     rehearsal.add_argument("--target", help="entry point (default: the decorated function)")
+    rehearsal.add_argument(
+        "--deploy",
+        action="store_true",
+        help="deploy it to a stand-in of Google Cloud, too, with Terraform and its providers",
+    )
+    rehearsal.add_argument(
+        "--env", metavar="NAME", help="with --deploy: the environment whose settings are deployed"
+    )
     rehearsal.set_defaults(does=rehearse_the_build)
 
     laptop = commands.add_parser(
@@ -97,7 +105,12 @@ def rehearse_the_build(options: argparse.Namespace) -> int:
     repository = read_repository(root, requirements, options.python, options.target)
     for path in filter(None, (options.report, options.html)):
         check_that_it_can_be_written(path)
-    report = rehearse(repository, without_namespace=options.no_namespace)
+    report = rehearse(
+        repository,
+        deploy=options.deploy,
+        environment=options.env,
+        without_namespace=options.no_namespace,
+    )
     report.print()
     if options.report:
         text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)

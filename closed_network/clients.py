@@ -34,14 +34,25 @@ DIFFERENCES = (
     "only this run's stand-in accepts pip's access token (.netrc)",
     "a pip configuration file on this machine is ignored (PIP_CONFIG_FILE)",
 )
+# And from the real deployment, where one is shown.
+DEPLOYMENT_DIFFERENCES = (
+    "Google's APIs are a stand-in that refuses what the services document to be refused",
+    "nothing needs time to propagate, so `waits` are 0",
+    "Pub/Sub pushes without a token; the roles that it needs were checked",
+    "the deployed function sends to this machine's receiver; the values of secrets are invented",
+)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The folder of one rehearsal and the gate that its clients go through."""
+    """The folder of one rehearsal and the gate that its clients go through.
+
+    `build` is the folder in it of one of several builds.
+    """
 
     folder: Path
     gate: str
+    build: str = "built"
 
     @property
     def authority(self) -> Path:
@@ -54,7 +65,17 @@ class Machine:
     @property
     def source(self) -> Path:
         """The copy of the function's source that is built, so that nothing is written beside it."""
-        return self.folder / "source"
+        return self.folder / self.build / "source"
+
+    @property
+    def packages(self) -> Path:
+        """Where the build installs the function's packages."""
+        return self.folder / self.build / "packages"
+
+    @property
+    def function_log(self) -> Path:
+        """What the served function has printed."""
+        return self.folder / self.build / "function.log"
 
     def environment(self) -> dict[str, str]:
         """The variables that every client gets: an empty home and the gate as the proxy."""
@@ -74,7 +95,7 @@ class Machine:
             **self.environment(),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_CERT": str(self.authority),
-            "PYTHONUSERBASE": str(self.folder / "packages"),
+            "PYTHONUSERBASE": str(self.packages),
         }
 
     def uv_environment(self) -> dict[str, str]:
@@ -126,7 +147,7 @@ class Machine:
     def prepare(self, repository: Repository) -> None:
         """Make the folders, the copy of the source and pip's credentials, as the build does."""
         self.make_home(repository.index)
-        (self.folder / "packages").mkdir()
+        self.packages.mkdir(parents=True)
         ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
         shutil.copytree(repository.source, self.source, ignore=ignored)
         shutil.copyfile(repository.requirements, self.source / "requirements.txt")

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,12 +64,32 @@ class Receiver:
         return found
 
 
+def access_for(environment: Mapping[str, str]) -> str:
+    """Return the lines of a configuration that receives from a function with this environment."""
+    if environment.get("SNMP_VERSION") != "3":
+        return f"authCommunity log {environment.get('SNMP_COMMUNITY', 'public')}\n"
+    user, engine = environment.get("SNMP_USER", ""), environment.get("SNMP_ENGINE_ID", "")
+    # The sender of an inform uses the receiver's engine ID.
+    informs = environment.get("SNMP_NOTIFICATION") == "inform"
+    sender = "" if informs else f"-e 0x{engine.removeprefix('0x')} "
+    authentication = environment.get("SNMP_AUTH_PROTOCOL", "SHA-256")
+    privacy = environment.get("SNMP_PRIV_PROTOCOL", "AES-128").replace("AES-128", "AES")
+    auth, priv = (environment.get(f"SNMP_{each}_PASSWORD", "") for each in ("AUTH", "PRIV"))
+    return (
+        f'createUser {sender}{user} {authentication} "{auth}" {privacy} "{priv}"\n'
+        f"authUser log {user} priv\n"
+    )
+
+
 @contextlib.contextmanager
-def receiver(snmptrapd: str, folder: Path, community: str) -> Iterator[Receiver]:
-    """Run `snmptrapd` on a free port of 127.0.0.1 with everything it writes in `folder`."""
+def receiver(snmptrapd: str, folder: Path, access: str) -> Iterator[Receiver]:
+    """Run `snmptrapd` on a free port of 127.0.0.1 with everything it writes in `folder`.
+
+    `access` are the lines of its configuration that say from whom it receives.
+    """
     folder.mkdir()
     configuration = folder / "snmptrapd.conf"
-    configuration.write_text(f"authCommunity log {community}\n", encoding="utf-8")
+    configuration.write_text(access, encoding="utf-8")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -101,8 +121,13 @@ def decode(record: str) -> Varbinds:
     return varbinds
 
 
-def expected_varbinds(event_file: Path) -> Varbinds:
-    """What the notification for `event_file`, a CloudEvent with an incident, must say."""
+def expected_varbinds(
+    event_file: Path, message_id: str = "", enterprise: str = ENTERPRISE
+) -> Varbinds:
+    """What the notification for `event_file`, a CloudEvent with an incident, must say.
+
+    `message_id` if it was published anew; `enterprise` is the OID below which the objects are.
+    """
     message = json.loads(event_file.read_text(encoding="utf-8"))["data"]["message"]
     incident = json.loads(base64.b64decode(message["data"]))["incident"]
     state = incident["state"].lower()
@@ -117,10 +142,10 @@ def expected_varbinds(event_file: Path) -> Varbinds:
         timestamp(incident.get("started_at")),
         timestamp(incident.get("ended_at")),
         incident.get("url") or "",
-        message.get("messageId") or message.get("message_id") or "",
+        message_id or message.get("messageId") or message.get("message_id") or "",
     ]
-    texts = {f"{ENTERPRISE}.1.{number}.0": text for number, text in enumerate(values, start=1)}
-    return {TRAP_OID: f"{ENTERPRISE}.0.{NOTIFICATION_NUMBERS[state]}", **texts}
+    texts = {f"{enterprise}.1.{number}.0": text for number, text in enumerate(values, start=1)}
+    return {TRAP_OID: f"{enterprise}.0.{NOTIFICATION_NUMBERS[state]}", **texts}
 
 
 def timestamp(seconds: int | None) -> str:

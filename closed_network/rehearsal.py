@@ -11,14 +11,26 @@ from .report import Report
 from .repository import Repository
 
 
-def rehearse(repository: Repository, *, without_namespace: bool = False) -> Report:
-    """Rehearse the build of `repository` and return what was found.
+def rehearse(
+    repository: Repository,
+    *,
+    deploy: bool = False,
+    environment: str | None = None,
+    without_namespace: bool = False,
+) -> Report:
+    """Rehearse the build of `repository`, and to `deploy` it, and return what was found.
 
+    `environment` is the one whose settings are deployed.
     RehearsalError when the rehearsal itself breaks; nothing of it is left behind either way.
     """
     with closed_network(repository.index, "DENY", without_namespace=without_namespace) as network:
         empty = Report(str(repository.root), isolation=network.isolation)
-        plan = {"repository": asdict(repository), "report": empty.as_dict()}
+        plan = {
+            "repository": asdict(repository),
+            "report": empty.as_dict(),
+            "deploy": deploy,
+            "environment": environment,
+        }
         status = network.run("stages", plan, stdin=subprocess.DEVNULL)
         try:
             written = (network.folder / "report").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Google's APIs on loopback, as far as the Terraform providers call them for the product's stacks.
+"""Google's APIs on loopback, as far as the product's stacks, its tools and gcloud call them.
 
-Each module of `services` is one API. It answers what the provider needs in the form that the
+Each module of `services` is one API. It answers what its clients need in the form that the
 service documents, and refuses what the service refuses: a wrong order, an unknown member, a missing
 role, a resource that is in use. Where each refusal is documented stands beside it. Nothing here was
 compared with a running service.

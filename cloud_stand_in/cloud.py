@@ -6,9 +6,10 @@ import copy
 import datetime as dt
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import ApiError, Json, invalid, not_found
+from .errors import ApiError, Json, build_failed, invalid, not_found
 
 # https://cloud.google.com/service-usage/docs/enabled-service: what a new project has. Terraform's
 # own prerequisites, Resource Manager and IAM, are not among them.
@@ -16,6 +17,9 @@ ENABLED_BY_DEFAULT = (
     "cloudapis logging monitoring servicemanagement serviceusage storage storage-api "
     "storage-component"
 ).split()
+
+
+ORGANIZATION = "organizations/987654321098"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class Delays:
     perimeter: float = 0
 
 
+# Builds and starts a function: takes the resource, its source as a zip archive, and why the index
+# would refuse the build, or "". ApiError when the build or the start fails.
+Builder = Callable[[Json, bytes, str], None]
+
+
+def build_nothing(function: Json, source: bytes, refusal: str) -> None:  # noqa: ARG001 - a Builder
+    """Fail if the index refuses the build."""
+    if refusal:
+        raise build_failed(refusal)
+
+
 @dataclass
 class Cloud:
     """Everything that Google would know.
@@ -43,19 +58,35 @@ class Cloud:
     """
 
     delays: Delays = field(default_factory=Delays)
+    builder: Builder = build_nothing
     caller: str = "user:taro@example.com"
     projects: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Json] = field(default_factory=dict)
     policies: dict[str, Json] = field(default_factory=dict)
     apis: dict[str, list[str]] = field(default_factory=dict)
     agents: list[str] = field(default_factory=list)
+    # The contents of objects, and the metadata of uploads that have begun.
     blobs: dict[str, bytes] = field(default_factory=dict)
     propagated: dict[str, float] = field(default_factory=dict)
     serial: int = 1000
+    # How many items a page of a list has at most.
+    page_size: int = 100
+    # Locations that lists leave out because they do not answer.
+    unreachable: list[str] = field(default_factory=list)
 
-    def add_project(self, project: str, number: str, *apis: str) -> None:
+    def add_project(
+        self, project: str, number: str, *apis: str, parent: str = ORGANIZATION
+    ) -> None:
         self.projects[project] = number
-        self.apis[project] = [*ENABLED_BY_DEFAULT, *apis]
+        self.apis[project] = list(dict.fromkeys([*ENABLED_BY_DEFAULT, *apis]))
+        name = f"projects/{project}"
+        self.add("cloudresourcemanager", name, lifecycleState="ACTIVE", parent=parent)
+
+    def add(self, service: str, name: str, **content: object) -> Json:
+        """Create a resource as its owner did before: nothing is checked or added."""
+        resource = {"name": name, **content}
+        self.resources[f"{service}/{name}"] = resource
+        return resource
 
     def snapshot(self) -> Json:
         """Return everything that lasts, for `restore` in another cloud; all of it is propagated."""
@@ -126,6 +157,7 @@ class Cloud:
         gone = [each for each in self.resources if each == key or each.startswith(f"{key}/")]
         for each in gone:
             del self.resources[each]
+            self.blobs.pop(each, None)
         for each in [each for each in self.policies if each == key or each.startswith(f"{key}/")]:
             del self.policies[each]
 

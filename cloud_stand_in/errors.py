@@ -49,6 +49,10 @@ def precondition(message: str) -> ApiError:
     return ApiError(400, "FAILED_PRECONDITION", message, "failedPrecondition")
 
 
+def build_failed(message: str) -> ApiError:
+    return precondition(f"Build failed: {message}")
+
+
 def in_use(name: str, user: str) -> ApiError:
     message = f"The resource '{name}' is already being used by '{user}'"
     return ApiError(400, "RESOURCE_IN_USE", message, "resourceInUseByAnotherResource")
@@ -56,6 +60,14 @@ def in_use(name: str, user: str) -> ApiError:
 
 def denied(message: str, reason: str = "forbidden", **metadata: str) -> ApiError:
     return ApiError(403, "PERMISSION_DENIED", message, reason, **metadata)
+
+
+def permission_denied(permission: str, name: str) -> ApiError:
+    return denied(
+        f"Permission '{permission}' denied on resource '{name}' (or it may not exist).",
+        "IAM_PERMISSION_DENIED",
+        permission=permission,
+    )
 
 
 def not_found(name: str) -> ApiError:

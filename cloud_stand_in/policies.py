@@ -7,6 +7,7 @@ import re
 
 from .cloud import Cloud
 from .errors import Json, concurrent, invalid, not_found
+from .resources import permissions_of
 from .routing import Call, Service
 
 DELETED = "deleted:"
@@ -110,8 +111,11 @@ def mark_deleted(cloud: Cloud, email: str, unique_id: str) -> None:
             ]
 
 
-def add_policy_routes(service: Service, template: str, *, read_method: str = "GET") -> None:
+def add_policy_routes(
+    service: Service, template: str, *, read_method: str = "GET", permissions: str = ""
+) -> None:
     """Answer `getIamPolicy` and `setIamPolicy` for the resources of `template`."""
+    permissions = permissions or permissions_of(service, template)
 
     def key_of(call: Call) -> str:
         key = f"{service.name}/{call.name}"
@@ -125,5 +129,8 @@ def add_policy_routes(service: Service, template: str, *, read_method: str = "GE
     def write(call: Call) -> Json:
         return write_policy(call.cloud, key_of(call), call.body["policy"])
 
-    service.add(read_method, f"{template}:getIamPolicy", read)
-    service.add("POST", f"{template}:setIamPolicy", write)
+    for method, verb, handler in (
+        (read_method, "getIamPolicy", read),
+        ("POST", "setIamPolicy", write),
+    ):
+        service.add(method, f"{template}:{verb}", handler, f"{permissions}.{verb}")

@@ -7,11 +7,16 @@ import re
 
 from .cloud import Cloud, now
 from .errors import Json, exists, invalid
-from .routing import Answer, Call, Service
+from .routing import Answer, Call, Service, page
 
 
 def camel_case(name: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def permissions_of(service: Service, template: str) -> str:
+    """Return what most permissions for the resources of `template` begin with."""
+    return f"{service.name}.{template.split('/')[-2]}"
 
 
 def merged(old: Json, change: Json, mask: str | None) -> Json:
@@ -53,17 +58,22 @@ class Collection:
     slow = True  # whether create and delete are
     timed = True  # whether it has createTime and updateTime
     create_method = "POST"  # PUT: to the name itself
+    permissions: str = ""  # what they begin with, unless with the service and the list's name
 
     def __init__(self) -> None:
         above, _, _ = self.template.rpartition("/")
         self.list_key = above.rpartition("/")[2]
         creates = above if self.create_method == "POST" else self.template
-        self.service.add(self.create_method, creates, self.create)
-        self.service.add("GET", above, self.list_all)
-        self.service.add("GET", self.template, self.read)
-        for method in ("PATCH", "PUT"):
-            self.service.add(method, self.template, self.change)
-        self.service.add("DELETE", self.template, self.delete)
+        permissions = self.permissions or permissions_of(self.service, self.template)
+        for method, template, handler, verb in (
+            (self.create_method, creates, self.create, "create"),
+            ("GET", above, self.list_all, "list"),
+            ("GET", self.template, self.read, "get"),
+            ("PATCH", self.template, self.change, "update"),
+            ("PUT", self.template, self.change, "update"),
+            ("DELETE", self.template, self.delete, "delete"),
+        ):
+            self.service.add(method, template, handler, f"{permissions}.{verb}")
 
     # For subclasses.
 
@@ -88,6 +98,12 @@ class Collection:
 
     def check_delete(self, call: Call, name: str, old: Json) -> None:
         """Refuse to delete a resource that is needed."""
+
+    def listed(self, call: Call) -> list[Json]:
+        """Return the resources that a list has."""
+        prefix = f"{self.key(call.name)}/"
+        found = call.cloud.below(prefix).items()
+        return [each for key, each in found if "/" not in key[len(prefix) :]]
 
     # The calls.
 
@@ -115,9 +131,7 @@ class Collection:
         return call.cloud.existing(self.service.name, call.name)
 
     def list_all(self, call: Call) -> Answer:
-        prefix = f"{self.key(call.name)}/"
-        found = call.cloud.below(prefix).items()
-        return {self.list_key: [each for key, each in found if "/" not in key[len(prefix) :]]}
+        return page(call, self.list_key, self.listed(call))
 
     def change(self, call: Call) -> Answer:
         cloud, name = call.cloud, call.name

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from werkzeug.datastructures import MultiDict
+
 from .cloud import Cloud
 from .errors import Json
 
@@ -19,7 +21,7 @@ class Call:
     method: str
     name: str
     parts: Mapping[str, str]
-    query: Mapping[str, str]
+    query: MultiDict[str, str]
     body: Json
     headers: Mapping[str, str]
     content: bytes
@@ -50,6 +52,8 @@ class Route:
     template: str
     pattern: re.Pattern[str]
     handler: Handler
+    # What the caller needs; https://cloud.google.com/iam/docs/permissions-reference
+    permission: str = ""
 
     def name(self, parts: Mapping[str, str]) -> str:
         """Return the resource's name, from the template, with these parts."""
@@ -66,24 +70,24 @@ class Service:
     prefix: str = ""
     routes: list[Route] = field(default_factory=list)
 
-    def route(self, method: str, template: str) -> Callable[[Found], Found]:
+    def route(self, method: str, template: str, permission: str = "") -> Callable[[Found], Found]:
         """Register a function for `method` and a path such as `projects/{project}/topics/{topic}`.
 
         A part matches to the next slash or colon, `{part**}` also beyond.
         """
 
         def register(handler: Found) -> Found:
-            self.add(method, template, handler)
+            self.add(method, template, handler, permission)
             return handler
 
         return register
 
-    def add(self, method: str, template: str, handler: Handler) -> None:
+    def add(self, method: str, template: str, handler: Handler, permission: str = "") -> None:
         escaped = re.sub(r"\\([{}])", r"\1", re.escape(template)).replace(r"\*\*", "**")
         path = re.sub(r"{(\w+)\*\*}", r"(?P<\1>.+?)", escaped)
         path = re.sub(r"{(\w+)}", r"(?P<\1>[^/:]+)", path)
         pattern = re.compile(rf"{self.prefix}(?:v\d\w*/)?{path}")
-        self.routes.append(Route(method, template, pattern, handler))
+        self.routes.append(Route(method, template, pattern, handler, permission))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         for route in self.routes:
@@ -91,3 +95,15 @@ class Service:
             if found and route.method == method:
                 return route, found.groupdict()
         return None
+
+
+def page(call: Call, key: str, items: list[Json]) -> Json:
+    """Return a page of a list, without the field if it is empty.
+
+    https://google.aip.dev/158 and https://protobuf.dev/programming-guides/json/
+    """
+    size = min(int(call.query.get("pageSize", call.cloud.page_size)), call.cloud.page_size)
+    start = int(call.query.get("pageToken", "").removesuffix("==") or 0)
+    more = {"nextPageToken": f"{start + size}=="} if start + size < len(items) else {}
+    listed = items[start : start + size]
+    return {**({key: listed} if listed else {}), **more}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .server import TOKEN
+
 # The part of the variable GOOGLE_…_CUSTOM_ENDPOINT, and the provider's address for the service.
 # https://registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference
 ENDPOINTS = {
@@ -37,7 +39,7 @@ def environment(url: str) -> dict[str, str]:
     }
     return {
         **endpoints,
-        "GOOGLE_OAUTH_ACCESS_TOKEN": "stand-in",
+        "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
         "HTTPS_PROXY": url,
         "NO_PROXY": "127.0.0.1",
     }

@@ -1,12 +1,14 @@
-"""Draw docs/demo.svg, what `make demo` prints, from a report that is kept in scripts/demo.json.
+"""What `make demo` rehearses, and docs/demo.svg, drawn from a report that is kept.
 
-`make demo RECORD=1` keeps a new one: without the seconds, which are the machine's, and its folder.
+`fill-in FOLDER` writes the settings that a user of the default repository fills in; `draw [REPORT]`
+draws the picture from scripts/demo.json, in which it first keeps REPORT, without what is the
+machine's own.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -46,6 +48,28 @@ text {{ white-space: pre }}
 """
 
 
+# Two settings files, and what their owner fills in.
+SETTINGS: dict[str, dict[str, dict[str, object]]] = {
+    "platform": {
+        "perimeter": {"deployers": ["user:taro@example.com"]},
+        "network": {
+            "egress_allowances": {
+                "snmp": {"ranges": ["10.20.0.5/32"], "protocol": "udp", "ports": ["162"]}
+            }
+        },
+    },
+    "function": {"function": {"environment": {"SNMP_RECEIVERS": "10.20.0.5:162"}}},
+}
+
+
+def fill_in(repository: Path) -> None:
+    for stack, change in SETTINGS.items():
+        file = repository / "terraform" / stack / "settings.auto.tfvars.json"
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings |= {name: settings.get(name, {}) | value for name, value in change.items()}
+        file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
 def keep(report: Report) -> None:
     """Write what is the same on another machine."""
     report.repository = Path(report.repository).name
@@ -70,8 +94,16 @@ def drawing() -> str:
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
-        keep(Report.from_dict(json.loads(Path(name).read_text(encoding="utf-8"))))
+    parser = argparse.ArgumentParser(prog="scripts.demo")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("fill-in").add_argument("folder", type=Path)
+    commands.add_parser("draw").add_argument("report", type=Path, nargs="?")
+    options = parser.parse_args()
+    if options.command == "fill-in":
+        fill_in(options.folder)
+        return
+    if options.report:
+        keep(Report.from_dict(json.loads(options.report.read_text(encoding="utf-8"))))
     PICTURE.write_text(drawing(), encoding="utf-8", newline="\n")
 
 

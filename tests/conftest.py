@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,18 @@ def terraforms(
         if hasattr(pytestconfig, "workeroutput"):
             pytestconfig.workeroutput["terraforms"] = verdicts
         yield clients
+
+
+@pytest.fixture(scope="session")
+def real_client(terraforms: dict[str, Client]) -> Client:
+    """Terraform with the real providers; without them the test is skipped."""
+    found = terraforms["terraform"]
+    if found.providers != "real":
+        why = "the real providers cannot be fetched: nothing was applied"
+        if os.environ.get("REAL_PROVIDERS") == "required":
+            pytest.fail(why)
+        pytest.skip(why)
+    return found
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from inspect import getdoc
 from pathlib import Path
@@ -24,6 +25,8 @@ from closed_network.repository import Repository
 
 from .build import copy_the_source, show_the_build, show_the_denial
 from .controls import show_the_gate
+from .deploy import apply_the_platform, deploy_the_function
+from .event import deliver_the_events
 from .run import Run
 from .serve import show_the_function
 from .switch import set_the_switch
@@ -36,16 +39,21 @@ STAGES = {
     "4 build": show_the_build,
     "5 serve": show_the_function,
 }
+DEPLOYMENT = {
+    "6 platform": apply_the_platform,
+    "7 deploy": deploy_the_function,
+    "8 event": deliver_the_events,
+}
 
 
-def rehearse(run: Run) -> None:
-    """Run every stage. StageFailedError when one deviates; the report then says which."""
+def rehearse(run: Run, stages: Mapping[str, Callable[[Run], None]]) -> None:
+    """Run the stages. StageFailedError when one deviates; the report then says which."""
     report = run.report
     describe(run)
     # What a stage's docstring says is what people read of it.
-    report.purposes = {name: getdoc(stage) or "" for name, stage in STAGES.items()}
+    report.purposes = {name: getdoc(stage) or "" for name, stage in stages.items()}
     try:
-        for name, stage in STAGES.items():
+        for name, stage in stages.items():
             try:
                 with report.stage(name):
                     stage(run)
@@ -54,6 +62,7 @@ def rehearse(run: Run) -> None:
                 run.mark += len(report.journal[name])
         report.complete = True
     finally:
+        run.resources.close()
         # What the controls asked is no finding.
         clients = [r for name, asked in report.journal.items() if name != CONTROLS for r in asked]
         report.requests = requests_by_host(request for request in clients if not request.refused)
@@ -85,8 +94,10 @@ def main() -> int:
     index = Index(*plan["repository"]["index"])
     repository = Repository(**{**plan["repository"], **paths, "index": index, "events": events})
     report = Report.from_dict(plan["report"])
+    enclosed, environment = plan["door"] is not None, plan["environment"]
+    run = Run(repository, machine, report, enclosed=enclosed, environment=environment)
     try:
-        rehearse(Run(repository, machine, report, enclosed=plan["door"] is not None))
+        rehearse(run, STAGES | DEPLOYMENT if plan["deploy"] else STAGES)
     except StageFailedError:
         return ExitStatus.WRONG
     except KeyboardInterrupt:

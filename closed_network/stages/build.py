@@ -108,7 +108,7 @@ def show_the_build(run: Run) -> None:
         f"all to {run.repository.index.host}, none elsewhere",
     )
     compare_with_the_lock(run, answered)
-    installed = run.machine.folder.glob("packages/lib/python*/site-packages/*.dist-info")
+    installed = run.machine.packages.glob("lib/python*/site-packages/*.dist-info")
     if elsewhere := diagnosis.packages_from_elsewhere(installed, wheels):
         raise StageFailedError(
             f"{', '.join(elsewhere)} came from this machine, not from Artifact Registry, so "

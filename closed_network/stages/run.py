@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from closed_network import diagnosis
 from closed_network.clients import Machine
@@ -12,22 +15,35 @@ from closed_network.processes import Outcome, run
 from closed_network.report import Report, StageFailedError
 from closed_network.repository import Repository
 
+if TYPE_CHECKING:
+    from .deploy import Deployment
+
 PIP_TIMEOUT, TOOL_TIMEOUT = 900, 120
 
 
 class Run:
     """One run of all stages over one repository; what they find goes into `report`.
 
-    `mark` is the number of requests that were made before the stage.
+    `environment` is the one whose settings are deployed, `deployment` what they are deployed to.
+    `mark` is the number of requests that were made before the stage; `resources` ends with the run.
     """
 
     def __init__(
-        self, repository: Repository, machine: Machine, report: Report, *, enclosed: bool
+        self,
+        repository: Repository,
+        machine: Machine,
+        report: Report,
+        *,
+        enclosed: bool,
+        environment: str | None = None,
     ) -> None:
         self.repository, self.machine, self.report = repository, machine, report
         self.enclosed = enclosed
+        self.environment = environment
+        self.deployment: Deployment | None = None
         self.journal = Journal(machine.folder / "journal")
         self.mark = 0
+        self.resources = ExitStack()
         self.interpreter = find_interpreter(repository.runtime) or THIS
 
     def client(
@@ -39,11 +55,17 @@ class Run:
             kept.status = outcome.status
         return outcome
 
-    def python(self, arguments: list[str], timeout: float = TOOL_TIMEOUT) -> Outcome:
+    def python(
+        self,
+        arguments: list[str],
+        timeout: float = TOOL_TIMEOUT,
+        machine: Machine | None = None,
+        build_environment: Mapping[str, str] | None = None,
+    ) -> Outcome:
         """Run the build's python3 in the copy of the source, as the build does."""
-        command = [self.machine.python, *arguments]
-        environment = self.machine.pip_environment()
-        return self.client(command, environment, self.machine.source, timeout)
+        machine = machine or self.machine
+        environment = {**machine.pip_environment(), **(build_environment or {})}
+        return self.client([machine.python, *arguments], environment, machine.source, timeout)
 
     def seen(self) -> list[Request]:
         """Return the requests of this stage."""

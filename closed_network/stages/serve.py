@@ -7,15 +7,18 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 from closed_function.commands.send import content_type, post
+from closed_network.clients import Machine
 from closed_network.processes import last_line, started
 from closed_network.receiver import (
     Receiver,
+    Varbinds,
+    access_for,
     differences,
     expected_varbinds,
     find_snmptrapd,
@@ -34,16 +37,19 @@ def show_the_function(run: Run) -> None:
     if not run.repository.events:
         run.report.not_proven("the function answers events", "there is no events/*.json file")
     snmptrapd = find_snmptrapd() if run.repository.sends_traps else None
-    folder = run.machine.folder / "snmp"
+    environment = {
+        "LOG_EXECUTION_ID": "true",
+        "SNMP_COMMUNITY": COMMUNITY,
+        "FUNCTION_TARGET": run.repository.target,
+    }
     with (
-        receiver(snmptrapd, folder, COMMUNITY) if snmptrapd else nullcontext() as traps,
-        kept(run, traps),
-        serving(run, traps.address if traps else "127.0.0.1:162") as port,
+        receiving(run, run.machine, snmptrapd, environment) as traps,
+        serving(run, run.machine, environment, traps) as port,
     ):
         for number, event in enumerate(run.repository.events, start=1):
-            deliver(run, event, port)
+            deliver(run, event, port, run.machine)
             if traps:
-                show_the_trap(run, event, number, traps)
+                show_the_trap(run, event, expected_varbinds(event), number, traps)
         if traps:
             show_no_other_trap(run, traps)
     run.refuse_other_hosts("the function", "a closed network does not reach")
@@ -52,45 +58,52 @@ def show_the_function(run: Run) -> None:
         run.report.not_proven("the trap has the event's values", why)
 
 
-def kept(run: Run, traps: Receiver | None) -> AbstractContextManager[object]:
-    """Keep for the report how the receiver of traps was started."""
-    if not traps:
-        return nullcontext()
-    run.report.versions["snmptrapd"] = traps.version
-    return run.report.command(traps.command, traps.environment, traps.log.parent)
+@contextmanager
+def receiving(
+    run: Run, machine: Machine, snmptrapd: str | None, environment: Mapping[str, str]
+) -> Iterator[Receiver | None]:
+    """Receive what a function with `environment` sends, if there is a program for it."""
+    if not snmptrapd:
+        yield None
+        return
+    folder = machine.source.parent / "snmp"
+    with (
+        receiver(snmptrapd, folder, access_for(environment)) as traps,
+        run.report.command(traps.command, traps.environment, traps.log.parent),
+    ):
+        run.report.versions["snmptrapd"] = traps.version
+        yield traps
 
 
 @contextmanager
-def serving(run: Run, receivers: str) -> Iterator[int]:
-    """Serve the function with the installed functions-framework; yield its port."""
+def serving(
+    run: Run, machine: Machine, environment: Mapping[str, str], traps: Receiver | None
+) -> Iterator[int]:
+    """Serve the function that `machine` has built; yield its port. It sends to `traps`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    framework = run.machine.folder / "packages" / "bin" / "functions-framework"
+    framework = machine.packages / "bin" / "functions-framework"
     if not framework.is_file():
         raise StageFailedError(
             "functions-framework was not installed: the marker of its requirement excludes "
             f"Python {run.interpreter.version}"
         )
-    command = [str(framework), "--target", run.repository.target, "--host", "127.0.0.1"]
+    command = [str(framework), "--host", "127.0.0.1"]
     command += ["--port", str(port)]
-    environment = {
-        **run.machine.pip_environment(),
-        "LOG_EXECUTION_ID": "true",
-        "SNMP_RECEIVERS": receivers,
-        "SNMP_COMMUNITY": COMMUNITY,
-    }
-    log = run.machine.folder / "function.log"
+    given = {**machine.pip_environment(), **environment}
+    given["SNMP_RECEIVERS"] = traps.address if traps else "127.0.0.1:162"
+    log = machine.function_log
     with (
         log.open("wb") as output,
-        run.report.command(command, environment, run.machine.source),
-        started(command, environment, run.machine.source, output.fileno()) as process,
+        run.report.command(command, given, machine.source),
+        started(command, given, machine.source, output.fileno()) as process,
     ):
         wait_for_port(process, port, log)
         yield port
 
 
-def deliver(run: Run, event: Path, port: int) -> None:
-    """Post one event file as `make send` does; the function must answer with 2xx."""
+def deliver(run: Run, event: Path, port: int, machine: Machine) -> None:
+    """Post one event file as `make send` does; the function of `machine` must answer with 2xx."""
     body = event.read_bytes()
     try:
         kind = content_type(json.loads(body))
@@ -101,16 +114,16 @@ def deliver(run: Run, event: Path, port: int) -> None:
     except (OSError, HTTPException) as error:
         raise StageFailedError(f"{event.name}: the function did not answer ({error})") from None
     if not 200 <= status < 300:
-        why = last_message((run.machine.folder / "function.log").read_text("utf-8", "replace"))
+        why = last_message(machine.function_log.read_text("utf-8", "replace"))
         raise StageFailedError(f"{event.name}: the function answered {status}: {why}")
     run.report.proven(f"{event.name} is answered", f"{status} {answer[:80]}")
 
 
-def show_the_trap(run: Run, event: Path, number: int, traps: Receiver) -> None:
+def show_the_trap(run: Run, event: Path, expected: Varbinds, number: int, traps: Receiver) -> None:
+    """The receiver got notification `number`, and no more, with the values of `event`."""
     received = traps.wait_for(number)
     if len(received) != number:
         raise StageFailedError(f"{event.name}: {len(received) - number + 1} traps received, not 1")
-    expected = expected_varbinds(event)
     if differing := differences(received[-1], expected):
         raise StageFailedError(f"{event.name}: the trap differs: {'; '.join(differing)}")
     run.report.proven(

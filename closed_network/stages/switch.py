@@ -20,7 +20,7 @@ def set_the_switch(run: Run) -> None:
     if gcloud:
         allow_with_gcloud(run, gcloud)
     else:
-        allow_directly(run)
+        set_directly(run, "ALLOW")
     run.refuse_other_hosts("the tool for the switch", "a closed network does not reach")
     path = switch_path(run.repository.index)
     patched = [r for r in run.seen() if r.method == "PATCH" and r.path == path]
@@ -52,13 +52,14 @@ def allow_with_gcloud(run: Run, gcloud: str) -> None:
         raise StageFailedError(f"the switch was refused: {outcome.output.strip()[-600:]}")
 
 
-def allow_directly(run: Run) -> None:
+def set_directly(run: Run, policy: str) -> None:
+    """Send the request that gcloud sends."""
     with requests.Session() as session:
         session.trust_env = False
         path = switch_path(run.repository.index)
         session.patch(
             f"https://{API_HOST}{path}",
-            json={"name": path.removeprefix("/v1/"), "vpcscPolicy": "ALLOW"},
+            json={"name": path.removeprefix("/v1/"), "vpcscPolicy": policy},
             headers={"Authorization": f"Bearer {run.machine.token}"},
             proxies={"https": run.machine.gate},
             verify=str(run.machine.authority),

@@ -22,6 +22,7 @@ MEMBER = re.compile(r"projects/[1-9]\d{0,18}|//compute\.googleapis\.com/projects
 class Policies(Collection):
     service = SERVICE
     template = "accessPolicies/{policy}"
+    permissions = "accesscontextmanager.policies"
 
     def new_name(self, call: Call) -> str:
         return f"accessPolicies/{call.cloud.next_number()}"
@@ -47,10 +48,24 @@ class Policies(Collection):
     def complete(self, call: Call, name: str, resource: Json) -> None:
         resource["etag"] = f"etag-{call.cloud.next_number()}"
 
+    def listed(self, call: Call) -> list[Json]:
+        """Return those of the organisation that the call names.
+
+        https://cloud.google.com/access-context-manager/docs/reference/rest/v1/accessPolicies/list
+        """
+        parent = call.query.get("parent")
+        if not parent:
+            raise invalid("parent is missing")
+        return [each for each in super().listed(call) if each["parent"] == parent]
+
 
 class Perimeters(Collection):
     service = SERVICE
     template = "accessPolicies/{policy}/servicePerimeters/{perimeter}"
+
+    def listed(self, call: Call) -> list[Json]:
+        call.cloud.existing(SERVICE.name, f"accessPolicies/{call.parts['policy']}")
+        return super().listed(call)
 
     def check(self, call: Call, name: str, new: Json, old: Json | None) -> None:
         call.cloud.existing(SERVICE.name, f"accessPolicies/{call.parts['policy']}")
@@ -185,12 +200,14 @@ def check_access(cloud: Cloud, caller: str, project: str, service: str) -> None:
         allowed = cloud.has_spread(rule_key(name, rule)) and caller in callers(rule)
         if allowed and api in services(rule) and member in reached(rule, member):
             return
+    uid = f"stand-in-{cloud.next_number()}"
     raise denied(
         "Request is prohibited by organization's policy. "
-        f"vpcServiceControlsUniqueIdentifier: stand-in-{cloud.next_number()}",
+        f"vpcServiceControlsUniqueIdentifier: {uid}",
         "SECURITY_POLICY_VIOLATED",
         service=api,
         consumer=member,
+        uid=uid,
     )
 
 

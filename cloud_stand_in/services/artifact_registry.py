@@ -56,13 +56,16 @@ Repositories()
 add_policy_routes(SERVICE, Repositories.template)
 
 
-@SERVICE.route("GET", SWITCH)
+@SERVICE.route("GET", SWITCH, "artifactregistry.vpcscconfigs.get")
 def read_switch(call: Call) -> Json:
-    unset = {"name": call.name, "vpcscPolicy": "DENY"}
-    return call.cloud.resources.get(f"{SERVICE.name}/{call.name}", unset)
+    """Return the switch; unset it has no policy, which denies.
+
+    https://cloud.google.com/artifact-registry/docs/reference/rest/v1/VPCSCConfig
+    """
+    return call.cloud.resources.get(f"{SERVICE.name}/{call.name}", {"name": call.name})
 
 
-@SERVICE.route("PATCH", SWITCH)
+@SERVICE.route("PATCH", SWITCH, "artifactregistry.vpcscconfigs.update")
 def write_switch(call: Call) -> Json:
     """Refuse it outside an enforced perimeter.
 

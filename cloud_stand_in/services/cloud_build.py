@@ -1,4 +1,4 @@
-"""Cloud Build: private worker pools."""
+"""Cloud Build: private worker pools, and builds that were there before."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class WorkerPools(Collection):
     service = SERVICE
     template = "projects/{project}/locations/{location}/workerPools/{pool}"
     id_in_query = "workerPoolId"
+    permissions = "cloudbuild.workerpools"
 
     def complete(self, call: Call, name: str, resource: Json) -> None:
         resource["state"] = "RUNNING"
@@ -44,6 +45,13 @@ class WorkerPools(Collection):
 
 
 WorkerPools()
+
+
+@SERVICE.route(
+    "GET", "projects/{project}/locations/{location}/builds/{build}", "cloudbuild.builds.get"
+)
+def read_build(call: Call) -> Json:
+    return call.cloud.existing(SERVICE.name, call.name)
 
 
 def find_pool(cloud: Cloud, reference: str) -> Json | None:

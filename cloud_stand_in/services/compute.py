@@ -165,22 +165,20 @@ class Routes(ComputeCollection):
     template = "projects/{project}/global/routes/{route}"
     defaults: ClassVar[Json] = {"priority": 1000, "routeType": "STATIC"}
 
-    def list_all(self, call: Call) -> Answer:
-        """List those that a filter of the provider's selects by network and destination."""
-        listed = super().list_all(call)
-        assert isinstance(listed, dict)  # noqa: S101 - for the type checker
+    def listed(self, call: Call) -> list[Json]:
+        """Return those that a filter of the provider's selects by network and destination."""
         wanted = dict(re.findall(r'\(?(\w+)="([^"]+)"\)?', call.query.get("filter", "")))
-        items = [
+        return [
             each
-            for each in listed["items"]
+            for each in super().listed(call)
             if each["destRange"] == wanted.get("destRange", each["destRange"])
             and each["network"].endswith(wanted.get("network", "").rpartition("projects/")[2])
         ]
-        return {"items": items}
 
 
 class Addresses(ComputeCollection):
     template = "projects/{project}/global/addresses/{address}"
+    permissions = "compute.globalAddresses"
     defaults: ClassVar[Json] = {
         "status": "RESERVED",
         "addressType": "EXTERNAL",

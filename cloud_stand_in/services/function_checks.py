@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloud_stand_in.cloud import Cloud
-from cloud_stand_in.errors import ApiError, Json, denied, invalid, precondition
+from cloud_stand_in.errors import Json, build_failed, denied, invalid, precondition
 from cloud_stand_in.policies import account_exists, may, project_key
 
 from .access_context_manager import perimeter_of
@@ -28,15 +28,16 @@ def check_function(cloud: Cloud, name: str, function: Json) -> None:
     build, config = function["buildConfig"], function["serviceConfig"]
     builder = account(cloud, build["serviceAccount"])
     runtime = account(cloud, config["serviceAccountEmail"])
-    check_source(cloud, build)
+    source = source_of(cloud, build)
     check_pool(cloud, build, project, location)
-    check_build(cloud, build, builder, project, location)
+    refusal = check_build(cloud, build, builder, project, location)
     check_egress(cloud, name, config, project)
     check_secrets(cloud, config, runtime, project)
     if function.get("kmsKeyName"):
         check_keys(cloud, function, project)
     if function.get("eventTrigger"):
         check_trigger(cloud, function["eventTrigger"], project)
+    cloud.builder(function, source, refusal)
 
 
 def account(cloud: Cloud, reference: str) -> str:
@@ -51,15 +52,13 @@ def agent(cloud: Cloud, project: str, domain: str) -> str:
     return f"serviceAccount:service-{cloud.number(project)}@{domain}.iam.gserviceaccount.com"
 
 
-def build_failed(message: str) -> ApiError:
-    return precondition(f"Build failed: {message}")
-
-
-def check_source(cloud: Cloud, build: Json) -> None:
+def source_of(cloud: Cloud, build: Json) -> bytes:
+    """Return the archive that was uploaded; another generation is refused."""
     source = build["source"]["storageSource"]
-    _, found = live_object(cloud, source["bucket"], source["object"])
+    key, found = live_object(cloud, source["bucket"], source["object"])
     if str(source.get("generation", found["generation"])) != found["generation"]:
         raise invalid(f"gs://{source['bucket']}/{source['object']} has another generation")
+    return cloud.blobs[key]
 
 
 def check_pool(cloud: Cloud, build: Json, project: str, location: str) -> None:
@@ -85,9 +84,10 @@ def check_pool(cloud: Cloud, build: Json, project: str, location: str) -> None:
         )
 
 
-def check_build(cloud: Cloud, build: Json, builder: str, project: str, location: str) -> None:
+def check_build(cloud: Cloud, build: Json, builder: str, project: str, location: str) -> str:
     """Refuse a build account that lacks a role; the service itself writes the sources.
 
+    Returns why the index would refuse the build, or "".
     https://cloud.google.com/functions/docs/building#custom-service-account
     """
     docker = build["dockerRepository"]
@@ -107,23 +107,26 @@ def check_build(cloud: Cloud, build: Json, builder: str, project: str, location:
     index = INDEX.fullmatch(build["environmentVariables"]["PIP_INDEX_URL"])
     if not index:
         raise build_failed("PIP_INDEX_URL is no index of Artifact Registry")
-    check_index(cloud, builder, *index.groups())
+    return refusal_of_index(cloud, builder, *index.groups())
 
 
-def check_index(cloud: Cloud, builder: str, location: str, project: str, repository: str) -> None:
-    """Refuse what pip would be refused.
+def refusal_of_index(
+    cloud: Cloud, builder: str, location: str, project: str, repository: str
+) -> str:
+    """Return why pip would be refused, or "".
 
     https://cloud.google.com/artifact-registry/docs/repositories/remote-repo
     """
     name = f"projects/{project}/locations/{location}/repositories/{repository}"
     if cloud.find("artifactregistry", name) is None:
-        raise build_failed(f"404 Client Error for the index {name}")
+        return f"404 Client Error for the index {name}"
     keys = (f"artifactregistry/{name}", project_key(project))
     if not may(cloud, builder, READS_PACKAGES, *keys):
-        raise build_failed(f"403 Client Error: {builder} may not read {name}")
+        return f"403 Client Error: {builder} may not read {name}"
     switch = cloud.find("artifactregistry", f"projects/{project}/locations/{location}/vpcscConfig")
     if perimeter_of(cloud, project) and (switch or {}).get("vpcscPolicy") != "ALLOW":
-        raise build_failed(f"403 Client Error: the upstream of {name} is denied")
+        return f"403 Client Error: the upstream of {name} is denied"
+    return ""
 
 
 def check_egress(cloud: Cloud, name: str, config: Json, project: str) -> None:

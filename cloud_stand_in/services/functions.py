@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloud_stand_in.cloud import Cloud, now
 from cloud_stand_in.errors import Json
 from cloud_stand_in.resources import Collection
-from cloud_stand_in.routing import Answer, Call, Service
+from cloud_stand_in.routing import Answer, Call, Service, page
 
 from . import run
 from .function_checks import check_function
@@ -56,7 +56,7 @@ class Functions(Collection):
         config.update({**defaults, **config})
         config.update(
             service=run.service_name(name),
-            uri=f"https://{id_}-stand-in-an.a.run.app",
+            uri=run.url(name, number),
             revision=f"{id_}-{call.cloud.next_number():05}-abc",
         )
         run.write_service(call.cloud, name, {"uri": config["uri"]})
@@ -65,6 +65,14 @@ class Functions(Collection):
             trigger["trigger"] = f"projects/{project}/locations/{location}/triggers/{id_}"
             key = f"eventarc/{trigger['trigger']}"
             call.cloud.resources[key] = {"name": trigger["trigger"]}
+
+    def list_all(self, call: Call) -> Answer:
+        """List them, and which locations did not answer.
+
+        https://cloud.google.com/functions/docs/reference/rest/v2/projects.locations.functions/list
+        """
+        missing = {"unreachable": call.cloud.unreachable} if call.cloud.unreachable else {}
+        return {**page(call, self.list_key, self.listed(call)), **missing}
 
     def delete(self, call: Call) -> Answer:
         answer = super().delete(call)

@@ -1,4 +1,4 @@
-"""IAM: service accounts and who may use them."""
+"""IAM: service accounts, who may use them, and roles that are defined already."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ class ServiceAccounts(Collection):
             call.cloud.spread(email, call.cloud.delays.identities)
         resource.update(email=email, projectId=call.project, etag="MDEwMjE5MjA=")
 
+    def read(self, call: Call) -> Answer:
+        """Return an account; for `-` instead of the project, the one that its e-mail names.
+
+        https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get
+        """
+        account = call.parts["account"]
+        project = account.rpartition("@")[2].partition(".")[0]
+        name = call.name.replace("projects/-/", f"projects/{project}/")
+        return call.cloud.existing(SERVICE.name, name)
+
     def delete(self, call: Call) -> Answer:
         account = call.cloud.existing(SERVICE.name, call.name)
         mark_deleted(call.cloud, account["email"], account["uniqueId"])
@@ -40,3 +50,9 @@ class ServiceAccounts(Collection):
 
 ServiceAccounts()
 add_policy_routes(SERVICE, ServiceAccounts.template, read_method="POST")
+
+
+@SERVICE.route("GET", "roles/{role}", "iam.roles.get")
+@SERVICE.route("GET", "projects/{project}/roles/{role}", "iam.roles.get")
+def read_role(call: Call) -> Json:
+    return call.cloud.existing(SERVICE.name, call.name)

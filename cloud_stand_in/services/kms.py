@@ -20,7 +20,7 @@ def read_key(call: Call) -> Json:
 
 def add_key(cloud: Cloud, name: str) -> None:
     """Create a key, as its owner did before."""
-    cloud.resources[f"{SERVICE.name}/{name}"] = {"name": name, "purpose": "ENCRYPT_DECRYPT"}
+    cloud.add(SERVICE.name, name, purpose="ENCRYPT_DECRYPT")
 
 
 def check_key(cloud: Cloud, key: str | None, project: str, *domains: str) -> None:

@@ -123,3 +123,20 @@ def enable_switch(call: Call) -> Json:
         raise not_found(network)
     call.cloud.resources[switch_key(network)] = {"enabled": True}
     return finished(call.cloud, "", {})
+
+
+def add_network(cloud: Cloud, project: str, name: str, *ranges: str) -> str:
+    """Add a network, with a connection that has `ranges` if there are any; return its full name."""
+    network = f"projects/{project}/global/networks/{name}"
+    cloud.resources[f"compute/{network}"] = {"name": name}
+    for each in ranges:
+        address = f"compute/projects/{project}/global/addresses/{each}"
+        cloud.resources[address] = {"purpose": "VPC_PEERING", "network": network}
+    if ranges:
+        cloud.resources[connection_key(network)] = {
+            "network": network,
+            "peering": "servicenetworking-googleapis-com",
+            "service": "services/servicenetworking.googleapis.com",
+            "reservedPeeringRanges": list(ranges),
+        }
+    return network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloud_stand_in.errors import Json, precondition
 from cloud_stand_in.resources import finished
-from cloud_stand_in.routing import Call, Service
+from cloud_stand_in.routing import Call, Service, page
 
 SERVICE = Service("serviceusage")
 # https://cloud.google.com/iam/docs/service-agents
@@ -31,14 +31,22 @@ def enable(call: Call, apis: list[str]) -> None:
     enabled += [api for api in apis if api not in enabled]
 
 
-@SERVICE.route("GET", "projects/{project}/services")
+@SERVICE.route("GET", "projects/{project}/services", "serviceusage.services.list")
 def list_services(call: Call) -> Json:
-    return {
-        "services": [representation(call, api) for api in sorted(call.cloud.apis[call.project])]
-    }
+    listed = [representation(call, api) for api in sorted(call.cloud.apis[call.project])]
+    return page(call, "services", listed)
 
 
-@SERVICE.route("GET", "projects/{project}/services/{api}.googleapis.com")
+@SERVICE.route("GET", "projects/{project}/services:batchGet", "serviceusage.services.get")
+def read_services(call: Call) -> Json:
+    names = [each.rpartition("/")[2] for each in call.query.getlist("names")]
+    apis = [each.removesuffix(".googleapis.com") for each in names]
+    return {"services": [representation(call, api) for api in apis]}
+
+
+@SERVICE.route(
+    "GET", "projects/{project}/services/{api}.googleapis.com", "serviceusage.services.get"
+)
 def read_service(call: Call) -> Json:
     return representation(call, call.parts["api"])
 

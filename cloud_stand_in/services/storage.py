@@ -13,7 +13,7 @@ from cloud_stand_in.cloud import Cloud, now
 from cloud_stand_in.errors import ApiError, Json, not_found
 from cloud_stand_in.policies import read_policy, write_policy
 from cloud_stand_in.resources import merged
-from cloud_stand_in.routing import Answer, Call, Raw, Service
+from cloud_stand_in.routing import Answer, Call, Raw, Service, page
 
 from .kms import check_key
 
@@ -23,6 +23,10 @@ AGENT = "gs-project-accounts"
 
 def bucket_key(name: str) -> str:
     return f"{SERVICE.name}/b/{name}"
+
+
+def object_key(bucket: str, name: str, generation: str) -> str:
+    return f"{bucket_key(bucket)}/o/{name}#{generation}"
 
 
 def bucket_of(call: Call) -> Json:
@@ -159,7 +163,7 @@ def retire(cloud: Cloud, bucket: str, name: str) -> None:
         cloud.delete(key)
 
 
-@SERVICE.route("POST", "b/{bucket}/o")
+@SERVICE.route("POST", "b/{bucket}/o", "storage.objects.create")
 def upload(call: Call) -> Answer:
     """Store an object, or begin a resumable upload.
 
@@ -222,32 +226,60 @@ def store(call: Call, bucket: Json, metadata: Json, content: bytes) -> Json:
     key = bucket.get("encryption", {}).get("defaultKmsKeyName")
     if key:
         stored["kmsKeyName"] = f"{key}/cryptoKeyVersions/1"
-    cloud.resources[f"{bucket_key(bucket_name)}/o/{name}#{generation}"] = stored
+    stored_key = object_key(bucket_name, name, generation)
+    cloud.resources[stored_key], cloud.blobs[stored_key] = stored, content
     return stored
 
 
-@SERVICE.route("GET", "b/{bucket}/o")
+@SERVICE.route("GET", "b/{bucket}/o", "storage.objects.list")
 def list_objects(call: Call) -> Json:
     bucket_of(call)
     with_old = call.query.get("versions") == "true"
-    found = generations(call.cloud, call.parts["bucket"])
-    return {"items": [each for _, each in found if with_old or "timeDeleted" not in each]}
+    prefix = call.query.get("prefix", "")
+    found = [
+        each
+        for _, each in generations(call.cloud, call.parts["bucket"])
+        if each["name"].startswith(prefix) and (with_old or "timeDeleted" not in each)
+    ]
+    return {"kind": "storage#objects", **page(call, "items", found)}
 
 
-@SERVICE.route("GET", "b/{bucket}/o/{object**}")
-def read_object(call: Call) -> Json:
-    return live_object(call.cloud, call.parts["bucket"], call.parts["object"])[1]
-
-
-@SERVICE.route("DELETE", "b/{bucket}/o/{object**}")
-def delete_object(call: Call) -> Answer:
+def find_object(call: Call) -> tuple[str, Json]:
+    """Return the live object, or its generation that the call names, with its key."""
     bucket, name = call.parts["bucket"], call.parts["object"]
     generation = call.query.get("generation")
     if not generation:
-        retire(call.cloud, bucket, name)
-        return Raw(status=204)
-    key = f"{bucket_key(bucket)}/o/{name}#{generation}"
+        return live_object(call.cloud, bucket, name)
+    key = object_key(bucket, name, generation)
     if key not in call.cloud.resources:
         raise not_found(f"{bucket}/{name}#{generation}")
-    call.cloud.delete(key)
+    return key, call.cloud.resources[key]
+
+
+@SERVICE.route("GET", "b/{bucket}/o/{object**}", "storage.objects.get")
+def read_object(call: Call) -> Json:
+    return find_object(call)[1]
+
+
+@SERVICE.route("DELETE", "b/{bucket}/o/{object**}", "storage.objects.delete")
+def delete_object(call: Call) -> Answer:
+    key, found = find_object(call)
+    if "generation" in call.query:
+        call.cloud.delete(key)
+    else:
+        retire(call.cloud, call.parts["bucket"], found["name"])
     return Raw(status=204)
+
+
+@SERVICE.route("GET", "{bucket}/{object**}", "storage.objects.get")
+def read_content(call: Call) -> Raw:
+    """Return an object's content, which clients read through the XML API.
+
+    https://cloud.google.com/storage/docs/xml-api/get-object-download
+    """
+    # https://cloud.google.com/storage/docs/buckets#naming: no bucket's name is as short as the
+    # JSON API's parts.
+    if len(call.parts["bucket"]) < 3:
+        raise ApiError(501, "UNIMPLEMENTED", f"no route for GET {call.name}")
+    key, found = find_object(call)
+    return Raw(call.cloud.blobs[key], headers={"x-goog-generation": found["generation"]})

@@ -6,34 +6,35 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.google_stand_in import (
-    GoogleCloud,
-    Server,
-    record_gcloud,
-    serve,
-    signed_in_environment,
-)
+from cloud_stand_in.server import StandIn, serve
+from tests.support.gcloud import record_gcloud, signed_in_environment
+from tests.support.healthy_cloud import HealthyCloud
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("stand-in")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with serve(HealthyCloud(), tmp_path_factory.mktemp("stand-in")) as started:
+        yield started
 
 
 @pytest.fixture
-def cloud(stand_in: Server) -> GoogleCloud:
-    stand_in.cloud = GoogleCloud()
-    return stand_in.cloud
+def stand_in(running: StandIn, cloud: HealthyCloud) -> StandIn:
+    running.reset(cloud)
+    return running
 
 
-@pytest.fixture(scope="module")
-def signed_in(stand_in: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+@pytest.fixture
+def cloud() -> HealthyCloud:
+    return HealthyCloud()
+
+
+@pytest.fixture(scope="session")
+def signed_in(running: StandIn, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a person whom gcloud knows and who is behind the stand-in."""
-    return signed_in_environment(stand_in, tmp_path_factory.mktemp("home"))
+    return signed_in_environment(running, tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded(signed_in: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a gcloud that prints what the real one has just said, a second sooner."""
     return record_gcloud(signed_in, tmp_path_factory.mktemp("recorded"))

@@ -9,18 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from cloud_stand_in.server import TOKEN, StandIn
+from cloud_stand_in.services.logging import add_build_log
 from scripts.troubleshooting import PAGE, page
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.doctor import COULD_NOT_LOOK, FOUND, HEALTHY, USAGE, Said, doctor
 from tests.support.gcloud import assert_ended, refused_commands
+from tests.support.healthy_cloud import HealthyCloud
 from tests.support.stacks import reach_receivers
 from tests.support.template import PRODUCT, QUESTIONS
 
@@ -1044,67 +1045,29 @@ def test_what_cannot_be_done_is_told_in_a_line(
     assert "Traceback" not in said.errors
 
 
-class Builds(BaseHTTPRequestHandler):
-    """Cloud Build and Cloud Logging, which know one build and its log."""
-
-    log = ""
-
-    def do_GET(self) -> None:
-        known = self.path.startswith(
-            f"/v1/projects/a-project/locations/asia-northeast1/builds/{BUILD}"
-        )
-        build = {"id": BUILD, "projectId": "a-project", "status": "FAILURE"}
-        build |= {"createTime": "2026-11-24T00:00:00Z"}
-        error = {"code": 404, "status": "NOT_FOUND", "message": "Requested entity was not found."}
-        logging = {"options": {"logging": "CLOUD_LOGGING_ONLY"}}
-        self.answer(200 if known else 404, {**build, **logging} if known else {"error": error})
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        lines = [{"textPayload": line, "insertId": line} for line in self.log.splitlines()]
-        self.answer(200, {"entries": lines})
-
-    def answer(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.mark.slow
 def test_the_log_of_a_build_is_fetched_by_gcloud(
-    gcloud: str, reader: Baked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gcloud: str, reader: Baked, cloud: HealthyCloud, stand_in: StandIn, signed_in: dict[str, str]
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token-of-this-test", encoding="utf-8")
-    monkeypatch.setattr(Builds, "log", TWO_LINES.decode())
-    with ThreadingHTTPServer(("127.0.0.1", 0), Builds) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
-        environment = {
-            "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
-            "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
-            "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDBUILD": url,
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": url,
-        }
-        said = doctor(reader, "explain", "--json", "--build", BUILD, environment=environment)
-        assert (said.status, said.causes()) == (FOUND, ["pip-found-nothing"]), said.errors
-        monkeypatch.setattr(Builds, "log", "all is well")
-        said = doctor(reader, "explain", "--json", "--build", BUILD, environment=environment)
-        assert (said.status, said.causes()) == (HEALTHY, [])
-        other = BUILD.replace("0", "f")
-        said = doctor(reader, "explain", "--build", other, environment=environment)
-        assert said.status == COULD_NOT_LOOK
-        assert f"gcloud builds describe {other} --project=a-project" in said.errors
-        assert "NOT_FOUND" in said.errors
-        server.shutdown()
-    assert "a-token-of-this-test" not in said.output + said.errors
+    environment = {**signed_in, "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath])}
+    name = f"projects/a-project/locations/asia-northeast1/builds/{BUILD}"
+    build = {"id": BUILD, "projectId": "a-project", "createTime": "2026-11-24T00:00:00Z"}
+    logging = {"options": {"logging": "CLOUD_LOGGING_ONLY"}}
+    cloud.add("cloudbuild", name, status="FAILURE", **build, **logging)
+    log = add_build_log(cloud, "a-project", BUILD, TWO_LINES.decode())
+    said = doctor(reader, "explain", "--json", "--build", BUILD, environment=environment)
+    assert (said.status, said.causes()) == (FOUND, ["pip-found-nothing"]), said.errors
+    cloud.delete(log)
+    add_build_log(cloud, "a-project", BUILD, "all is well")
+    said = doctor(reader, "explain", "--json", "--build", BUILD, environment=environment)
+    assert (said.status, said.causes()) == (HEALTHY, [])
+    other = BUILD.replace("0", "f")
+    said = doctor(reader, "explain", "--build", other, environment=environment)
+    assert said.status == COULD_NOT_LOOK
+    assert f"gcloud builds describe {other} --project=a-project" in said.errors
+    assert "NOT_FOUND" in said.errors
+    assert {asked.headers["authorization"] for asked in stand_in.asked} == {f"Bearer {TOKEN}"}
+    assert TOKEN not in said.output + said.errors
 
 
 def test_a_build_is_named_that_a_log_of_terraform_names(reader: Baked) -> None:

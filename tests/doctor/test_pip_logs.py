@@ -172,8 +172,8 @@ class Pool:
             return run([python, *command], environment, self.machine.source, PIP_TIMEOUT)
         finally:
             netrc.write_text(signed_in, encoding="utf-8")
-            shutil.rmtree(folder / "packages")
-            (folder / "packages").mkdir()
+            shutil.rmtree(self.machine.packages)
+            self.machine.packages.mkdir()
 
 
 @pytest.fixture(scope="module")

@@ -21,22 +21,23 @@ from typing import Any
 
 import pytest
 
+from cloud_stand_in.errors import Json
+from cloud_stand_in.server import TOKEN, StandIn
+from cloud_stand_in.services.storage import object_key
 from terraform_replay.clients import find_programs
 from tests.support.baking import Baked, bake, bare_environment
-from tests.support.google_stand_in import (
-    TOKEN,
-    GoogleCloud,
-    Json,
-    write_gcloud,
-)
+from tests.support.gcloud import write_gcloud
+from tests.support.healthy_cloud import HealthyCloud
 from tests.support.machine import need
 from tests.support.repositories import commit, git
 
-pytestmark = pytest.mark.usefixtures("cloud")
+pytestmark = pytest.mark.usefixtures("stand_in")
 FIT, WRONG, USAGE, COULD_NOT_TELL = 0, 1, 2, 3
 LOCK = "function/requirements.txt"
 SETTINGS = "terraform/function/settings.auto.tfvars.json"
 SOURCES = "gcf-v2-sources-111111111111-asia-northeast1"
+UPLOADS = "a-project-alert-to-snmp-source"
+BUILT = "alert-to-snmp/function-source.zip"
 
 
 @dataclass
@@ -119,11 +120,11 @@ def terraform_names_archive(product: Baked, folder: Path) -> str:
     return f"alert-to-snmp-{json.loads(name)}.zip"
 
 
-def deploy(cloud: GoogleCloud, archive: str = "", **changes: Any) -> Json:  # noqa: ANN401 - JSON
+def deploy(cloud: HealthyCloud, archive: str = "", **changes: Any) -> Json:  # noqa: ANN401 - JSON
     """Let the function be there, built of a copy of `archive`."""
     updated = dt.datetime.now(dt.UTC) - dt.timedelta(days=12)
-    copy = {"bucket": SOURCES, "object": "alert-to-snmp/function-source.zip"}
-    function: Json = {
+    copy = {"bucket": SOURCES, "object": BUILT}
+    function = {
         "state": "ACTIVE",
         "updateTime": f"{updated:%Y-%m-%dT%H:%M:%S}.123456789Z",
         "url": "https://asia-northeast1-a-project.cloudfunctions.net/alert-to-snmp",
@@ -135,20 +136,33 @@ def deploy(cloud: GoogleCloud, archive: str = "", **changes: Any) -> Json:  # no
         "serviceConfig": {"revision": "alert-to-snmp-00007-abc"},
         **changes,
     }
-    cloud.functions[f"{cloud.place}/functions/alert-to-snmp"] = function
-    content = {"md5Hash": "rL0Y20zC+Fzt72VPzMSk2A==", "generation": "1700"}
-    cloud.objects[f"{SOURCES}/alert-to-snmp/function-source.zip"] = content
+    add_object(cloud, SOURCES, BUILT, "1700")
     if archive:
-        uploaded = {**content, "generation": "1600"}
-        cloud.objects[f"a-project-alert-to-snmp-source/{archive}"] = uploaded
-    return function
+        add_object(cloud, UPLOADS, archive, "1600")
+    return cloud.add("cloudfunctions", f"{cloud.place}/functions/alert-to-snmp", **function)
+
+
+def add_object(
+    cloud: HealthyCloud,
+    bucket: str,
+    name: str,
+    generation: str,
+    md5: str = "rL0Y20zC+Fzt72VPzMSk2A==",
+) -> None:
+    content = {"name": name, "md5Hash": md5, "generation": generation}
+    cloud.resources[object_key(bucket, name, generation)] = content
 
 
 # What is deployed
 
 
 def test_a_deployed_function_is_fit_and_is_what_lies_here(
-    gcloud: str, cloud: GoogleCloud, product: Baked, signed_in: dict[str, str], tmp_path: Path
+    gcloud: str,
+    cloud: HealthyCloud,
+    stand_in: StandIn,
+    product: Baked,
+    signed_in: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     deploy(cloud, terraform_names_archive(product, tmp_path))
     with_gcloud = {**signed_in, "PATH": f"{Path(gcloud).parent}:{signed_in['PATH']}"}
@@ -163,11 +177,11 @@ def test_a_deployed_function_is_fit_and_is_what_lies_here(
     assert page.lines["source"]["deployed_is_here"] is True
     assert page.lines["runtime"]["runtime"] == "python313"
     assert page.lines["upstreams"]["policy"] == "ALLOW"
-    assert {asked.headers["authorization"] for asked in cloud.asked} == {f"Bearer {TOKEN}"}
+    assert {asked.headers["authorization"] for asked in stand_in.asked} == {f"Bearer {TOKEN}"}
 
 
 def test_the_page_is_short_and_says_the_same_to_people(
-    status: Status, cloud: GoogleCloud, product: Baked, signed_in: dict[str, str], recorded: str
+    status: Status, cloud: HealthyCloud, product: Baked, signed_in: dict[str, str], recorded: str
 ) -> None:
     deploy(cloud)
     lines = status().lines
@@ -185,7 +199,7 @@ def test_the_page_is_short_and_says_the_same_to_people(
 
 
 def test_the_archive_is_named_as_terraform_names_it(
-    status: Status, cloud: GoogleCloud, product: Baked, tmp_path: Path
+    status: Status, cloud: HealthyCloud, product: Baked, tmp_path: Path
 ) -> None:
     folder = product.path / "function"
     names = ("Z.py", "sub-1.txt", "sub/a.py", "sub/é ü.txt", "sub/.hidden", "sub/tests/test_it.py")
@@ -206,7 +220,7 @@ def test_the_archive_is_named_as_terraform_names_it(
 
 
 def test_a_source_that_has_changed_since_is_not_said_to_be_deployed(
-    status: Status, cloud: GoogleCloud, product: Baked, tmp_path: Path
+    status: Status, cloud: HealthyCloud, product: Baked, tmp_path: Path
 ) -> None:
     deploy(cloud, terraform_names_archive(product, tmp_path))
     with (product.path / LOCK).open("a", encoding="utf-8") as file:
@@ -218,21 +232,22 @@ def test_a_source_that_has_changed_since_is_not_said_to_be_deployed(
 
 
 def test_an_uploaded_source_that_is_not_the_one_built_is_told_apart(
-    status: Status, cloud: GoogleCloud, product: Baked, tmp_path: Path
+    status: Status, cloud: HealthyCloud, product: Baked, tmp_path: Path
 ) -> None:
     archive = terraform_names_archive(product, tmp_path)
     deploy(cloud, archive)
-    cloud.objects[f"a-project-alert-to-snmp-source/{archive}"]["md5Hash"] = "another"
+    add_object(cloud, UPLOADS, archive, "1600", "another")
     page = status()
     assert page.lines["source"]["deployed_is_here"] is False
     assert f"uploaded as {archive}, but another is deployed" in page.seen("source")
 
 
 def test_the_generation_that_was_built_is_read_not_the_latest(
-    status: Status, cloud: GoogleCloud, product: Baked, tmp_path: Path
+    status: Status, cloud: HealthyCloud, product: Baked, tmp_path: Path
 ) -> None:
     deploy(cloud, terraform_names_archive(product, tmp_path))
-    cloud.objects[f"{SOURCES}/alert-to-snmp/function-source.zip"]["generation"] = "1800"
+    cloud.delete(object_key(SOURCES, BUILT, "1700"))
+    add_object(cloud, SOURCES, BUILT, "1800")
     page = status()
     assert page.status == COULD_NOT_TELL
     assert page.lines["source"]["deployed_is_here"] is None
@@ -257,7 +272,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_function_is_fit_when_it_is(state: str, status: Status, cloud: GoogleCloud) -> None:
+def test_a_function_is_fit_when_it_is(state: str, status: Status, cloud: HealthyCloud) -> None:
     message = {
         "severity": "ERROR",
         "type": "X",
@@ -270,7 +285,7 @@ def test_a_function_is_fit_when_it_is(state: str, status: Status, cloud: GoogleC
     assert "Bearer" not in page.seen("function")
 
 
-def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: GoogleCloud) -> None:
+def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: HealthyCloud) -> None:
     function = deploy(cloud)
     left = (dt.date(2029, 10, 10) - dt.datetime.now(dt.UTC).date()).days
     assert status().lines["runtime"]["days_left"] in (left, left - 1)
@@ -286,31 +301,30 @@ def test_the_runtime_is_that_of_what_is_deployed(status: Status, cloud: GoogleCl
 # The switch
 
 
-def test_a_switch_at_deny_is_wrong(status: Status, cloud: GoogleCloud) -> None:
+def test_a_switch_at_deny_is_wrong(status: Status, cloud: HealthyCloud) -> None:
     assert status().status == FIT
-    cloud.switches[cloud.place]["vpcscPolicy"] = "DENY"
+    cloud.resources[cloud.switch]["vpcscPolicy"] = "DENY"
     page = status()
     assert (page.status, page.verdicts()["upstreams"]) == (WRONG, "problem")
     assert page.seen("upstreams").startswith("DENY")
     assert "make allow" in page.seen("upstreams")
 
 
-def test_a_switch_that_was_never_set_denies(status: Status, cloud: GoogleCloud) -> None:
-    cloud.switches.clear()
+def test_a_switch_that_was_never_set_denies(status: Status, cloud: HealthyCloud) -> None:
+    cloud.delete(cloud.switch)
     page = status()
     assert (page.status, page.lines["upstreams"]["policy"]) == (WRONG, "DENY")
 
 
 def test_each_environment_has_its_own_function(
-    status: Status, cloud: GoogleCloud, product: Baked
+    status: Status, cloud: HealthyCloud, product: Baked
 ) -> None:
     deploy(cloud)
     assert status("--env", "prod").status == USAGE
     folder = product.path / "terraform/function/environments"
     folder.mkdir()
     (folder / "prod.tfvars.json").write_text('{"project_id": "the-prod"}')
-    cloud.projects["the-prod"] = {"projectNumber": "444444444444", "lifecycleState": "ACTIVE"}
-    cloud.apis["the-prod"] = {"cloudfunctions"}
+    cloud.add_project("the-prod", "444444444444", "cloudfunctions")
     page = status("--env", "prod")
     assert "in the-prod, asia-northeast1: not deployed yet" in page.seen("function")
     assert status().lines["function"]["state"] == "ACTIVE"
@@ -328,12 +342,17 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_may_not_be_read_could_not_be_told(
-    what: str, status: Status, cloud: GoogleCloud, product: Baked, tmp_path: Path
+    what: str,
+    status: Status,
+    cloud: HealthyCloud,
+    stand_in: StandIn,
+    product: Baked,
+    tmp_path: Path,
 ) -> None:
     permission, name = UNREADABLE[what]
     deploy(cloud, terraform_names_archive(product, tmp_path))
     assert status().status == FIT
-    cloud.denied.add(permission)
+    stand_in.faults.denied.add(permission)
     page = status()
     assert page.status == COULD_NOT_TELL
     doubtful = [each for each, verdict in page.verdicts().items() if verdict != "ok"]
@@ -341,22 +360,24 @@ def test_what_may_not_be_read_could_not_be_told(
     assert permission in page.seen(name)
 
 
-def test_a_perimeter_that_keeps_the_caller_out_is_named(status: Status, cloud: GoogleCloud) -> None:
-    cloud.refused.add("cloudfunctions")
+def test_a_perimeter_that_keeps_the_caller_out_is_named(
+    status: Status, cloud: HealthyCloud
+) -> None:
+    cloud.keep_caller_out("cloudfunctions")
     page = status()
     assert (page.status, page.verdicts()["function"]) == (COULD_NOT_TELL, "could not tell")
     assert "the service perimeter refuses your request" in page.seen("function")
 
 
-def test_an_api_that_is_off_says_who_turns_it_on(status: Status, cloud: GoogleCloud) -> None:
-    cloud.apis["a-project"].discard("cloudfunctions")
+def test_an_api_that_is_off_says_who_turns_it_on(status: Status, cloud: HealthyCloud) -> None:
+    cloud.apis["a-project"].remove("cloudfunctions")
     page = status()
     assert page.status == COULD_NOT_TELL
     assert "cloudfunctions.googleapis.com is disabled" in page.seen("function")
     assert "`make deploy` enables it" in page.seen("function")
 
 
-def test_an_answer_of_another_form_is_no_crash(status: Status, cloud: GoogleCloud) -> None:
+def test_an_answer_of_another_form_is_no_crash(status: Status, cloud: HealthyCloud) -> None:
     deploy(cloud, state=None, updateTime="yesterday", buildConfig=[], serviceConfig={})
     page = status()
     assert page.status == COULD_NOT_TELL
@@ -374,13 +395,13 @@ def local_lines_and_a_reason(page: Page, reason: str) -> None:
 
 
 def test_without_gcloud_the_local_lines_are_told(
-    status: Status, cloud: GoogleCloud, tmp_path: Path
+    status: Status, stand_in: StandIn, tmp_path: Path
 ) -> None:
     for program in ("git", "python3"):
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / program).symlink_to(need(shutil.which(program), program))
     local_lines_and_a_reason(status(PATH=str(tmp_path / "bin")), "gcloud is not installed")
-    assert cloud.asked == []
+    assert stand_in.asked == []
 
 
 def test_not_signed_in_the_local_lines_are_told(
@@ -421,7 +442,7 @@ def test_neither_gcloud_nor_a_network_that_hangs_is_waited_for_long(
 
 
 def test_with_the_placeholder_nothing_is_deployed_and_nothing_is_asked(
-    signed_in: dict[str, str], recorded: str, cloud: GoogleCloud, tmp_path: Path
+    signed_in: dict[str, str], recorded: str, stand_in: StandIn, tmp_path: Path
 ) -> None:
     environment = {**signed_in, "PATH": f"{recorded}:{signed_in['PATH']}"}
     page = run_status(bake(tmp_path), environment)
@@ -430,10 +451,10 @@ def test_with_the_placeholder_nothing_is_deployed_and_nothing_is_asked(
     assert "my-project-id" in page.seen("function")
     assert page.lines["runtime"]["runtime"] == "python313"
     assert page.lines["lock"]["packages"] > 10
-    assert cloud.asked == []
+    assert stand_in.asked == []
     named = bake(tmp_path / "named", gcp_project_id="a-project")
     assert run_status(named, environment).status == FIT
-    assert cloud.asked
+    assert stand_in.asked
 
 
 def test_settings_that_cannot_be_read_are_said_to_be_so(status: Status, product: Baked) -> None:

@@ -66,7 +66,11 @@ COMMANDS = {
     "make rehearse": "test_make_rehearse_runs_the_rehearsal_of_the_templates_version",
     "make send": "test_make_send_delivers_to_make_run_and_says_when_nobody_listens",
     "make platform": "test_two_commands_make_the_platform_and_the_function",
+    "make secrets": "test_missing_secrets_are_created_and_their_values_are_not_shown",
     "make deploy": "test_two_commands_make_the_platform_and_the_function",
+    "make plan": "test_what_a_user_types_deploys_changes_and_destroys",
+    "make destroy": "test_what_a_user_types_deploys_changes_and_destroys",
+    "sed": "test_what_a_user_types_deploys_changes_and_destroys",
     "make accounts": "test_a_function_of_another_project_says_what_the_platform_must_list",
     "make doctor": "test_make_hands_over_what_was_typed",
     "make explain": "test_make_hands_over_what_was_typed",
@@ -75,13 +79,13 @@ COMMANDS = {
     "gcloud auth login": CLOUD,
     "gcloud auth application-default login": CLOUD,
     "gcloud services enable": CLOUD,
-    "gcloud secrets create": CLOUD,
 }
 # Those that take their command from a document, as it stands there.
 OF_DOCUMENT = {
     "test_a_command_of_the_readme_bakes_the_template": "README.md",
     "test_uvx_and_pipx_run_the_rehearsal_from_git": "docs/closed-network.md",
     "test_what_the_page_of_answers_tells_to_type_bakes_the_answers": "docs/answers.md",
+    "test_what_a_user_types_deploys_changes_and_destroys": "docs/verified.md",
 }
 
 
@@ -505,7 +509,7 @@ def what_make_would_do(*arguments: str) -> str:
 def test_make_demo_rehearses_the_default_repository() -> None:
     done = what_make_would_do("demo", "REPORT=found.json")
     assert "cookiecutter --no-input --default-config " in done
-    assert '-m closed_network rehearse "$folder/alert-to-snmp"' in done
+    assert '-m closed_network rehearse "$folder/alert-to-snmp" --deploy' in done
 
 
 def test_make_test_fast_runs_what_make_test_runs_but_for_the_slow() -> None:

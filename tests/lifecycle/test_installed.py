@@ -91,11 +91,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_rehearsal_and_nothing_else(wheel: Path) -> None:
     info = "closed_network-0.dist-info"
     notes = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    listed = git(TEMPLATE, "ls-files", "-z", "closed_network", f"{PRODUCT.name}/closed_function")
+    packages = ("closed_network", "cloud_stand_in", f"{PRODUCT.name}/closed_function")
+    listed = git(TEMPLATE, "ls-files", "-z", *packages)
     sources = [name.removeprefix(f"{PRODUCT.name}/") for name in listed.split("\0")[:-1]]
     assert {
         "closed_network/__main__.py",
         "closed_network/evidence.html.jinja",
+        "cloud_stand_in/server.py",
         "closed_function/symptoms/catalogue.json",
     } < set(sources)
     with zipfile.ZipFile(wheel) as archive:
@@ -117,12 +119,13 @@ def test_the_wheel_requires_what_it_imports_as_the_lock_has_it() -> None:
             r"^ *(?:from|import) ([a-z_]\w*)",
             "".join(
                 path.read_text(encoding="utf-8")
-                for path in (TEMPLATE / "closed_network").rglob("*.py")
+                for package in ("closed_network", "cloud_stand_in")
+                for path in (TEMPLATE / package).rglob("*.py")
             ),
             re.MULTILINE,
         )
     )
-    ours = {"closed_function", "closed_network"}
+    ours = {"closed_function", "closed_network", "cloud_stand_in"}
     assert ours < imported
     # uv is run, not imported.
     assert required.keys() == (imported - sys.stdlib_module_names - ours) | {"uv"}

@@ -178,7 +178,7 @@ def test_what_is_applied_with_the_real_providers_runs_in_one_job() -> None:
     ]
     # Without the providers the job fails.
     assert CI["applies"]["env"]["REAL_PROVIDERS"] == "required"
-    conftest = (TEMPLATE / "tests/terraform/conftest.py").read_text(encoding="utf-8")
+    conftest = (TEMPLATE / "tests/conftest.py").read_text(encoding="utf-8")
     assert 'os.environ.get("REAL_PROVIDERS") == "required"' in conftest
 
 

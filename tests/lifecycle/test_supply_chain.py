@@ -21,7 +21,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import google_stand_in
+from cloud_stand_in.cloud import Cloud
+from cloud_stand_in.routing import Raw
+from cloud_stand_in.server import serve
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.machine import TOOLS, need
 from tests.support.template import KINDS_FIRST_FAST
@@ -235,14 +237,14 @@ def test_a_service_that_never_answers_could_not_tell(product: Baked, tools: Path
 def test_the_service_is_reached_with_pips_proxy_and_authority(
     product: Baked, tools: Path, tmp_path: Path
 ) -> None:
-    with google_stand_in.serve(tmp_path) as proxy:
-        proxy.cloud.instead = (200, b"{}", {})
-        url, by = "https://osv.googleapis.com/v1/query", f"http://127.0.0.1:{proxy.server_port}"
-        could_not_reach(audit(product, tools, url, PIP_PROXY=by))
-        assert proxy.cloud.asked == []
-        done = audit(product, tools, url, PIP_PROXY=by, PIP_CERT=str(proxy.authority))
+    with serve(Cloud(), tmp_path) as proxy:
+        proxy.faults.instead = Raw(b"{}")
+        url = "https://osv.googleapis.com/v1/query"
+        could_not_reach(audit(product, tools, url, PIP_PROXY=proxy.url))
+        assert proxy.asked == []
+        done = audit(product, tools, url, PIP_PROXY=proxy.url, PIP_CERT=str(proxy.authority))
         assert "knows no vulnerability" in done.stderr
-        assert {asked.path for asked in proxy.cloud.asked} == {"/v1/query"}
+        assert {asked.path for asked in proxy.asked} == {"/v1/query"}
 
 
 @pytest.mark.parametrize("entry", ["flask", "flask>=2", "x @ https://u:s3cret@example.com/x.whl"])

@@ -133,15 +133,21 @@ def test_a_syntax_error_is_reported_once(environments: Environments, tmp_path: P
     assert f"function/main.py:{number}:" in linted.stdout
 
 
+def test_make_lint_builds_no_environment_where_there_is_nothing_to_check(tmp_path: Path) -> None:
+    product = repository_of(bake(tmp_path, function_kind="http"))
+    nothing = make(product, "lint", python="false")
+    assert nothing.returncode != 0
+    assert "Git tracks no file, so nothing was checked. Run: git add --all\n" in nothing.stderr
+    assert "venv" not in nothing.stdout
+
+    git(product.path, "add", "--all")
+    assert "false -m venv" in make(product, "lint", python="false").stdout
+
+
 @pytest.mark.slow
 def test_make_lint_says_what_it_does_not_check(environments: Environments, tmp_path: Path) -> None:
     product = repository_of(environments.give(bake(tmp_path, function_kind="http")))
     quick = "SKIP=environments,mypy,locks"
-    nothing = make(product, "lint", quick)
-    assert nothing.returncode != 0
-    assert "Git tracks no file, so nothing was checked. Run: git add --all\n" in nothing.stderr
-    assert "Passed" not in nothing.stdout
-
     git(product.path, "add", "--all")
     tracked = make(product, "lint", quick)
     assert tracked.returncode == 0, tracked.stdout

@@ -10,18 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from closed_network.processes import started
+from cloud_stand_in.errors import ApiError, denied, permission_denied, precondition
+from cloud_stand_in.gcloud import environment as lead_gcloud
+from cloud_stand_in.routing import Raw
+from cloud_stand_in.server import StandIn, serve
 from tests.support.baking import Baked, bake, bare_environment, cli
 from tests.support.environments import (
     ALL_PASSED,
@@ -36,6 +37,7 @@ from tests.support.environments import (
     make_environment,
 )
 from tests.support.gcloud import ALLOWED, assert_ended, calls, fake_gcloud
+from tests.support.healthy_cloud import HealthyCloud
 from tests.support.machine import PYTHONS
 from tests.support.template import CHOICES, KINDS
 
@@ -621,149 +623,109 @@ CONFIG = "projects/the-platform/locations/us-east4/vpcscConfig"
 CONFIG_PATH = f"/v1/{CONFIG}?alt=json"
 
 
-@dataclass
-class Service:
-    """What the API answers to every request, and the requests that it got."""
-
-    status: int = 200
-    content: dict[str, Any] = field(default_factory=dict)
-    requests: list[tuple[str, str, Any]] = field(default_factory=list)
-    authorizations: set[str | None] = field(default_factory=set)
-
-
-@contextlib.contextmanager
-def served(service: Service) -> Iterator[str]:
-    """Serve `service` on 127.0.0.1; its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            request = (self.command, self.path, json.loads(body) if body else None)
-            service.requests.append(request)
-            service.authorizations.add(self.headers.get("authorization"))
-            content = json.dumps(service.content).encode()
-            self.send_response(service.status)
-            self.send_header("content-type", "application/json; charset=UTF-8")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_PATCH = answer  # noqa: N815 - the names are the methods'
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[StandIn]:
+    """A stand-in in which the switch may be set."""
+    cloud = HealthyCloud(project="the-platform", location="us-east4")
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    with serve(cloud, folder) as running:
+        running.token = TOKEN
+        yield running
 
 
 def real(
-    gcloud: str, product: Baked, folder: Path, action: str, url: str, *, token: str | None = TOKEN
+    gcloud: str, product: Baked, registry: StandIn, action: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the tool with the real gcloud, which knows nothing but `token` and the API at `url`."""
-    environment = {
+    """Run the tool with the real gcloud, which knows nothing but the token and the stand-in."""
+    assert registry.authority
+    folder = registry.authority.parent
+    led = {
+        **lead_gcloud(registry, folder),
         "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
-        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": url,
         "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "true",
     }
-    if token:
-        file = folder / "token"
-        file.write_text(token, encoding="utf-8")
-        environment["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] = str(file)
-    done = run_switch(product, folder, action, **environment)
+    done = run_switch(product, folder, action, **{**led, **environment})
     assert TOKEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
 
+def requests_of(registry: StandIn) -> list[tuple[str, str, Any]]:
+    """Return the requests that the stand-in got, each of which had to have the token."""
+    assert {each.headers["authorization"] for each in registry.asked} <= {f"Bearer {TOKEN}"}
+    return [
+        (each.method, each.path, json.loads(each.content) if each.content else None)
+        for each in registry.asked
+    ]
+
+
 @pytest.mark.slow
 def test_the_real_gcloud_sends_one_exact_request_for_each_action(
-    gcloud: str, product: Baked, tmp_path: Path
+    gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    service = Service()
+    switch = f"artifactregistry/{CONFIG}"
     expected: list[tuple[str, str, Any]] = []
-    with served(service) as url:
-        for action, policy in (("allow", "ALLOW"), ("deny", "DENY"), ("describe", "ALLOW")):
-            service.content = {"name": CONFIG, "vpcscPolicy": policy}
-            done = real(gcloud, product, tmp_path, action, url)
-            assert_done(done)
-            line = f"The switch of the-platform in us-east4: {policy}"
-            assert done.stdout.splitlines()[-1] == line
-            change = None if action == "describe" else service.content
-            expected.append(("PATCH" if change else "GET", CONFIG_PATH, change))
-            assert service.requests == expected
-        service.content = {"name": CONFIG}
-        done = real(gcloud, product, tmp_path, "describe", url)
-        assert done.stdout.splitlines()[-1].endswith(": DENY"), done.stderr
-    assert service.authorizations == {f"Bearer {TOKEN}"}
-
-
-def error(code: int, status: str, message: str, **details: str) -> dict[str, Any]:
-    """An error in the form of Google's JSON APIs."""
-    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "googleapis.com"}
-    return {
-        "error": {
-            "code": code,
-            "status": status,
-            "message": message,
-            "details": [{**info, **details}] if details else [],
-        }
-    }
+    for action, policy in (("allow", "ALLOW"), ("deny", "DENY"), ("describe", "DENY")):
+        done = real(gcloud, product, registry, action)
+        assert_done(done)
+        line = f"The switch of the-platform in us-east4: {policy}"
+        assert done.stdout.splitlines()[-1] == line
+        change = None if action == "describe" else {"name": CONFIG, "vpcscPolicy": policy}
+        expected.append(("PATCH" if change else "GET", CONFIG_PATH, change))
+        assert requests_of(registry) == expected
+        assert registry.cloud.resources[switch]["vpcscPolicy"] == policy
+    registry.cloud.delete(switch)
+    done = real(gcloud, product, registry, "describe")
+    assert done.stdout.splitlines()[-1].endswith(": DENY"), done.stderr
 
 
 REFUSALS = {
-    "no rights": error(
-        403,
-        "PERMISSION_DENIED",
-        "Permission 'artifactregistry.vpcscconfigs.update' denied on the resource",
-        reason="IAM_PERMISSION_DENIED",
-    ),
-    "another perimeter": error(
-        403,
-        "PERMISSION_DENIED",
+    "no rights": permission_denied("artifactregistry.vpcscconfigs.update", CONFIG),
+    "another perimeter": denied(
         "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x1",
-        reason="SECURITY_POLICY_VIOLATED",
+        "SECURITY_POLICY_VIOLATED",
+        uid="x1",
     ),
-    "the API is off": error(
-        403,
-        "PERMISSION_DENIED",
+    "the API is off": denied(
         "Artifact Registry API has not been used in project the-platform before",
-        reason="SERVICE_DISABLED",
+        "SERVICE_DISABLED",
+        consumer="projects/111111111111",
     ),
-    "no perimeter": error(400, "FAILED_PRECONDITION", "The project is not in a perimeter"),
-    "unknown": error(404, "NOT_FOUND", "Location us-east4 is not found"),
-    "broken": error(500, "INTERNAL", "Internal error encountered"),
-    "away": error(503, "UNAVAILABLE", "The service is currently unavailable"),
+    "no perimeter": precondition("The project is not in a perimeter"),
+    "unknown": ApiError(404, "NOT_FOUND", "Location us-east4 is not found"),
+    "broken": ApiError(500, "INTERNAL", "Internal error encountered"),
+    "away": ApiError(503, "UNAVAILABLE", "The service is currently unavailable"),
 }
+
+
+def refuse(registry: StandIn, refusal: ApiError) -> None:
+    """Let the stand-in answer whatever it is asked with a refusal."""
+    registry.faults.instead = Raw(
+        json.dumps(refusal.content()).encode(), refusal.http, {"content-type": "application/json"}
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSALS)
 def test_a_refusal_is_told_in_gclouds_words_with_the_three_causes(
-    case: str, gcloud: str, product: Baked, tmp_path: Path
+    case: str, gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    content = REFUSALS[case]
-    service = Service(content["error"]["code"], content)
-    with served(service) as url:
-        done = real(gcloud, product, tmp_path, "allow", url)
+    refuse(registry, REFUSALS[case])
+    error = REFUSALS[case].content()["error"]
+    done = real(gcloud, product, registry, "allow")
     assert done.returncode == 1, done.stderr
-    assert service.requests == [("PATCH", CONFIG_PATH, {"name": CONFIG, "vpcscPolicy": "ALLOW"})]
-    assert service.authorizations == {f"Bearer {TOKEN}"}
+    assert requests_of(registry) == [
+        ("PATCH", CONFIG_PATH, {"name": CONFIG, "vpcscPolicy": "ALLOW"})
+    ]
     refusal, causes = done.stderr.split("The three known causes")
     assert refusal.startswith("The service refused:\nERROR: (gcloud.artifacts.vpcsc-config.allow) ")
-    assert content["error"]["status"] in refusal
-    assert content["error"]["message"] in refusal
-    assert all(detail["reason"] in refusal for detail in content["error"]["details"])
+    assert error["status"] in refusal
+    assert error["message"] in refusal
+    assert all(detail["reason"] in refusal for detail in error["details"])
     assert "accesscontextmanager.policies.update" in causes
     assert "perimeters list" in causes
     assert "artifactregistry.vpcscconfigs.update in the project" in causes
@@ -772,11 +734,10 @@ def test_a_refusal_is_told_in_gclouds_words_with_the_three_causes(
 
 @pytest.mark.slow
 def test_a_token_that_the_service_repeats_is_hidden(
-    gcloud: str, product: Baked, tmp_path: Path
+    gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    message = f"Not with {TOKEN}, nor with Bearer {TOKEN}"
-    with served(Service(403, error(403, "PERMISSION_DENIED", message))) as url:
-        done = real(gcloud, product, tmp_path, "describe", url)
+    refuse(registry, denied(f"Not with {TOKEN}, nor with Bearer {TOKEN}"))
+    done = real(gcloud, product, registry, "describe")
     assert done.returncode == 1
     assert "Not with [hidden], nor with [hidden]" in done.stderr
     assert "artifactregistry.vpcscconfigs.get in the project" in done.stderr
@@ -784,13 +745,12 @@ def test_a_token_that_the_service_repeats_is_hidden(
 
 @pytest.mark.slow
 def test_a_token_that_is_not_accepted_asks_for_a_login(
-    gcloud: str, product: Baked, tmp_path: Path
+    gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    content = error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials")
-    service = Service(401, content)
-    with served(service) as url:
-        done = real(gcloud, product, tmp_path, "allow", url)
-    assert service.authorizations == {f"Bearer {TOKEN}"}
+    led = lead_gcloud(registry, product.path.parent)
+    registry.token = "another"  # noqa: S105 - no secret
+    done = real(gcloud, product, registry, "allow", **led)
+    assert requests_of(registry) != []
     assert_asks_for_a_login(done)
     assert "invalid authentication credentials" in done.stderr
 
@@ -804,22 +764,22 @@ def assert_asks_for_a_login(done: subprocess.CompletedProcess[str]) -> None:
 
 @pytest.mark.slow
 def test_without_credentials_the_service_is_not_asked(
-    gcloud: str, product: Baked, tmp_path: Path
+    gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    service = Service(200, {"name": CONFIG, "vpcscPolicy": "ALLOW"})
-    with served(service) as url:
-        assert_asks_for_a_login(real(gcloud, product, tmp_path, "allow", url, token=None))
-        assert service.requests == []
-        assert_done(real(gcloud, product, tmp_path, "allow", url))
-    assert len(service.requests) == 1
+    nobody = {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": ""}
+    assert_asks_for_a_login(real(gcloud, product, registry, "allow", **nobody))
+    assert registry.asked == []
+    assert_done(real(gcloud, product, registry, "allow"))
+    assert len(registry.asked) == 1
 
 
 @pytest.mark.slow
 def test_a_service_that_nobody_reaches_is_told_as_a_crash_before_the_time_is_up(
-    gcloud: str, product: Baked, tmp_path: Path
+    gcloud: str, product: Baked, registry: StandIn
 ) -> None:
-    url = f"http://127.0.0.1:{free_port()}/"
-    done = real(gcloud, product, tmp_path, "allow", url)
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    endpoint = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_ARTIFACTREGISTRY": nowhere}
+    done = real(gcloud, product, registry, "allow", **endpoint)
     assert done.returncode == 3, done.stderr
     assert done.stderr.startswith("gcloud crashed (exit status 1):\n")
     assert "Connection refused" in done.stderr

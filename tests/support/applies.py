@@ -14,11 +14,10 @@ from typing import Any
 
 from closed_function.commands.apply import ACCOUNTS, CHANNEL
 from closed_function.settings import merge
-from cloud_stand_in.cloud import Cloud, Delays
+from cloud_stand_in.cloud import ORGANIZATION, Cloud, Delays
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.services.kms import add_key
 from cloud_stand_in.services.secret_manager import add_secret
-from cloud_stand_in.services.service_networking import connection_key
 from cloud_stand_in.services.storage import create_bucket
 from cloud_stand_in.terraform import environment
 from terraform_replay.clients import Client
@@ -34,7 +33,6 @@ NUMBERS = {
     OTHER_PROJECT: "222222222222",
     KEYS_PROJECT: "333333333333",
 }
-ORGANIZATION = "987654321098"
 POLICY = "accessPolicies/123456789"
 KEY = f"projects/{KEYS_PROJECT}/locations/{REGION}/keyRings/r/cryptoKeys/k"
 TOPIC, OTHER_TOPIC = (f"projects/{each}/topics/given" for each in (PROJECT, OTHER_PROJECT))
@@ -57,36 +55,17 @@ def new_cloud() -> Cloud:
     for project, number in NUMBERS.items():
         cloud.add_project(project, number, "cloudresourcemanager")
     cloud.apis[KEYS_PROJECT] += ["cloudkms", "iam"]
-    cloud.resources[f"accesscontextmanager/{POLICY}"] = {
-        "name": POLICY,
-        "parent": f"organizations/{ORGANIZATION}",
-        "title": "default policy",
-        "etag": "etag-1",
-    }
+    policy = {"parent": ORGANIZATION, "title": "default policy", "etag": "etag-1"}
+    cloud.add("accesscontextmanager", POLICY, **policy)
     add_key(cloud, KEY)
     for topic in (TOPIC, OTHER_TOPIC):
-        cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+        cloud.add("pubsub", topic)
     create_bucket(cloud, PROJECT, BUCKET, {"location": REGION})
     for project in (PROJECT, OTHER_PROJECT):
         cloud.apis[project] += ["secretmanager"]
         for secret in ("snmp-users", "snmp-keys"):
             add_secret(cloud, f"projects/{project}/secrets/{secret}")
     return cloud
-
-
-def add_network(cloud: Cloud, project: str, name: str, peered_range: str) -> str:
-    """Create a network that has a connection to Google's services; return its full name."""
-    network = f"projects/{project}/global/networks/{name}"
-    cloud.resources[f"compute/{network}"] = {"name": name}
-    address = f"compute/projects/{project}/global/addresses/{peered_range}"
-    cloud.resources[address] = {"purpose": "VPC_PEERING", "network": network}
-    cloud.resources[connection_key(network)] = {
-        "network": network,
-        "peering": "servicenetworking-googleapis-com",
-        "service": "services/servicenetworking.googleapis.com",
-        "reservedPeeringRanges": [peered_range],
-    }
-    return network
 
 
 def platform_settings(**change: Any) -> Json:  # noqa: ANN401 - settings of any shape

@@ -1,4 +1,4 @@
-"""A gcloud that notes how it is called, for tools that have to live with whatever it does."""
+"""The real gcloud before a stand-in of Google's APIs, and programs in its place."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from cloud_stand_in.gcloud import environment
+from cloud_stand_in.server import StandIn
 from tests.support.baking import bare_environment
+from tests.support.machine import need
 
 ALLOWED = "echo 'name: projects/a-project/locations/asia-northeast1/vpcscConfig'; "
 ALLOWED += "echo 'vpcscPolicy: ALLOW'"
@@ -32,6 +35,32 @@ def fake_gcloud(folder: Path, script: str | None, *, executable: bool = True) ->
     for tool in ("cat", "head", "tr", "sleep"):
         (programs / tool).symlink_to(str(shutil.which(tool)))
     return str(programs)
+
+
+def write_gcloud(folder: Path, script: str) -> None:
+    """Write a gcloud that does `script`."""
+    program = folder / "gcloud"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+
+
+def signed_in_environment(stand_in: StandIn, home: Path) -> dict[str, str]:
+    """Return the environment of a person whom gcloud knows and who is behind the stand-in."""
+    return {**bare_environment(home), **environment(stand_in, home)}
+
+
+def record_gcloud(signed_in: Mapping[str, str], folder: Path) -> str:
+    """Write into `folder` a gcloud that prints what the real one says now, a second sooner."""
+    program = need(shutil.which("gcloud"), "gcloud")
+    said = subprocess.run(
+        [program, "config", "config-helper", "--format=json"],
+        env=dict(signed_in),
+        capture_output=True,
+        check=True,
+    )
+    (folder / "said.json").write_bytes(said.stdout)
+    write_gcloud(folder, f'exec cat "{folder}/said.json"')
+    return str(folder)
 
 
 def refused_commands(gcloud: str, commands: Iterable[str], home: Path) -> list[str]:

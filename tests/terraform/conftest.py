@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +17,6 @@ def shared(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
     """One folder for all the workers."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if hasattr(pytestconfig, "workeroutput") else base
-
-
-@pytest.fixture(scope="session")
-def real_client(terraforms: dict[str, Client]) -> Client:
-    found = terraforms["terraform"]
-    if found.providers != "real":
-        why = "the real providers cannot be fetched: nothing was applied"
-        if os.environ.get("REAL_PROVIDERS") == "required":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
 
 
 @pytest.fixture(scope="session")

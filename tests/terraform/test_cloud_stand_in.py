@@ -6,23 +6,26 @@ The providers are not needed here. Each refusal has its opposite beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from cloud_stand_in.cloud import Cloud, Delays
-from cloud_stand_in.server import StandIn, serve
+from cloud_stand_in.server import TOKEN, StandIn, serve
+from cloud_stand_in.services.secret_manager import add_secret
+from cloud_stand_in.services.service_networking import add_network
 from tests.support.applies import (
     KEY,
     NUMBERS,
     POLICY,
     PROJECT,
     REGION,
-    add_network,
     new_cloud,
 )
 
+SIGNED_IN = {"authorization": f"Bearer {TOKEN}"}
 HERE = f"projects/{PROJECT}/locations/{REGION}"
 MEMBER = f"projects/{NUMBERS[PROJECT]}"
 PERIMETER = f"{POLICY}/servicePerimeters/closed"
@@ -54,7 +57,7 @@ def ask(stand_in: StandIn, method: str, path: str, body: object = None) -> tuple
     """Return the status and content of an answer; `path` is SERVICE/PATH."""
     service, _, rest = path.partition("/")
     url = f"{stand_in.url}/{service}.googleapis.com/{rest}"
-    answer = requests.request(method, url, json=body, timeout=10)
+    answer = requests.request(method, url, json=body, headers=SIGNED_IN, timeout=10)
     return answer.status_code, answer.json() if answer.content else {}
 
 
@@ -236,8 +239,9 @@ def test_a_bucket_with_old_versions_is_not_deleted(stand_in: StandIn) -> None:
     body = {"name": "b", "versioning": {"enabled": True}}
     assert ask(stand_in, "POST", f"storage/storage/v1/b?project={PROJECT}", body)[0] == 200
     upload = f"{stand_in.url}/upload/storage/v1/b/b/o?uploadType=media&name=o"
+    headers = {**SIGNED_IN, "content-type": "text/plain"}
     first, second = (
-        requests.post(upload, data=data, headers={"content-type": "text/plain"}, timeout=10).json()
+        requests.post(upload, data=data, headers=headers, timeout=10).json()
         for data in (b"one", b"two")
     )
     assert first["generation"] != second["generation"]
@@ -246,6 +250,91 @@ def test_a_bucket_with_old_versions_is_not_deleted(stand_in: StandIn) -> None:
         path = f"storage/storage/v1/b/b/o/o?generation={each['generation']}"
         assert ask(stand_in, "DELETE", path)[0] == 204
     assert ask(stand_in, "DELETE", "storage/storage/v1/b/b")[0] == 204
+
+
+def test_a_generation_is_read_until_it_is_deleted(stand_in: StandIn) -> None:
+    ask(stand_in, "POST", f"storage/storage/v1/b?project={PROJECT}", {"name": "bucket"})
+    upload = f"{stand_in.url}/upload/storage/v1/b/bucket/o?uploadType=media&name=a/b"
+    headers = {**SIGNED_IN, "content-type": "text/plain"}
+    stored = requests.post(upload, data=b"one", headers=headers, timeout=10).json()
+    path = "storage/storage/v1/b/bucket/o/a%2Fb"
+    of_generation = f"{path}?generation={stored['generation']}"
+    for each in (path, of_generation):
+        assert ask(stand_in, "GET", each)[1]["md5Hash"] == stored["md5Hash"]
+    content = f"{stand_in.url}/storage.googleapis.com/bucket/a/b"
+    assert requests.get(content, headers=SIGNED_IN, timeout=10).content == b"one"
+    requests.post(upload, data=b"two", headers=headers, timeout=10)
+    assert ask(stand_in, "GET", of_generation)[0] == 404
+    assert requests.get(content, headers=SIGNED_IN, timeout=10).content == b"two"
+
+
+def test_only_its_own_token_and_a_known_quota_project_are_accepted(stand_in: StandIn) -> None:
+    url = f"{stand_in.url}/cloudresourcemanager.googleapis.com/v1/projects/{PROJECT}"
+    for headers, status in (
+        (SIGNED_IN, 200),
+        ({"authorization": "Bearer old"}, 401),
+        ({}, 401),
+        ({**SIGNED_IN, "x-goog-user-project": PROJECT}, 200),
+        ({**SIGNED_IN, "x-goog-user-project": "unknown"}, 403),
+    ):
+        assert requests.get(url, headers=headers, timeout=10).status_code == status
+
+
+def test_a_permission_that_is_denied_is_named_and_no_other_is(stand_in: StandIn) -> None:
+    name = f"artifactregistry/v1/{HERE}/repositories/r"
+    stand_in.faults.denied.add("artifactregistry.repositories.get")
+    assert create_repository(stand_in)[0] == 200
+    status, content = ask(stand_in, "GET", name)
+    assert status == 403
+    (details,) = content["error"]["details"]
+    assert details["metadata"] == {"permission": "artifactregistry.repositories.get"}
+    assert ask(stand_in, "GET", f"{name}:getIamPolicy")[0] == 200
+
+
+def test_a_list_has_pages_and_an_empty_one_has_no_field(cloud: Cloud, stand_in: StandIn) -> None:
+    path = f"artifactregistry/v1/{HERE}/repositories"
+    assert ask(stand_in, "GET", path) == (200, {})
+    for id_ in "abc":
+        create_repository(stand_in, id_)
+    _, first = ask(stand_in, "GET", f"{path}?pageSize=2")
+    _, second = ask(stand_in, "GET", f"{path}?pageSize=2&pageToken={first['nextPageToken']}")
+    names = [each["name"][-1] for page in (first, second) for each in page["repositories"]]
+    assert (names, "nextPageToken" in second) == (["a", "b", "c"], False)
+    cloud.page_size = 1
+    assert len(ask(stand_in, "GET", path)[1]["repositories"]) == 1
+
+
+def test_the_latest_version_of_a_secret_is_the_one_created_last(
+    cloud: Cloud, stand_in: StandIn
+) -> None:
+    secret = f"projects/{PROJECT}/secrets/new"
+    assert ask(stand_in, "GET", f"secretmanager/v1/{secret}/versions/latest")[0] == 404
+    add_secret(cloud, secret)
+    cloud.add("secretmanager", f"{secret}/versions/10", state="DISABLED")
+    _, latest = ask(stand_in, "GET", f"secretmanager/v1/{secret}/versions/latest")
+    assert latest == {"name": f"{secret}/versions/10", "state": "DISABLED"}
+
+
+def test_googles_own_host_names_are_served_behind_the_proxy(cloud: Cloud, tmp_path: Path) -> None:
+    url = f"https://cloudresourcemanager.googleapis.com/v1/projects/{PROJECT}"
+
+    def behind(proxy: StandIn, authority: Path | None) -> requests.Response:
+        return requests.get(
+            url,
+            proxies={"https": proxy.url},
+            headers=SIGNED_IN,
+            verify=str(authority) if authority else True,
+            timeout=10,
+        )
+
+    with serve(cloud, tmp_path) as stand_in:
+        answer = behind(stand_in, stand_in.authority)
+        assert answer.json()["projectNumber"] == NUMBERS[PROJECT]
+        with pytest.raises(requests.exceptions.SSLError):
+            behind(stand_in, None)
+    with serve(cloud) as stand_in, pytest.raises(requests.exceptions.ProxyError):
+        behind(stand_in, None)
+    assert stand_in.outside() == ["cloudresourcemanager.googleapis.com:443"]
 
 
 def test_what_the_stand_in_does_not_know_is_an_error_and_noted(stand_in: StandIn) -> None:

@@ -5,7 +5,6 @@ The providers are the replay: what is shown is what our tool does, not what Goog
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -14,26 +13,29 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from closed_function.declarations import Declaration, find_unknown, parse_declarations
+from cloud_stand_in.server import TOKEN, StandIn, serve
+from cloud_stand_in.services.storage import create_bucket, generations, live_object
 from terraform_replay.clients import Client
 from terraform_replay.server import Replay, replay
 from tests.support.baking import Baked, bake, bare_environment
-from tests.support.gcloud import refused_commands
-from tests.support.google_stand_in import record_gcloud, serve, signed_in_environment, write_gcloud
-from tests.support.stacks import GIVEN, name_receivers, settings
+from tests.support.gcloud import (
+    record_gcloud,
+    refused_commands,
+    signed_in_environment,
+    write_gcloud,
+)
+from tests.support.healthy_cloud import HealthyCloud
+from tests.support.stacks import GIVEN, name_receivers, reach_receivers, settings
 
 HAND_OVER = "terraform/function/platform.auto.tfvars.json"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -197,7 +199,8 @@ def test_a_given_topic_is_listed_by_the_platform_before_the_deployment(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
-    settings(product, "platform", **GIVEN["create"])
+    allowed = {"snmp": {"ranges": ["10.20.0.0/24"], "protocol": "udp", "ports": ["162"]}}
+    settings(product, "platform", **GIVEN["create"], network={"egress_allowances": allowed})
     name_receivers(product)
     topic = "projects/a-project/topics/alerts"
     settings(product, "function", trigger={"kind": "alert", "topic": topic})
@@ -233,7 +236,7 @@ def test_a_deployment_prints_how_alerts_reach_the_function_and_a_test_of_it(
     gcloud: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
-    name_receivers(product)
+    reach_receivers(product)
     deployed = maker(product, environment)("deploy", "YES=1")
     assert deployed.returncode == 0, deployed.stderr
     printed = deployed.stdout[deployed.stdout.index("Only alert policies") :].replace("\\\n", "")
@@ -449,134 +452,73 @@ def test_what_a_user_mistypes_is_refused_before_anything_is_written(
     assert product.files() == before
 
 
-class Buckets(BaseHTTPRequestHandler):
-    """As much of Cloud Storage as Terraform's state needs: one bucket, its objects by name."""
-
-    objects: dict[str, bytes]
-    refuses: Callable[[str], bool]
-
-    def answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def answer_json(self, document: object, status: int = 200) -> None:
-        self.answer(status, json.dumps(document).encode(), Content_Type="application/json")
-
-    def refused(self) -> bool:
-        refuses = self.refuses(self.command)
-        if refuses:
-            self.answer_json({"error": {"code": 403, "message": "no rights to a-bucket"}}, 403)
-        return refuses
-
-    def body(self) -> bytes:
-        if "Content-Length" in self.headers:
-            return self.rfile.read(int(self.headers["Content-Length"]))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def resource(self, name: str) -> dict[str, str]:
-        size = str(len(self.objects[name]))
-        return {"name": name, "bucket": "a-bucket", "generation": "1", "size": size}
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if self.refused():
-            return
-        if url.path.endswith("/b/a-bucket/o"):
-            prefix = parse_qs(url.query).get("prefix", [""])[0]
-            names = [name for name in self.objects if name.startswith(prefix)]
-            self.answer_json({"items": [self.resource(name) for name in names]})
-            return
-        name = unquote(re.sub(r"^.*?a-bucket/(o/)?", "", url.path))
-        if name not in self.objects:
-            self.answer_json({"error": {"code": 404, "message": "not found"}}, 404)
-        elif "/b/a-bucket/o/" in url.path and "alt=media" not in url.query:
-            self.answer_json(self.resource(name))
-        else:
-            self.answer(200, self.objects[name], X_Goog_Generation="1")
-
-    def do_POST(self) -> None:
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        sent = message_from_bytes(head + self.body(), policy=policy.HTTP)
-        if self.refused():
-            return
-        metadata, part = sent.iter_parts()
-        name, content = json.loads(metadata.get_content())["name"], part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        self.objects[name] = content
-        self.answer_json(self.resource(name))
-
-    def do_DELETE(self) -> None:
-        self.objects.pop(unquote(urlsplit(self.path).path.rsplit("/", 1)[-1]), None)
-        self.answer(204, b"")
-
-    def log_request(self, *_: object) -> None:
-        """Say nothing."""
+@pytest.fixture
+def cloud() -> HealthyCloud:
+    """A cloud with a bucket for the state."""
+    made = HealthyCloud()
+    create_bucket(made, "a-project", "a-bucket", {"location": "asia-northeast1"})
+    return made
 
 
-@contextlib.contextmanager
-def bucket(
-    refuses: Callable[[str], bool] = lambda _: False,
-) -> Iterator[tuple[dict[str, bytes], dict[str, str]]]:
-    """The objects of a stand-in's bucket, and the environment in which Terraform asks it."""
-    objects: dict[str, bytes] = {}
-    handler = type("Bucket", (Buckets,), {"objects": objects, "refuses": staticmethod(refuses)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield (
-                objects,
-                {
-                    "GOOGLE_OAUTH_ACCESS_TOKEN": "no-token",
-                    "GOOGLE_BACKEND_STORAGE_CUSTOM_ENDPOINT": (
-                        f"http://127.0.0.1:{server.server_port}/storage/v1/"
-                    ),
-                },
-            )
-        finally:
-            server.shutdown()
-            thread.join()
+@pytest.fixture
+def stand_in(cloud: HealthyCloud, tmp_path: Path) -> Iterator[StandIn]:
+    with serve(cloud, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def state_environment(stand_in: StandIn) -> dict[str, str]:
+    """What leads Terraform's own client of Cloud Storage to the stand-in."""
+    return {
+        "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
+        "HTTPS_PROXY": stand_in.url,
+        "SSL_CERT_FILE": str(stand_in.authority),
+    }
 
 
 @pytest.mark.slow
-def test_the_state_moves_to_a_bucket_and_is_used_from_there(product: Baked, make: Run) -> None:
+def test_the_state_moves_to_a_bucket_and_is_used_from_there(
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
+) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
-    with bucket() as (objects, environment):
-        moved = make("state", "BUCKET=a-bucket", "YES=1", **environment)
-        assert moved.returncode == 0, moved.stdout + moved.stderr
-        state = objects["a-project/alert-to-snmp/function/default.tfstate"]
-        kept = json.loads(state)["resources"]
-        assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
-        assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
-            "terraform/platform/backend.tf"
-        )
-        planned = make("plan", **environment)
-        assert planned.returncode == 0, planned.stderr
-        assert "No changes." in planned.stdout
+    moved = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    key, _ = live_object(cloud, "a-bucket", "a-project/alert-to-snmp/function/default.tfstate")
+    kept = json.loads(cloud.blobs[key])["resources"]
+    assert sorted(each["type"] for each in kept if each["mode"] == "managed") == before
+    assert 'prefix = "a-project/alert-to-snmp/platform"' in product.read(
+        "terraform/platform/backend.tf"
+    )
+    planned = make("plan", **state_environment)
+    assert planned.returncode == 0, planned.stderr
+    assert "No changes." in planned.stdout
+
+
+# By the methods of the requests that are refused.
+WITHOUT_RIGHTS = {
+    "GET/POST": {"storage.objects.create", "storage.objects.get", "storage.objects.list"},
+    "POST": {"storage.objects.create"},
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("refused_methods", [("GET", "POST"), ("POST",)], ids="/".join)
+@pytest.mark.parametrize("refused_methods", WITHOUT_RIGHTS)
 def test_a_bucket_that_refuses_leaves_the_state_here(
-    refused_methods: tuple[str, ...], product: Baked, make: Run
+    refused_methods: str,
+    product: Baked,
+    make: Run,
+    stand_in: StandIn,
+    state_environment: dict[str, str],
 ) -> None:
     assert make("deploy", "YES=1").returncode == 0
     before = resources(product, "function")
     assert before
-    with bucket(lambda method: method in refused_methods) as (objects, environment):
-        refused = make("state", "BUCKET=a-bucket", "YES=1", **environment)
-        assert refused.returncode != 0
-        assert "no rights to a-bucket" in refused.stderr
-        assert objects == {}
+    stand_in.faults.denied |= WITHOUT_RIGHTS[refused_methods]
+    refused = make("state", "BUCKET=a-bucket", "YES=1", **state_environment)
+    assert refused.returncode != 0
+    assert "Permission 'storage.objects." in refused.stderr
+    assert generations(stand_in.cloud, "a-bucket") == []
     assert list(product.path.glob("terraform/*/backend.tf")) == []
     assert resources(product, "function") == before
     assert "No changes." in make("plan").stdout
@@ -619,7 +561,7 @@ def test_an_interrupted_deployment_keeps_what_was_made(
             "build-sources-denied.terraform",
             "failed. To see why: make explain BUILD=1a97db7d-c85b-499a-b677-97d1af267048\n",
         ),
-        ("state-locked.colour", "failed.\n"),
+        ("state-locked.colour", "failed. To see what is missing: make doctor\n"),
     ],
     ids=["a build", "no build"],
 )
@@ -633,6 +575,65 @@ def test_a_deployment_that_fails_names_the_build_if_there_was_one(
     words = f"{errors.read_text(encoding='utf-8')}apply of terraform/function {said}make: *** "
     assert words in failed.stderr
     assert resources(product, "function") == []
+
+
+@pytest.mark.slow
+def test_a_deployment_that_is_not_approved_names_no_cause(
+    product: Baked, environment: dict[str, str]
+) -> None:
+    declined = subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={sys.executable}", "deploy"],
+        cwd=product.path,
+        env=environment,
+        input="no\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+    assert "Apply cancelled." in declined.stdout
+    assert "apply of terraform/function failed." in declined.stderr
+    assert "make doctor" not in declined.stderr
+    assert resources(product, "function") == []
+
+
+UNWORKABLE = {
+    "no port": (
+        {"SNMP_RECEIVERS": "10.20.0.5"},
+        "settings-invalid: SNMP_RECEIVERS: '10.20.0.5' is",
+    ),
+    "a misspelt name": (
+        {"SNMP_RECEIVERS": "10.20.0.5:162", "SNMP_VERSON": "3"},
+        "settings-invalid: SNMP_VERSON is unknown (did you mean SNMP_VERSION?)",
+    ),
+    "a receiver behind the firewall": (
+        {"SNMP_RECEIVERS": "10.20.9.9:162"},
+        "egress-denied: No entry of network.egress_allowances has 10.20.9.9, udp, port 162.",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", UNWORKABLE)
+def test_what_the_function_could_not_work_with_is_refused_before_a_plan(
+    case: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    product = bake(tmp_path / "alert", platform="create", gcp_project_id="a-project")
+    reach_receivers(product)
+    make = maker(product, environment)
+    good = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
+    variables, problem = UNWORKABLE[case]
+    settings(product, "function", function={**good, "environment": variables})
+    for command in (["plan"], ["deploy", "YES=1"]):
+        refused = make(*command)
+        assert refused.returncode != 0
+        assert problem in refused.stderr
+        assert "To see how to correct it: make doctor\n" in refused.stderr
+        assert "Plan:" not in refused.stdout
+    settings(product, "function", function=good)
+    planned = make("plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "Plan:" in planned.stdout
 
 
 # --- make validate, make format ---
@@ -709,6 +710,11 @@ def name_environment(product: Baked, stack: str, name: str, **values: object) ->
     folder = product.path / "terraform" / stack / "environments"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.tfvars.json").write_text(json.dumps(values), encoding="utf-8")
+    handed_over = product.path / HAND_OVER
+    if stack == "function" and "project_id" in values and handed_over.is_file():
+        content = json.loads(handed_over.read_text(encoding="utf-8"))
+        content["platform"].setdefault("function_projects", []).append(values["project_id"])
+        handed_over.write_text(json.dumps(content), encoding="utf-8")
 
 
 def wrapper(folder: Path, terraform: Client, script: str) -> str:
@@ -781,22 +787,22 @@ def test_what_the_users_shell_says_of_workspaces_changes_no_other_environment(
 
 @pytest.mark.slow
 def test_environments_move_to_a_bucket_together_and_new_ones_begin_there(
-    product: Baked, make: Run
+    product: Baked, make: Run, cloud: HealthyCloud, state_environment: dict[str, str]
 ) -> None:
     for name in ("prod", "stg"):
         name_environment(product, "function", name, project_id=f"a-{name}-project")
     assert make("deploy", "YES=1").returncode == 0
     assert make("deploy", "ENV=prod", "YES=1").returncode == 0
-    with bucket() as (objects, there):
-        moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **there)
-        assert moved.returncode == 0, moved.stderr
-        assert "No changes." in make("plan", **there).stdout
-        assert "No changes." in make("plan", "ENV=prod", **there).stdout
-        shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
-        begun = make("deploy", "ENV=stg", "YES=1", **there)
-        assert begun.returncode == 0, begun.stderr
-        names = {name.rpartition("/")[2] for name in objects if "/function/" in name}
-        assert names == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
+    moved = make("state", "BUCKET=a-bucket", "YES=1", TF_WORKSPACE="prod", **state_environment)
+    assert moved.returncode == 0, moved.stderr
+    assert "No changes." in make("plan", **state_environment).stdout
+    assert "No changes." in make("plan", "ENV=prod", **state_environment).stdout
+    shutil.rmtree(product.path / "terraform/function/.terraform")  # as in a new clone
+    begun = make("deploy", "ENV=stg", "YES=1", **state_environment)
+    assert begun.returncode == 0, begun.stderr
+    names = [each["name"] for _, each in generations(cloud, "a-bucket")]
+    of_function = {name.rpartition("/")[2] for name in names if "/function/" in name}
+    assert of_function == {"default.tfstate", "prod.tfstate", "stg.tfstate"}
 
 
 def test_two_commands_initialise_a_stack_one_after_the_other(
@@ -1089,61 +1095,85 @@ POOL = "projects/a-project/locations/asia-northeast1/workerPools/cb-workerpool"
 PLACE = "projects/a-project/locations/asia-northeast1/functions"
 
 
+@pytest.fixture
+def signed_in(stand_in: StandIn, environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """What lets gcloud, and what asks it, read the stand-in."""
+    home = tmp_path / "signed-in"
+    home.mkdir()
+    there = signed_in_environment(stand_in, home)
+    recorded = record_gcloud(there, tmp_path)
+    there["PATH"] = f"{recorded}:{environment['PATH']}"
+    del there["HOME"]
+    return there
+
+
 @pytest.mark.slow
 def test_a_platform_that_functions_use_is_not_destroyed_without_an_override(
-    product: Baked, make: Run, environment: dict[str, str], tmp_path: Path
+    product: Baked,
+    make: Run,
+    cloud: HealthyCloud,
+    stand_in: StandIn,
+    signed_in: dict[str, str],
 ) -> None:
     assert make("platform", "YES=1").returncode == 0
     made = resources(product, "platform")
     command = ("destroy", "STACK=platform", "YES=1")
-    with serve(tmp_path) as stand_in:
-        home = tmp_path / "signed-in"
-        home.mkdir()
-        cloud = stand_in.cloud
-        there = signed_in_environment(stand_in, home)
-        recorded = record_gcloud(there, tmp_path)
-        there["PATH"] = f"{recorded}:{environment['PATH']}"
-        del there["HOME"]
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
-        cloud.functions[f"{PLACE}/another"] = {"buildConfig": {"workerPool": POOL + "-2"}}
-        refused = make(*command, **there)
-        assert refused.returncode == 2
-        assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
-        assert "another" not in refused.stderr
-        assert resources(product, "platform") == made
-        cloud.denied.add("cloudfunctions.functions.list")
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: you may" in refused.stderr
-        cloud.denied.clear()
+    second = cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    another = {"workerPool": f"{POOL}-2"}
+    cloud.add("cloudfunctions", f"{PLACE}/another", buildConfig=another)
+    refused = make(*command, **signed_in)
+    assert refused.returncode == 2
+    assert f"These functions use this platform:\n- {PLACE}/second\n" in refused.stderr
+    assert "another" not in refused.stderr
+    assert resources(product, "platform") == made
+    stand_in.faults.denied.add("cloudfunctions.functions.list")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
 
-        declined = make("destroy", "STACK=platform", "FORCE=1", **there)
-        assert "\nNothing was destroyed.\n" in declined.stderr
-        plan, _, below = declined.stdout.partition("to destroy.")
-        assert plan
-        assert f"- {PLACE}/second" in below
-        assert resources(product, "platform") == made
+    declined = make("destroy", "STACK=platform", "FORCE=1", **signed_in)
+    assert "\nNothing was destroyed.\n" in declined.stderr
+    plan, _, below = declined.stdout.partition("to destroy.")
+    assert plan
+    assert f"- {PLACE}/second" in below
+    assert resources(product, "platform") == made
 
-        # The settings may name another pool by now, and a project may be named by its number.
-        settings(product, "platform", pool={"name": "renamed"})
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        by_number = POOL.replace("a-project", cloud.projects["a-project"]["projectNumber"])
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": by_number}}
-        assert f"- {PLACE}/second" in make(*command, **there).stderr
-        settings(product, "platform", pool={})
-        cloud.functions.clear()
-        cloud.unreachable = [PLACE.removesuffix("/functions")]
-        refused = make(*command, **there)
-        assert "It is not known whether functions use this platform: Google could" in refused.stderr
-        cloud.unreachable = []
-        cloud.functions[f"{PLACE}/second"] = {"buildConfig": {"workerPool": POOL}}
-        assert make(*command, FORCE="1", **there).returncode == 2  # not of this command line
-        assert resources(product, "platform") == made
+    # The settings may name another pool by now, and a project may be named by its number.
+    settings(product, "platform", pool={"name": "renamed"})
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    by_number = POOL.replace("a-project", cloud.number("a-project"))
+    second["buildConfig"]["workerPool"] = by_number
+    assert f"- {PLACE}/second" in make(*command, **signed_in).stderr
+    settings(product, "platform", pool={})
+    for name in ("second", "another"):
+        cloud.delete(f"cloudfunctions/{PLACE}/{name}")
+    cloud.unreachable = [PLACE.removesuffix("/functions")]
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: Google could" in refused.stderr
+    cloud.unreachable = []
+    stand_in.faults.denied.add("resourcemanager.projects.get")
+    refused = make(*command, **signed_in)
+    assert "It is not known whether functions use this platform: you may" in refused.stderr
+    stand_in.faults.denied.clear()
+    cloud.add("cloudfunctions", f"{PLACE}/second", buildConfig={"workerPool": POOL})
+    assert make(*command, FORCE="1", **signed_in).returncode == 2  # not of this command line
+    assert resources(product, "platform") == made
 
-        cloud.apis["a-project"].remove("cloudfunctions")
-        cloud.functions.clear()
-        destroyed = make(*command, **there)
-        assert destroyed.returncode == 0, destroyed.stderr
-        assert resources(product, "platform") == []
+    cloud.delete(f"cloudfunctions/{PLACE}/second")
+    destroyed = make(*command, **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
+
+
+@pytest.mark.slow
+def test_where_the_api_is_off_no_function_uses_a_platform(
+    product: Baked, make: Run, cloud: HealthyCloud, signed_in: dict[str, str]
+) -> None:
+    assert make("platform", "YES=1").returncode == 0
+    cloud.apis["a-project"].remove("cloudfunctions")
+    destroyed = make("destroy", "STACK=platform", "YES=1", **signed_in)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert resources(product, "platform") == []
 
 
 @pytest.mark.slow

@@ -111,6 +111,7 @@ def set_up(product: Baked, way: str, **changed: Any) -> None:  # noqa: ANN401 - 
     may = {"storage_triggers": True, "alert_topics": [TOPIC], "kms_keys": [KEY]}
     agents = {"my-project-id": may, "another-project": may}
     handed["platform"]["service_agents"] = agents
+    handed["platform"]["function_projects"] = ["another-project"]
     file.write_text(json.dumps(handed), encoding="utf-8")
     chosen = {**WAYS[way], **changed}
     rendered = json.loads(product.read("terraform/function/settings.auto.tfvars.json"))["function"]
@@ -409,7 +410,19 @@ def test_each_bake_plans_with_its_own_answers(
             '"service_agents": {"a-function-project": {"storage_triggers": true},',
         )
         (product.path / "terraform/function/platform.auto.tfvars.json").write_text(listed)
+    handed_over = product.path / "terraform/function/platform.auto.tfvars.json"
+    given = handed_over.read_text(encoding="utf-8")
+    if platform != "reuse":  # whose hand-over file is the owner's
+        refused = replayed.run(product.path / "terraform" / "function", "plan", "-no-color")
+        text = " ".join(refused.stderr.replace("│", " ").split())
+        assert "`functions` does not have the project a-function-project" in text
+        assert "Run `make accounts`, which prints what the platform's owner adds" in text
+        listed = given.replace(
+            '"function_projects": [', '"function_projects": ["a-function-project"'
+        )
+        handed_over.write_text(listed, encoding="utf-8")
     function = planned(replayed, product.path / "terraform" / "function")
+    handed_over.write_text(given, encoding="utf-8")
     deployed = change(function, "google_cloudfunctions2_function.this")
     build = deployed["build_config"][0]
     pool = "projects/a-platform-project/locations/europe-west1/workerPools/cb-workerpool"

@@ -22,6 +22,7 @@ COMMANDS = {
     "apply": ("apply", "create or change a stack"),
     "destroy": ("destroy", "remove a stack, and show what remains"),
     "accounts": ("apply", "create the function's accounts alone"),
+    "secrets": ("secrets", "create the secrets that the settings name and that are missing"),
     "state": ("state", "keep Terraform's state in a bucket from now on"),
     "format": ("format", "bring the stacks' files into Terraform's format"),
     "validate": ("format", "check both stacks without their state"),

@@ -87,7 +87,7 @@ class EnvironmentWriter:
 
     def __init__(self, stream: TextIO, environment: str) -> None:
         self.stream = stream
-        names = "plan accounts deploy destroy status doctor explain allow deny".split()
+        names = "plan accounts secrets deploy destroy status doctor explain allow deny".split()
         self.files = {}
         has_stack = own_settings("platform", environment).is_file()
         if has_stack:

@@ -21,15 +21,19 @@ class Outcome(NamedTuple):
     errors: str
 
 
-def run_bounded(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> Outcome:
+def run_bounded(
+    command: Sequence[str], environment: Mapping[str, str], timeout: float, given: str | None = None
+) -> Outcome:
     """Run `command` for at most `timeout` seconds and leave nothing of it running.
+
+    `given` is its standard input.
 
     gcloud is a shell script that starts Python, so it gets a process group of its own: ending the
     script alone would leave a grandchild that keeps the pipes and the terminal.
     """
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -38,7 +42,7 @@ def run_bounded(command: Sequence[str], environment: Mapping[str, str], timeout:
         start_new_session=True,
     )
     try:
-        output, errors = process.communicate(timeout=timeout)
+        output, errors = process.communicate(given, timeout=timeout)
     except subprocess.TimeoutExpired:
         return Outcome(None, "", "")
     finally:
@@ -62,9 +66,10 @@ def end_group(process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdout, process.stderr):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 @contextlib.contextmanager

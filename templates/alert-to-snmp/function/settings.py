@@ -5,11 +5,26 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+NAMES = (
+    "SNMP_RECEIVERS",
+    "SNMP_NOTIFICATION",
+    "SNMP_TIMEOUT",
+    "SNMP_ENTERPRISE_OID",
+    "SNMP_VERSION",
+    "SNMP_COMMUNITY",
+    "SNMP_USER",
+    "SNMP_AUTH_PROTOCOL",
+    "SNMP_AUTH_PASSWORD",
+    "SNMP_PRIV_PROTOCOL",
+    "SNMP_PRIV_PASSWORD",
+    "SNMP_ENGINE_ID",
+)
 # The first of each is the default.
 VERSIONS = ("2c", "3")
 NOTIFICATION_TYPES = ("trap", "inform")
@@ -62,6 +77,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read and check the settings; SettingsError names every problem at once."""
     reader = _Reader(environment)
+    reader.names()
     version = reader.choice("SNMP_VERSION", VERSIONS)
     inform = reader.choice("SNMP_NOTIFICATION", NOTIFICATION_TYPES) == "inform"
     settings = Settings(
@@ -84,6 +100,12 @@ class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self.problems: list[str] = []
+
+    def names(self) -> None:
+        for name in self.environment:
+            if name.startswith("SNMP_") and name not in NAMES:
+                meant = "".join(f"did you mean {x}?" for x in get_close_matches(name, NAMES, n=1))
+                self.problems.append(f"{name} is unknown ({meant or 'known: ' + ', '.join(NAMES)})")
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         value = self.environment.get(name, choices[0])
@@ -163,6 +185,9 @@ class _Reader:
 
     def _secret(self, name: str, default: str, *, at_least: int) -> str:
         value = self.environment.get(name, default)
+        if not value and name not in self.environment:
+            self.problems.append(f"{name} is not set; give {at_least} characters or more")
+            return value
         # Secrets often end in a newline, and then every receiver silently drops the packet.
         if value != value.strip() or len(value) < at_least or not _is_utf8(value):
             self.problems.append(

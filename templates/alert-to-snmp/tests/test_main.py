@@ -27,7 +27,7 @@ import snmp
 from framework_client import TRACE, TRACEPARENT, load, log_lines, post, push
 from incident import MAX_SUMMARY_BYTES, MAX_TEXT_BYTES
 from real_parts import ROOT
-from settings import read_settings
+from settings import NAMES, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -382,6 +382,8 @@ def refusal(
         ("SNMP_ENTERPRISE_OID", "1.3.6.1.4.1" + ".1" * 120, "SNMP_ENTERPRISE_OID is"),
         ("SNMP_USER", "monitor", "SNMP_USER is set, but SNMP_VERSION is '2c'"),
         ("SNMP_AUTH_PASSWORD", "auth-password", "SNMP_AUTH_PASSWORD is set, but"),
+        ("SNMP_RECIEVERS", "m:162", "SNMP_RECIEVERS is unknown (did you mean SNMP_RECEIVERS?)"),
+        ("SNMP_PORT", "162", "SNMP_PORT is unknown ("),
         ("SNMP_PRIV_PASSWORD", "priv-password", "SNMP_PRIV_PASSWORD is set, but"),
     ],
 )
@@ -456,6 +458,23 @@ def test_snmpv3_has_the_stronger_algorithms_by_default_and_informs_need_no_engin
     assert read_settings({**environment, "SNMP_ENGINE_ID": "0x8000000001"}).engine_id == bytes(
         [128, 0, 0, 0, 1]
     )
+
+
+@pytest.mark.parametrize("name", ["SNMP_AUTH_PASSWORD", "SNMP_PRIV_PASSWORD"])
+def test_a_password_that_is_not_set_is_not_said_to_be_short(name: str) -> None:
+    environment = {"SNMP_RECEIVERS": "127.0.0.1:162", **V3}
+    assert read_settings(environment).user
+    del environment[name]
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environment)
+    assert str(refused.value) == f"{name} is not set; give 8 characters or more"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_known_name_is_read(name: str) -> None:
+    environment = {"SNMP_RECEIVERS": "127.0.0.1:162", **V3}
+    with pytest.raises(SettingsError, match=f"^{name} is "):
+        read_settings({**environment, name: " "})
 
 
 def test_settings_do_not_show_their_secrets() -> None:

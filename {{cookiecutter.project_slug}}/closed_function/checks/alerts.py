@@ -51,7 +51,7 @@ def check_alerts(cloud: Cloud, repository: Repository) -> list[Result]:
     seen = f"No {kind} of {project} uses {channel}."
     if of_topic and not own:
         seen = f"{of_topic[0]['name']} is disabled."
-    elif why:
+    elif why := why or cloud.function(repository).why:  # there may be no function to call
         return [check.unknown(why)]
     return [check.problem("channel-unused", seen)]
 

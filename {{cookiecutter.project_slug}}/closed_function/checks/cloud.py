@@ -22,9 +22,12 @@ def check_cloud(repository: Repository, session: Session, timeout: float = 30) -
     def checks_of(cloud: Cloud) -> Checks:
         return {
             "the projects are ready": lambda: [
-                check(cloud, project)
+                result
                 for project in projects
-                for check in (check_project, check_apis)
+                for result in (
+                    check_project(cloud, project),
+                    check_apis(cloud, project, repository),
+                )
             ],
             "the perimeter accepts your own requests": lambda: check_caller(cloud),
             "the projects are in a perimeter": lambda: check_perimeters(

@@ -115,7 +115,9 @@ class Cloud:
         return answer.status != 404 and answer.reason != "SERVICE_DISABLED"
 
     def role(self, name: str) -> Answer:
-        return self.get("iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get")
+        return self.get(
+            "iam", f"v1/{quote(name)}", f"the role {name}", "iam.roles.get", expects="name"
+        )
 
     def account(self, email: str) -> Answer:
         project = account_project(email) or "-"

@@ -5,8 +5,8 @@ After the platform is applied, its output is handed over to the function's stack
 owner adds to `functions`, because a perimeter can let in only what exists. With --env NAME a stack
 keeps its state in a workspace of that name and merges its settings with its
 environments/NAME.tfvars.json. Terraform or OpenTofu does the work and asks before it changes
-anything. A misspelt setting, the placeholder project and the names of another environment are
-refused before.
+anything. A misspelt setting, the placeholder project, the names of another environment, and an
+environment variable of the function that cannot work are refused before.
 """
 
 import argparse
@@ -14,10 +14,13 @@ import contextlib
 import json
 from collections.abc import Iterator
 
+from closed_function.checks.environment import check_environment
+from closed_function.checks.result import PROBLEM
 from closed_function.command_line import add_environment, add_yes, approval_options
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.files import read_text, text_at, write_text
 from closed_function.paths import REQUIREMENTS, SETTINGS, STACKS, hand_over_file, relative
+from closed_function.repository import Repository
 from closed_function.stack import Stack, TerraformError
 from closed_function.symptoms.logs import find_build
 
@@ -51,21 +54,22 @@ def run(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
     variables = stack.prepare(changes=False)
+    refuse_unworkable(stack)
     stack.call("plan", *variables)
 
 
 def apply(options: argparse.Namespace) -> None:
     stack = Stack(options.stack, options.env)
     variables = stack.prepare()
+    refuse_unworkable(stack)
     try:
         stack.change("apply", *variables, *approval_options(options))
     except TerraformError as error:
-        build = find_build(error.errors)
-        if not build:
+        if not error.errors.strip():  # it was not approved
             raise
-        raise CommandError(
-            f"{error} To see why: make explain BUILD={build}", error.status
-        ) from None
+        build = find_build(error.errors)
+        hint = f"why: make explain BUILD={build}" if build else "what is missing: make doctor"
+        raise CommandError(f"{error} To see {hint}", error.status) from None
     if stack.name == "platform":
         with changes_made("make platform"):
             hand_over(stack.output("platform"), options.env)
@@ -74,6 +78,16 @@ def apply(options: argparse.Namespace) -> None:
     else:
         with changes_made("make deploy"):
             print_alert_commands(stack.output("function"))
+
+
+def refuse_unworkable(stack: Stack) -> None:
+    """Refuse what the function would refuse when it starts, and receivers it cannot reach."""
+    if stack.name != "function":
+        return
+    found = check_environment(Repository(stack.environment))
+    if problems := [f"{each.symptom}: {each.seen}" for each in found if each.verdict == PROBLEM]:
+        problems.append("Nothing was changed. To see how to correct it: make doctor")
+        raise CommandError("\n".join(problems))
 
 
 def print_alert_commands(function: object) -> None:

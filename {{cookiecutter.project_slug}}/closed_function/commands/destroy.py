@@ -42,7 +42,9 @@ These remain, because Google or Terraform does not remove them:
     "function": """\
 These remain, because Google created them and not this stack:
 - the bucket gcf-v2-sources-NUMBER-REGION and the images in the Docker repository;
-- the APIs that were enabled, and the service agents with them.
+- the APIs that were enabled, and the service agents with them;
+- if the platform is in another project, the grant of the build account on the Python repository,
+  as deleted:serviceAccount:...: it permits nothing, and IAM removes it within 60 days.
 A build account of its own is removed: take it out of the platform's `functions`, or the platform
 can change no rule that names it. The platform stays; `make destroy STACK=platform` removes it.""",
 }
@@ -120,11 +122,12 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
     """Yield a problem for each function of `project` that is built in one of `pools`."""
     check = Check(project)
     consumers = {f"projects/{project}", f"projects/{cloud.number(project)}"}
-    # A project is named by its id or by its number.
-    wanted = set(pools)
+    # A project is named by its id or by its number: without that, nothing is known of any function.
+    wanted, unread = set(pools), ""
     for pool in pools:
         _, owner, rest = pool.split("/", 2)
         wanted.add(f"projects/{cloud.number(owner)}/{rest}")
+        unread = unread or cloud.project(owner).why
     for region in sorted({pool.split("/")[3] for pool in pools}):
         read = (
             "cloudfunctions",
@@ -133,6 +136,7 @@ def find_users(cloud: Cloud, pools: Iterable[str], project: str) -> Iterator[Res
             "cloudfunctions.functions.list",
         )
         functions, why = cloud.pages("functions", *read)
+        why = why or unread
         for each in functions:
             if each.get("buildConfig", {}).get("workerPool") in wanted:
                 yield check.problem("", f"- {each['name']}")

@@ -1,7 +1,8 @@
-"""Rehearse the build of this repository in a closed network, with the template's own program.
+"""Rehearse the build and the deployment of this repository in a closed network.
 
 uv fetches `closed-network` from the template, at the version that .cruft.json names, and its
-packages from the index that the user's pip is configured for. Nothing in the cloud is called.
+packages from the index that the user's pip is configured for. Nothing in the cloud is called:
+Terraform applies both stacks to a stand-in, if it and its providers are on this machine.
 
 Exit status: that of `closed-network rehearse` (0 passed; 1 a stage failed; 2 this repository cannot
 be rehearsed; 3 the rehearsal broke); 2 also when no template is known; 3 also when the program
@@ -13,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from closed_function.command_line import not_empty, report_progress
+from closed_function.command_line import add_environment, not_empty, report_progress
 from closed_function.errors import CommandError, ExitStatus, UnavailableError
 from closed_function.files import as_text, read_object
 from closed_function.paths import CRUFT_STATE, ROOT
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", type=not_empty, help="write the findings here, as JSON")
     parser.add_argument("--html", type=not_empty, help="write them here, as a page for a reviewer")
+    add_environment(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,9 +64,10 @@ def run(options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
     if fetched.returncode != 0:
         raise fetch_error(fetched.stderr, redact(address))
-    files = {"--report": options.report, "--html": options.html}
-    arguments = [word for name, file in files.items() if file for word in (name, file)]
-    done, interrupted = run_to_end([*program, "rehearse", ".", *arguments], ROOT, environment)
+    given = {"--report": options.report, "--html": options.html, "--env": options.env}
+    arguments = [word for name, value in given.items() if value for word in (name, value)]
+    command = [*program, "rehearse", ".", "--deploy", *arguments]
+    done, interrupted = run_to_end(command, ROOT, environment)
     return ExitStatus.INTERRUPTED if interrupted else done.returncode
 
 

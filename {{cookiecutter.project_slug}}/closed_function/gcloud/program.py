@@ -16,14 +16,17 @@ SIGN_IN = "Run: gcloud auth login"
 DIAGNOSE = "Check the network and the proxy: gcloud info --run-diagnostics"
 
 
-def run_gcloud(arguments: Sequence[str], timeout: float) -> Outcome:
-    """Run gcloud without prompts for at most `timeout` seconds. UnavailableError without one."""
+def run_gcloud(arguments: Sequence[str], timeout: float, given: str | None = None) -> Outcome:
+    """Run gcloud without prompts for at most `timeout` seconds. UnavailableError without one.
+
+    `given` is its standard input.
+    """
     path = shutil.which("gcloud")
     if path is None:
         raise UnavailableError("gcloud is not installed, or not on PATH as an executable file.")
     environment = {**os.environ, "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     try:
-        return run_bounded([path, *arguments], environment, timeout)
+        return run_bounded([path, *arguments], environment, timeout, given)
     except OSError as error:
         raise UnavailableError(f"gcloud cannot be started: {error}") from None
 

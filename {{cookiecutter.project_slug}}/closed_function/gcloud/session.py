@@ -45,7 +45,8 @@ class Request(NamedTuple):
     """One read.
 
     `api` is the first part of the host's name; `what` and `permission` are for messages. A read
-    with a `body` is a POST. An answer without the field `expects` is not Google's.
+    with a `body` is a POST. An answer without the field `expects` is not Google's; a list has no
+    such field, because the APIs leave out what is empty.
     """
 
     api: str
@@ -206,9 +207,9 @@ def parse_answer(request: Request, host: str, status: int, body: bytes) -> Answe
         content = json.loads(body)
     except (ValueError, RecursionError):
         content = None
-    if not isinstance(content, dict):
-        content = {}
-    if status == 200 and content and (not request.expects or request.expects in content):
+    known = isinstance(content, dict)
+    content = content if known else {}
+    if status == 200 and known and (not request.expects or request.expects in content):
         return Answer(content, status=status)
     error = content.get("error")
     if not isinstance(error, dict):

@@ -109,6 +109,16 @@ resource "google_cloudfunctions2_function" "this" {
     replace_triggered_by = [terraform_data.egress]
 
     precondition {
+      condition = (
+        !local.shared_platform || contains(coalesce(var.platform.function_projects, [var.project_id]), var.project_id)
+      )
+      error_message = join(" ", [
+        "The platform's `functions` does not have the project ${var.project_id}, so nothing can be built in it.",
+        "Run `make accounts`, which prints what the platform's owner adds; `make platform` then writes it to the",
+        "hand-over file.",
+      ])
+    }
+    precondition {
       condition = length(local.service_agents_lack) == 0
       error_message = join(" ", [
         "The platform does not allow Google's service agents of ${var.project_id} what this function needs:",

@@ -21,6 +21,8 @@ variable "platform" {
       protocol = string
       ports    = optional(list(string), [])
     })))
+    # The projects in the platform's `functions`; null: not known, as in an older hand-over file.
+    function_projects = optional(list(string))
     # What Google's service agents may do, by project ID.
     service_agents = optional(map(object({
       storage_triggers = optional(bool, false)

@@ -21,6 +21,7 @@ output "platform" {
     )
     build_service_account = local.build_service_account
     service_agents        = local.service_agents
+    function_projects     = keys(var.functions.projects)
     egress_allowances     = local.deny_egress ? var.network.egress_allowances : null
     # In the network, so that a function's connector does not use one of them.
     reserved_ranges = join(",", distinct(compact([

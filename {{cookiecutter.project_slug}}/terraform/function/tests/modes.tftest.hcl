@@ -352,6 +352,53 @@ run "an_own_build_account_has_four_roles_and_is_listed_for_the_platform" {
   }
 }
 
+run "a_project_that_the_platform_lists_is_accepted" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/closed-functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+      function_projects     = ["other-project"]
+    }
+    trigger = { kind = "http" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.project == "other-project"
+    error_message = "A project that the platform lists must be accepted."
+  }
+}
+
+run "a_project_that_the_platform_does_not_list_is_refused" {
+  command = plan
+  variables {
+    project_id = "other-project"
+    platform = {
+      project_id            = "my-project-id"
+      region                = "asia-northeast1"
+      network               = "projects/my-project-id/global/networks/closed-network"
+      subnetwork            = "projects/my-project-id/regions/asia-northeast1/subnetworks/closed-functions"
+      worker_pool           = "projects/my-project-id/locations/asia-northeast1/workerPools/cb-workerpool"
+      docker_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-builddocker"
+      python_repository     = "projects/my-project-id/locations/asia-northeast1/repositories/ar-buildpython"
+      python_index_url      = "https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
+      build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
+      function_projects     = []
+    }
+    trigger = { kind = "http" }
+  }
+
+  expect_failures = [google_cloudfunctions2_function.this]
+}
+
 run "a_function_in_another_project_than_the_platform_builds_as_its_own_account" {
   command = plan
   variables {

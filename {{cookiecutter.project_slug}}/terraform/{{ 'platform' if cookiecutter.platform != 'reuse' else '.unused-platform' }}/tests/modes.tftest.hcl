@@ -561,6 +561,11 @@ run "service_agents_get_their_roles_once_for_all_functions" {
     })
     error_message = "The hand-over does not list what is granted."
   }
+
+  assert {
+    condition     = output.platform.function_projects == ["another-project", "my-function-project"]
+    error_message = "The hand-over must list the projects of functions."
+  }
 }
 
 run "functions_of_another_project_may_enter_the_perimeter_and_build_here" {

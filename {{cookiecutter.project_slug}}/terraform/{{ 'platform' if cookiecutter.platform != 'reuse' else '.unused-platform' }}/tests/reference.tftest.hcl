@@ -235,6 +235,7 @@ run "the_hand_over_has_everything_that_a_function_needs" {
       build_service_account = "cb-builder@my-project-id.iam.gserviceaccount.com"
       reserved_ranges       = "10.64.0.0/24"
       egress_allowances     = null
+      function_projects     = []
       service_agents        = { my-project-id = { alert_topics = [], kms_keys = [], storage_triggers = true } }
     })
     error_message = "The hand-over is not what the function stack accepts."
