@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 TITLE = "Traceback (most recent call last):"
-FRAME = re.compile(r'[ |+]*File "([^"\n]+)", line (\d+)')
+FRAME = re.compile(r'[ |+]*File "([^"\n]+)", line (\d+)(?:, in (<module>)?)?')
 EXCEPTION = re.compile(r"([A-Za-z_][\w.]*)(?:: (.*)|$)")
 # A form may lose the line breaks.
 ONE_LINE = re.compile(r'Traceback \(most recent call last\): +File "')
@@ -64,14 +64,14 @@ def read_traceback(text: str, start: int) -> Traceback | None:
     lines = text[start : start + LONGEST].split("\n")
     if ONE_LINE.match(lines[0]):
         return read_line(lines[0], start)
-    frames: list[tuple[str, str]] = []
+    frames: list[tuple[str, str, str]] = []
     position = start
     for number, whole in enumerate(lines):
         line = whole.removeprefix(margin)
         line = line.removeprefix(" ") if margin.strip() else line
         frame = FRAME.match(line)
         if frame:
-            frames.append((frame[1], frame[2]))
+            frames.append((frame[1], frame[2], frame[3] or ""))
         elif frames and line.strip() and not line.startswith((" ", "\t", "|", "+")):
             exception = EXCEPTION.match(line.strip())
             if not exception:
@@ -86,7 +86,7 @@ def read_traceback(text: str, start: int) -> Traceback | None:
 
 def read_line(line: str, start: int) -> Traceback | None:
     """Return the traceback that a form has put on one line."""
-    frames = [(frame[1], frame[2]) for frame in FRAME.finditer(line)]
+    frames = [(frame[1], frame[2], frame[3] or "") for frame in FRAME.finditer(line)]
     exception = next(reversed(list(RAISED.finditer(line))), None)
     if not frames or not exception:
         return None
@@ -95,18 +95,20 @@ def read_line(line: str, start: int) -> Traceback | None:
 
 
 def describe(
-    frames: list[tuple[str, str]], exception: str, message: str, place: tuple[int, int]
+    frames: list[tuple[str, str, str]], exception: str, message: str, place: tuple[int, int]
 ) -> Traceback:
     own = [frame for frame in frames if OWN_CODE.match(frame[0]) or not LIBRARY.search(frame[0])]
-    file, line = own[-1] if own else frames[-1]
-    paths = [path for path, _ in frames]
+    file, line, place_in_file = own[-1] if own else frames[-1]
+    paths = [path for path, _, _ in frames]
     return Traceback(
         *place,
         exception.rpartition(".")[2],
         message,
         file,
         line,
-        any(map(START.search, paths)) and not any(map(HANDLING.search, paths)),
+        # What runs outside of any function runs while the file is loaded.
+        (any(map(START.search, paths)) or (bool(own) and place_in_file == "<module>"))
+        and not any(map(HANDLING.search, paths)),
         bool(own),
         any("/pip/_internal/" in path or "/pip/_vendor/" in path for path in paths)
         and "/bin/functions-framework" not in paths[0],
