@@ -28,6 +28,7 @@ from tests.support.template import PRODUCT, QUESTIONS
 CATALOGUE = json.loads(
     (PRODUCT / "closed_function/symptoms/catalogue.json").read_text(encoding="utf-8")
 )
+TABLES = json.loads((PRODUCT / "closed_function/symptoms/tables.json").read_text(encoding="utf-8"))
 SYMPTOMS = {entry["id"]: entry for entry in CATALOGUE["symptoms"]}
 GROUPS = {entry["id"]: entry for entry in CATALOGUE["groups"]}
 CAUSES = {**SYMPTOMS, **GROUPS}
@@ -797,15 +798,21 @@ def test_the_commands_name_the_build_account_of_the_functions_own(product: Baked
 def test_gcloud_knows_every_command_that_is_advised(gcloud: str, tmp_path: Path) -> None:
     values = {
         "build_account": "b@a-project.iam.gserviceaccount.com",
-        "location": "asia-northeast1",
+        **dict.fromkeys(("location", "in_location"), "asia-northeast1"),
+        **{"member": "user:taro@example.com", "role": "roles/run.admin"},
     }
     commands = set()
     for symptom in SYMPTOMS.values():
         quoted = re.findall(r"`(gcloud [^`]+)`", f"{symptom['cure']} {symptom['why']}")
         if symptom["confirm"].startswith("gcloud "):
             quoted.append(symptom["confirm"])
-        commands |= {re.sub(r"\{(\w+)\}", lambda n: values.get(n[1], "a-name"), c) for c in quoted}
-    assert commands
+        commands |= set(quoted)
+    commands |= set(TABLES["grants"].values())
+    assert len(commands) > len(TABLES["grants"])
+    commands = {
+        re.sub(r"\{(\w+)(?::([^{}]*))?\}", lambda n: values.get(n[1]) or n[2] or "a-name", each)
+        for each in commands
+    }
     known = sorted(command.partition(" | ")[0] for command in commands)
     wrong = "gcloud artifacts vpcsc-config allowx"
     assert refused_commands(gcloud, [*known, wrong], tmp_path) == [wrong]
