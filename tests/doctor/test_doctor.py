@@ -799,7 +799,8 @@ def test_gcloud_knows_every_command_that_is_advised(gcloud: str, tmp_path: Path)
     values = {
         "build_account": "b@a-project.iam.gserviceaccount.com",
         **dict.fromkeys(("location", "in_location"), "asia-northeast1"),
-        **{"member": "user:taro@example.com", "role": "roles/run.admin"},
+        "member": "user:taro@example.com",
+        "role": "roles/run.admin",
     }
     commands = set()
     for symptom in SYMPTOMS.values():
