@@ -15,6 +15,13 @@ FUNCTIONS := .venv-functions
 FUNCTIONS_READY := $(FUNCTIONS)/ready
 PRODUCT_MYPY = $(BIN)/mypy --config-file templates/mypy.ini --python-executable $(FUNCTIONS)/bin/python
 
+# What is typed is the value of a variable, never part of a command, and make does not expand it.
+define as_typed
+override $1 := $$(value $1)
+export $1
+endef
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(eval $(call as_typed,$(name)))))
+
 # Neighbours, which share what they need, stay together until a worker has nothing left to do.
 IN_PARALLEL := --numprocesses auto --dist worksteal
 
@@ -38,7 +45,7 @@ demo: $(READY) ## bake the default repository, rehearse its build and, with Terr
 	$(BIN)/python -m scripts.demo draw "$$report")
 
 test: environments ## run every test: all combinations, the rehearsals, the products on every installed Python (ONLY="not applies": without those that apply with the real providers)
-	$(BIN)/python -m pytest $(IN_PARALLEL)$(if $(ONLY), -m "$(ONLY)")
+	$(BIN)/python -m pytest $(IN_PARALLEL)$(if $(ONLY), -m "$$ONLY")
 
 test-fast: environments ## run the tests without the slow ones: a few minutes
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
@@ -72,7 +79,7 @@ lock: $(READY) ## renew every lock from its .in file (UPGRADE=1: newest versions
 	$(BIN)/python scripts/renew_locks.py $(if $(UPGRADE),--upgrade)
 
 schemas: $(READY) ## record the Terraform providers' schemas again (ADD="TYPE ...": add these types)
-	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $(ADD))
+	$(BIN)/python -m terraform_replay record $(if $(ADD),--add $$ADD)
 
 stubs: $(READY) ## write the product's stubs, which include templates/KIND/
 	$(BIN)/python scripts/write_stubs.py

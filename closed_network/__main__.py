@@ -50,9 +50,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="deploy it to a stand-in of Google Cloud, too, with Terraform and its providers",
     )
-    rehearsal.add_argument(
-        "--env", metavar="NAME", help="with --deploy: the environment whose settings are deployed"
-    )
+    rehearsal.add_argument("--env", metavar="NAME", help="the environment whose settings are used")
     rehearsal.set_defaults(does=rehearse_the_build)
 
     laptop = commands.add_parser(

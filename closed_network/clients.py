@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from closed_function.index import Index
-
-from .repository import Repository
 
 # Exactly what the buildpack runs (buildpacks, pkg/python/python.go).
 BUILD_INSTALL = (
@@ -45,22 +42,29 @@ DEPLOYMENT_DIFFERENCES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """The folder of one rehearsal and the gate that its clients go through.
+    """The folder of the clients of one rehearsal and the gate that they go through.
 
-    `build` is the folder in it of one of several builds.
+    `token` is their access token; `build` is the folder in `folder` of one of several builds.
     """
 
     folder: Path
     gate: str
+    token: str = ""
     build: str = "built"
 
     @property
     def authority(self) -> Path:
-        return self.folder / "authority" / "mitmproxy-ca-cert.pem"
+        return self.folder / "authority.pem"
 
     @property
-    def token(self) -> str:
-        return (self.folder / "token").read_text(encoding="utf-8")
+    def hidden(self) -> Path:
+        """The folder of the run, of which clients have only `folder`."""
+        return self.folder.parent
+
+    @property
+    def records(self) -> Path:
+        """Where this build's function and its receivers write, which no client can reach."""
+        return self.hidden / "records" / self.build
 
     @property
     def source(self) -> Path:
@@ -75,7 +79,11 @@ class Machine:
     @property
     def function_log(self) -> Path:
         """What the served function has printed."""
-        return self.folder / self.build / "function.log"
+        return self.records / "function.log"
+
+    def function_environment(self) -> dict[str, str]:
+        """What a served function gets: a home of its own, without the build's access token."""
+        return {**self.pip_environment(), "HOME": str(self.source.parent / "home")}
 
     def environment(self) -> dict[str, str]:
         """The variables that every client gets: an empty home and the gate as the proxy."""
@@ -123,7 +131,7 @@ class Machine:
     def gcloud_environment(self, gcloud: str) -> dict[str, str]:
         return {
             **self.environment(),
-            "PATH": os.pathsep.join([str(Path(gcloud).parent), os.defpath]),
+            "PATH": os.pathsep.join([str(Path(gcloud).resolve().parent), os.defpath]),
             **self.gcloud_settings(),
         }
 
@@ -144,20 +152,24 @@ class Machine:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def prepare(self, repository: Repository) -> None:
-        """Make the folders, the copy of the source and pip's credentials, as the build does."""
-        self.make_home(repository.index)
-        self.packages.mkdir(parents=True)
-        ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv")
-        shutil.copytree(repository.source, self.source, ignore=ignored)
-        shutil.copyfile(repository.requirements, self.source / "requirements.txt")
+    def prepare(self, index: Index) -> None:
+        """Make the folders, and pip's credentials for `index`, as the build does."""
+        self.make_home(index)
+        self.make_build()
+
+    def make_build(self) -> None:
+        """Make the folders of a build, but for the source."""
+        for folder in (self.packages, self.source.parent / "home", self.records):
+            folder.mkdir(parents=True)
 
     def make_home(self, index: Index) -> None:
         """Make an empty home with credentials for `index`, which pip and uv read, and TMPDIR."""
         for name in ("home", "tmp", "gcloud"):
             (self.folder / name).mkdir()
-        netrc = self.folder / "home" / ".netrc"
-        netrc.touch(mode=0o600)
+        netrc, token = self.folder / "home" / ".netrc", self.folder / "token"
+        for secret in (netrc, token):
+            secret.touch(mode=0o600)
+        token.write_text(self.token, encoding="utf-8")
         login = f"login oauth2accesstoken password {self.token}"
         netrc.write_text(f"machine {index.host} {login}\n", encoding="utf-8")
 

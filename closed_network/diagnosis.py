@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from packaging.utils import parse_wheel_filename
 
-from closed_function.requirements import package_name, read_entries
+from closed_function.requirements import package_name
 
 from .journal import Request, requests_by_host
 from .report import ServedFile
@@ -24,13 +24,6 @@ COULD_NOT_FIND = re.compile(
 )
 NO_MATCHING = re.compile(r"^ERROR: No matching distribution found for (.+)$", re.MULTILINE)
 HASH_MISMATCH = re.compile(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+) from ", re.DOTALL)
-
-# The options of a requirements file that name other files.
-LOCAL_PATH = re.compile(
-    r"^\s*(?:--requirement|-r|--constraint|-c|--find-links|-f)[\s=]*([^\s-]\S*)", re.MULTILINE
-)
-
-HASH = re.compile(r"--hash[=\s]+sha256:([0-9a-f]{64})")
 
 
 def documented_lines(output: str) -> list[str]:
@@ -43,20 +36,6 @@ def served_wheels(requests: Iterable[Request]) -> set[str]:
     """The file names of the wheels that were fetched."""
     fetched = (request.path for request in requests if request.status == 200)
     return {path.rpartition("/")[2] for path in fetched if path.endswith(".whl")}
-
-
-def locked_hashes(requirements: Path) -> dict[str, set[str]]:
-    """The sha256 hashes that `requirements`, and what it includes, have for each package."""
-    found: dict[str, set[str]] = {}
-    files = [requirements]
-    for file in files:
-        text = file.read_text(encoding="utf-8")
-        for entry in read_entries(text):
-            if not entry.startswith("-"):
-                found.setdefault(package_name(entry), set()).update(HASH.findall(entry))
-        included = [file.parent / path for path in LOCAL_PATH.findall(text)]
-        files += [path for path in included if path.is_file() and path not in files]
-    return found
 
 
 def served_files(requests: Iterable[Request], locked: Mapping[str, set[str]]) -> list[ServedFile]:
@@ -82,14 +61,6 @@ def packages_from_elsewhere(installed: Iterable[Path], wheels: Iterable[str]) ->
     """The packages of the folders `installed` (*.dist-info) that none of `wheels` holds."""
     served = {package_name(wheel.split("-")[0]) for wheel in wheels}
     return sorted({package_name(folder.name.split("-")[0]) for folder in installed} - served)
-
-
-def paths_outside(requirements: Path) -> list[str]:
-    """The files and folders that `requirements` names and that are not beside or below it."""
-    folder = requirements.resolve().parent
-    named = LOCAL_PATH.findall(requirements.read_text(encoding="utf-8"))
-    local = [path for path in named if "://" not in path]
-    return [path for path in local if not (folder / path).resolve().is_relative_to(folder)]
 
 
 def why_pip_failed(output: str, requests: Sequence[Request], version: str) -> str:

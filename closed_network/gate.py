@@ -1,6 +1,7 @@
 """The gate: a proxy that lets nothing through but Artifact Registry and records every request.
 
-It runs as a process of its own, outside the closed network, and ends when its standard input does.
+It runs as a process of its own, outside the closed network. Its standard input begins with the
+access token that it accepts; when the input ends, so does the gate.
 mitmproxy ends the clients' TLS with an authority made for this run; nothing it receives is ever
 sent on to the host that was asked for: the stand-in answers, or the gate refuses.
 """
@@ -24,7 +25,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from closed_function.index import Index
 
-from .journal import Journal, Request
+from .journal import Request, report_request
 from .stand_in import Answer, ArtifactRegistry
 
 REFUSAL = Answer(403, b"the closed network refuses this host\n", {"content-type": "text/plain"})
@@ -33,8 +34,8 @@ REFUSAL = Answer(403, b"the closed network refuses this host\n", {"content-type"
 class Gate:
     """The mitmproxy addon: refuse, or let the stand-in answer, and record either."""
 
-    def __init__(self, registry: ArtifactRegistry, journal: Journal) -> None:
-        self.registry, self.journal = registry, journal
+    def __init__(self, registry: ArtifactRegistry, records: socket.socket) -> None:
+        self.registry, self.records = registry, records
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if not self.registry.serves(flow.request.host):
@@ -59,19 +60,18 @@ class Gate:
 
     def reply(self, flow: http.HTTPFlow, answer: Answer, *, refused: bool) -> None:
         flow.response = http.Response.make(answer.status, answer.body, answer.headers)
-        self.journal.write(
-            Request(
-                host=flow.request.host,
-                method=flow.request.method,
-                path=flow.request.path.partition("?")[0],
-                status=answer.status,
-                size=len(answer.body),
-                refused=refused,
-                agent=flow.request.headers.get("user-agent", ""),
-                sha256=hashlib.sha256(answer.body).hexdigest(),
-                time=round(flow.request.timestamp_start, 3),
-            )
+        request = Request(
+            host=flow.request.host,
+            method=flow.request.method,
+            path=flow.request.path.partition("?")[0],
+            status=answer.status,
+            size=len(answer.body),
+            refused=refused,
+            agent=flow.request.headers.get("user-agent", ""),
+            sha256=hashlib.sha256(answer.body).hexdigest(),
+            time=round(flow.request.timestamp_start, 3),
         )
+        report_request(request, self.records)
 
 
 async def relay(listener: socket.socket, port: int) -> asyncio.Server:
@@ -105,13 +105,15 @@ def receive_listener(door: int) -> socket.socket:
     return socket.socket(fileno=descriptors[0])
 
 
-async def serve(folder: Path, registry: ArtifactRegistry, door: int | None) -> None:
-    """Serve until standard input ends. `folder` gets the journal and the authority."""
+async def serve(
+    folder: Path, registry: ArtifactRegistry, records: socket.socket, door: int | None
+) -> None:
+    """Serve until standard input ends. `folder` gets the authority, `records` every request."""
     master = DumpMaster(
         Options(
             listen_host="127.0.0.1",
             listen_port=0,
-            confdir=str(folder / "authority"),
+            confdir=str(folder),
         ),
         with_termlog=False,
         with_dumper=False,
@@ -120,7 +122,7 @@ async def serve(folder: Path, registry: ArtifactRegistry, door: int | None) -> N
     master.options.update(  # type: ignore[no-untyped-call]
         connection_strategy="lazy", upstream_cert=False
     )
-    master.addons.add(Gate(registry, Journal(folder / "journal")))  # type: ignore[no-untyped-call]
+    master.addons.add(Gate(registry, records))  # type: ignore[no-untyped-call]
     running = asyncio.create_task(master.run())
     proxy = cast(Proxyserver, master.addons.get("proxyserver"))  # type: ignore[no-untyped-call]
     while not (addresses := proxy.listen_addrs()):
@@ -148,12 +150,14 @@ def main() -> None:
     for name in Index._fields:
         parser.add_argument(name)
     parser.add_argument("--policy", choices=("ALLOW", "DENY"), default="DENY")
+    parser.add_argument("--records", type=int, required=True, help="descriptor for the requests")
     parser.add_argument("--door", type=int, help="descriptor that brings the network's listener")
     options = parser.parse_args()
-    token = (options.folder / "token").read_text(encoding="utf-8")
+    token = sys.stdin.readline().strip()
     index = Index(options.location, options.project, options.repository)
     registry = ArtifactRegistry(index, token, options.policy)
-    asyncio.run(serve(options.folder, registry, options.door))
+    with socket.socket(fileno=options.records) as records:
+        asyncio.run(serve(options.folder, registry, records, options.door))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
-"""The gate's record of every request, one JSON object a line, and how the stages read it."""
+"""The gate's record of every request, and how it reaches those who read it.
+
+The gate reports each request, before it answers, into one end of a socket pair; the reader keeps
+what arrives in its memory. No file holds it that a client could write.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
+import socket
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -29,22 +36,48 @@ class Request:
     time: float = 0.0
 
 
+def report_request(request: Request, records: socket.socket) -> None:
+    """Report `request` to the journal at the other end of `records`, one JSON object a line."""
+    records.sendall(json.dumps(asdict(request)).encode() + b"\n")
+
+
 class Journal:
-    """A file of requests, appended to by the gate and read by the stages."""
+    """The requests that were reported into the other end of `records`; without one there are none.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    A request is in the journal when the client gets its answer.
+    """
 
-    def write(self, request: Request) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(request)) + "\n")
+    def __init__(self, records: socket.socket | None = None) -> None:
+        self.requests: list[Request] = []
+        self.rest = b""
+        self.records = records
+        self.lock = threading.Lock()
+        if records:
+            records.settimeout(0)
+            threading.Thread(target=self.keep_reading, args=(records,), daemon=True).start()
+
+    def keep_reading(self, records: socket.socket) -> None:
+        """Read all the time, so that the gate never waits."""
+        with contextlib.suppress(OSError, ValueError):  # it was closed here
+            while select.select([records], [], [])[0] and self.drain(records):
+                pass
+
+    def drain(self, records: socket.socket) -> bool:
+        """Take in what has arrived; return whether more can."""
+        with self.lock:
+            try:
+                while received := records.recv(1 << 16):
+                    *lines, self.rest = (self.rest + received).split(b"\n")
+                    self.requests += [Request(**json.loads(line)) for line in lines]
+            except BlockingIOError:
+                return True
+            return False
 
     def read(self, since: int = 0) -> list[Request]:
         """The requests from number `since` on, the first being 0."""
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        return [Request(**json.loads(line)) for line in lines[since:]]
+        if self.records:
+            self.drain(self.records)
+        return self.requests[since:]
 
 
 def requests_by_host(requests: Iterable[Request]) -> dict[str, int]:

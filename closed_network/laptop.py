@@ -55,12 +55,13 @@ def run_on_a_laptop(
             "index": index,
             "programs": [interpreter.folder, *([str(Path(gcloud).parent)] if gcloud else [])],
         }
+        journal = Journal(network.records)
         ended = network.run("laptop", plan, stdin=None)
         try:
             status = int((network.folder / "status").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise RehearsalError(f"the laptop ended before its command did ({ended})") from None
-        return Outcome(status, Journal(network.folder / "journal").read())
+        return Outcome(status, journal.read())
 
 
 def counts(asked: dict[str, int]) -> str:
@@ -87,7 +88,8 @@ def run(command: Sequence[str], environment: dict[str, str], folder: str) -> int
 def main() -> int:
     """Run inside the closed network: `laptop FOLDER`, whose `plan` says what to run."""
     interrupt_on_signals()
-    machine, plan = enter(Path(sys.argv[1]))
+    folder = Path(sys.argv[1])
+    machine, plan = enter(folder)
     index = Index(*plan["index"])
     machine.make_home(index)
     environment = machine.laptop_environment(index, plan["programs"])
@@ -95,7 +97,7 @@ def main() -> int:
         status = run(plan["command"], environment, plan["folder"])
     except KeyboardInterrupt:
         return 130
-    (machine.folder / "status").write_text(str(status), encoding="utf-8")
+    (folder / "status").write_text(str(status), encoding="utf-8")
     return 0
 
 

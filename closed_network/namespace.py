@@ -18,9 +18,14 @@ from pathlib import Path
 # <linux/sockios.h> and <linux/if.h>
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
-# Root may make one as it is; anybody else needs a user namespace around it.
+# Root may make one as it is; anybody else needs a user namespace around it. Not every container
+# lets us show our own processes alone in /proc.
 ENCLOSE = ["--net", "--pid", "--fork", "--kill-child"]
-WAYS_IN = (ENCLOSE, ["--user", "--map-root-user", *ENCLOSE])
+WAYS_IN = [
+    [*user, *processes, *ENCLOSE]
+    for user in ([], ["--user", "--map-root-user"])
+    for processes in (["--mount-proc"], [])
+]
 
 
 def entrance() -> tuple[list[str], str]:

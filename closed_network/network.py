@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -40,7 +41,8 @@ class ClosedNetwork:
     """A gate that serves, on `port` of 127.0.0.1, and how programs are started behind it.
 
     `folder` holds all that the run writes; `isolation` says whether there is a way around the gate;
-    `prefix`, the command prefix that encloses a program, is empty where nothing encloses it.
+    `prefix`, the command prefix that encloses a program, is empty where nothing encloses it;
+    `records` is the end of a socket pair for a Journal.
     """
 
     folder: Path
@@ -48,6 +50,8 @@ class ClosedNetwork:
     prefix: list[str]
     port: int
     door: socket.socket
+    records: socket.socket
+    token: str
 
     @property
     def enclosed(self) -> bool:
@@ -55,7 +59,13 @@ class ClosedNetwork:
 
     def run(self, program: str, plan: dict[str, Any], stdin: int | None) -> int:
         """Run `program`, a module of this package, behind the gate; return its exit status."""
-        way = {"port": self.port, "door": self.door.fileno() if self.enclosed else None}
+        passed = [self.door.fileno(), self.records.fileno()]
+        way = {
+            "port": self.port,
+            "door": passed[0] if self.enclosed else None,
+            "records": passed[1],
+            "token": self.token,
+        }
         text = json.dumps({**way, **plan}, default=str)
         (self.folder / "plan").write_text(text, encoding="utf-8")
         command = [*self.prefix, sys.executable, "-m", f"closed_network.{program}"]
@@ -65,7 +75,7 @@ class ClosedNetwork:
             stdin=stdin,
             start_new_session=True,
             text=True,
-            pass_fds=[self.door.fileno()],
+            pass_fds=passed,
         )
         try:
             return process.wait()
@@ -74,13 +84,19 @@ class ClosedNetwork:
 
 
 def enter(folder: Path) -> tuple[Machine, dict[str, Any]]:
-    """Open the way to the gate from the inside; returns the machine and the plan for it."""
+    """Open the way to the gate from the inside; returns the machine and the plan for it.
+
+    `folder` is hidden from the clients but for the machine's, which is in it.
+    """
     plan = json.loads((folder / "plan").read_text(encoding="utf-8"))
     port = plan["port"]
     if plan["door"] is not None:
         namespace.switch_loopback_on()
         port = namespace.hand_over_listener(plan["door"])
-    return Machine(folder, f"http://127.0.0.1:{port}"), plan
+    machine = Machine(folder / "machine", f"http://127.0.0.1:{port}", plan["token"])
+    machine.folder.mkdir()
+    shutil.copyfile(folder / "gate" / "mitmproxy-ca-cert.pem", machine.authority)
+    return machine, plan
 
 
 @contextlib.contextmanager
@@ -96,26 +112,30 @@ def closed_network(
     # Under its real path, for pip and gcloud compare and print it.
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         folder = Path(name).resolve()
-        token = folder / "token"
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        # Two ends of one socket: through it the closed network hands its listener to the gate.
+        token = secrets.token_urlsafe(32)
+        # Two ends of one socket: through it the closed network hands its listener to the gate,
+        # and through the other two the gate reports what was requested.
         gate_end, door = socket.socketpair()
-        with (
-            gate_end,
-            door,
-            gate(folder, index, gate_end if prefix else None, policy) as port,
-        ):
-            yield ClosedNetwork(folder, isolation, prefix, port, door)
+        reports, records = socket.socketpair()
+        with gate_end, door, reports, records:
+            entry = gate_end if prefix else None
+            with gate(folder / "gate", index, token, reports, entry, policy) as port:
+                yield ClosedNetwork(folder, isolation, prefix, port, door, records, token)
 
 
 @contextlib.contextmanager
 def gate(
-    folder: Path, index: Index, door: socket.socket | None, policy: str = "DENY"
+    folder: Path,
+    index: Index,
+    token: str,
+    records: socket.socket,
+    door: socket.socket | None,
+    policy: str = "DENY",
 ) -> Iterator[int]:
-    """The gate as a process of its own; yields its port of 127.0.0.1."""
+    """The gate as a process of its own, in a new `folder`; yields its port of 127.0.0.1."""
+    folder.mkdir(mode=0o700)
     command = [sys.executable, "-m", "closed_network.gate", str(folder), *index]
-    command += ["--policy", policy]
+    command += ["--policy", policy, "--records", str(records.fileno())]
     command += ["--door", str(door.fileno())] if door else []
     with (folder / "gate.log").open("wb") as log:
         process = subprocess.Popen(
@@ -127,9 +147,12 @@ def gate(
             stderr=log,
             text=True,
             start_new_session=True,
-            pass_fds=[door.fileno()] if door else [],
+            pass_fds=[records.fileno(), *([door.fileno()] if door else [])],
         )
         try:
+            if process.stdin:
+                process.stdin.write(f"{token}\n")
+                process.stdin.flush()
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 words = (folder / "gate.log").read_text(encoding="utf-8", errors="replace")

@@ -11,11 +11,11 @@ from pathlib import Path
 from closed_function.errors import CommandError
 from closed_function.files import read_text
 from closed_function.index import SIGN_IN_LOCATIONS, Index, read_index
-from closed_function.requirements import package_name, read_entries
 
 # Its other decorators, such as errorhandler, mark no entry point.
 ENTRY_POINT = re.compile(r"functions_framework(?:\.aio)?\.(?:http|cloud_event|typed)\b")
 FRAMEWORK = "functions-framework"
+NAMES_FRAMEWORK = re.compile(rf"^{FRAMEWORK}\b", re.MULTILINE)
 
 
 class RepositoryError(CommandError):
@@ -47,7 +47,8 @@ class Repository:
 
     @property
     def names_the_framework(self) -> bool:
-        return FRAMEWORK in map(package_name, read_entries(contents(self.requirements)))
+        """Whether the build finds it, by the same expression (buildpacks, pkg/python)."""
+        return bool(NAMES_FRAMEWORK.search(contents(self.requirements)))
 
     @property
     def sends_traps(self) -> bool:

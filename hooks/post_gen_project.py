@@ -65,8 +65,9 @@ def allow_upstreams() -> list[str]:
     """Run `allow` of the new repository and return the lines to print about it."""
     import subprocess
 
+    # -E: in the user's shell, PYTHONSAFEPATH would hide the tool, and PYTHONPATH replace it.
     tool = subprocess.Popen(
-        [sys.executable, "-m", "closed_function", "allow"],
+        [sys.executable, "-E", "-B", "-m", "closed_function", "allow"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

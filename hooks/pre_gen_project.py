@@ -29,6 +29,14 @@ FORBIDDEN_MARKS = ('"', "\\", "${", "%{", "{" + "{", "{" + "%", "{" + "#")
 FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 BIDIRECTIONAL_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
+# The inside of a class of characters that show nothing: spaces, Unicode's default ignorable code
+# points and the blank of Braille.
+INVISIBLE = (
+    r"\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+
 # Where refused answers are saved: in cookiecutter's folder for answers.
 SAVED = os.path.join("~", ".cookiecutter_replay", "closed-function-refused.json")
 
@@ -40,8 +48,11 @@ FREE_TEXTS = {
 
 PATTERNS = {
     "project_slug": (
-        r"(?!.*--)[a-z](?:[a-z0-9-]{0,20}[a-z0-9])?",
-        "1-22 of a-z, 0-9 and single hyphens, starting with a letter, not ending with a hyphen",
+        r"(?!.*--)(?!(?:con|prn|aux|nul|(?:com|lpt)[0-9])$)[a-z](?:[a-z0-9-]{0,20}[a-z0-9])?",
+        (
+            "1-22 of a-z, 0-9 and single hyphens, starting with a letter, not ending with a hyphen,"
+            " and not con, nul or another name that Windows reserves"
+        ),
         "alert-to-snmp",
     ),
     "gcp_project_id": (
@@ -61,14 +72,37 @@ PATTERNS = {
     ),
 }
 PATTERNS["platform_project_id"] = PATTERNS["gcp_project_id"]
-# The engine offers the choices; only a replay file can hold another value.
+
+
+def read_choices() -> dict[str, list[str]]:
+    """Return the values that the template offers, by question.
+
+    The engine takes others from a replay file. Under cruft, which has none, it is not known where
+    the template is, and nothing is returned.
+    """
+    folder = ANSWERS.get("_repo_dir", "")  # it can be relative to where the user is
+    file = os.path.join(os.environ.get("PWD", ""), str(folder), "cookiecutter.json")
+    try:
+        with open(file, encoding="utf-8") as questions:
+            offered = json.load(questions) if folder else {}
+    except (OSError, ValueError):
+        return {}
+    return {name: values for name, values in offered.items() if isinstance(values, list)}
+
+
+OFFERED = read_choices()
 for choice, example in {
     "function_kind": "pubsub",
     "python_version": "3.13",
     "platform": "create",
     "ci": "none",
 }.items():
-    PATTERNS[choice] = (r"[a-z0-9.-]{1,20}", "one of the choices", example)
+    values = OFFERED.get(choice)
+    PATTERNS[choice] = (
+        ("|".join(map(re.escape, values)), f"one of {', '.join(values)}", example)
+        if values
+        else (r"[a-z0-9.-]{1,20}", "one of the choices", example)
+    )
 
 
 def problem(field: str, rule: str, example: str) -> str:
@@ -92,8 +126,8 @@ def free_text_problems(field: str) -> list[str]:
     characters, octets, example = FREE_TEXTS[field]
     text = ANSWERS[field]
     rules = []
-    if not text.strip() or len(text) > characters:
-        rules.append(f"1 to {characters} characters, not only spaces")
+    if re.fullmatch(f"[{INVISIBLE}]*", text) or len(text) > characters:
+        rules.append(f"1 to {characters} characters, at least one of them visible")
     elif len(text.encode("utf-8", "surrogatepass")) > octets:
         rules.append(f"at most {octets} bytes of UTF-8")
     rules += [f"it must not contain {mark}" for mark in FORBIDDEN_MARKS if mark in text][:1]
@@ -173,6 +207,20 @@ def is_temporary() -> bool:
     return os.path.realpath(os.getcwd()).startswith(temporary)
 
 
+def replace(file: str, text: str) -> None:
+    """Write `text` to `file` in one step; a link there is replaced, not followed."""
+    import tempfile
+
+    number, temporary = tempfile.mkstemp(dir=os.path.dirname(file), prefix=".refused.")
+    try:
+        with open(number, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        os.replace(temporary, file)
+    except BaseException:
+        os.remove(temporary)
+        raise
+
+
 def what_next() -> list[str]:
     """Save the answers, and return the lines that say where and how to use them again.
 
@@ -191,8 +239,7 @@ def what_next() -> list[str]:
     file = os.path.expanduser(SAVED)
     try:
         os.makedirs(os.path.dirname(file), exist_ok=True)
-        with open(file, "w", encoding="utf-8") as saved:
-            json.dump(content, saved, indent=2)
+        replace(file, json.dumps(content, indent=2))
     except OSError:
         return again
     template = str(ANSWERS.get("_template", "TEMPLATE"))

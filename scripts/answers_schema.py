@@ -87,7 +87,8 @@ def text_rules(name: str, hook: ModuleType) -> dict[str, Any]:
         characters, octets, example = hook.FREE_TEXTS[name]
         return {
             "description": (
-                f"1 to {characters} characters, not only spaces; at most {octets} bytes of UTF-8; "
+                f"1 to {characters} characters, at least one of them visible; "
+                f"at most {octets} bytes of UTF-8; "
                 f"none of {' '.join(hook.FORBIDDEN_MARKS)}; "
                 "no control character, line break or change of direction"
             ),
@@ -103,7 +104,7 @@ def text_rules(name: str, hook: ModuleType) -> dict[str, Any]:
 
 
 def free_text_pattern(hook: ModuleType) -> str:
-    """Not blank, and each character is allowed and begins no mark.
+    """Not all invisible, and each character is allowed and begins no mark.
 
     Surrogates are left out: a pattern of them refuses every emoji where patterns are matched in
     UTF-16, and no form can send half of a character.
@@ -111,7 +112,7 @@ def free_text_pattern(hook: ModuleType) -> str:
     marks = "|".join(re.sub(r"[\\^$.*+?()\[\]{}|]", r"\\\g<0>", m) for m in hook.FORBIDDEN_MARKS)
     # All of both lie in the first plane.
     plane = [chr(code) for code in range(0x10000) if code not in SURROGATES]
-    blank = characters(char for char in plane if char.isspace())
+    blank = characters(char for char in plane if re.match(f"[{hook.INVISIBLE}]", char))
     forbidden = characters(
         char
         for char in plane

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -17,11 +18,12 @@ from pathlib import Path
 from closed_function.errors import ExitStatus
 from closed_function.index import Index
 from closed_network.clients import DIFFERENCES
-from closed_network.journal import requests_by_host
+from closed_network.journal import Journal, requests_by_host
 from closed_network.network import enter
 from closed_network.processes import interrupt_on_signals
 from closed_network.report import CONTROLS, Report, StageFailedError
 from closed_network.repository import Repository
+from closed_network.room import Room, find_room
 
 from .build import copy_the_source, show_the_build, show_the_denial
 from .controls import show_the_gate
@@ -89,13 +91,30 @@ def main() -> int:
     """Run what `plan` in the folder says, and write the report there."""
     interrupt_on_signals()
     machine, plan = enter(Path(sys.argv[1]))
+    records = socket.socket(fileno=plan["records"])
     paths = {name: Path(plan["repository"][name]) for name in ("root", "source", "requirements")}
     events = tuple(Path(event) for event in plan["repository"]["events"])
     index = Index(*plan["repository"]["index"])
     repository = Repository(**{**plan["repository"], **paths, "index": index, "events": events})
     report = Report.from_dict(plan["report"])
     enclosed, environment = plan["door"] is not None, plan["environment"]
-    run = Run(repository, machine, report, enclosed=enclosed, environment=environment)
+    run = Run(
+        repository,
+        machine,
+        report,
+        enclosed=enclosed,
+        environment=environment,
+        journal=Journal(records),
+    )
+    if enclosed:
+        run.room = find_room(machine.hidden, [run.interpreter.path])
+        report.isolation += (
+            f"; not enforced for files and processes: {run.room.reason}"
+            if run.room.reason
+            else ", each in a room with files and processes of its own"
+        )
+    else:
+        run.room = Room(machine.hidden, reason=report.isolation)
     try:
         rehearse(run, STAGES | DEPLOYMENT if plan["deploy"] else STAGES)
     except StageFailedError:
@@ -104,7 +123,7 @@ def main() -> int:
         return ExitStatus.INTERRUPTED
     finally:
         text = without_secret(report, machine.token)
-        (machine.folder / "report").write_text(text, encoding="utf-8")
+        (machine.hidden / "report").write_text(text, encoding="utf-8")
     return ExitStatus.DONE
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from closed_function.runtimes import RUNTIME_PLATFORM
-from closed_network import diagnosis
+from closed_network import diagnosis, lock
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
+from closed_network.deployment import (
+    UnknownError,
+    build_environment,
+    copy_upload,
+    function_settings,
+)
 from closed_network.journal import Request, requests_by_host
 from closed_network.processes import Outcome
 from closed_network.report import StageFailedError
@@ -15,6 +26,8 @@ from closed_network.repository import FRAMEWORK
 
 from .run import PIP_TIMEOUT, TOOL_TIMEOUT, Run
 
+# Run by the build's Python.
+LOCK_READER = Path(lock.__file__).with_name("read_requirements.py")
 ONE_INDEX = (
     "a closed build cannot reach; keep one --index-url line in requirements.txt, without "
     "--extra-index-url or another location"
@@ -23,20 +36,70 @@ ONE_INDEX = (
 
 def copy_the_source(run: Run) -> None:
     """Copy what the build uploads; it must not need anything else of this machine."""
+    source, repository = run.machine.source, run.repository
     try:
-        run.machine.prepare(run.repository)
-    except OSError as error:
-        raise StageFailedError(f"the source cannot be copied: {error}") from None
-    if outside := diagnosis.paths_outside(run.machine.source / "requirements.txt"):
-        raise StageFailedError(
-            f"requirements.txt names {', '.join(outside)}, which is not in the function's folder, "
-            "so the build does not have it"
+        settings = function_settings(repository, run.environment)
+    except ValueError as error:
+        raise StageFailedError(f"the settings cannot be read: {error}") from None
+    with shown_if_known(run, "what is built is what is uploaded"):
+        try:
+            run.machine.prepare(repository.index)
+            known = copy_upload(repository, settings, source)
+            run.report.proven("what is built is what is uploaded", known)
+        except OSError as error:
+            raise StageFailedError(f"the source cannot be copied: {error}") from None
+    shutil.copyfile(repository.requirements, run.requirements)
+    with shown_if_known(run, "the build has its own variables"):
+        run.build_environment = build_environment(settings)
+        named = ", ".join(f"{k}={v}" for k, v in run.build_environment.items())
+        known = named or "function.build_environment sets none"
+        run.report.proven("the build has its own variables", known)
+    make_the_environment(run)
+    read_the_requirements(run)
+
+
+def read_the_requirements(run: Run) -> None:
+    """Let the build's own pip say what the requirements file says, and judge that."""
+    names_the_index = "the requirements file names only packages of the index"
+    everywhere = "the requirements are the same on every machine"
+    program = run.machine.folder / LOCK_READER.name
+    shutil.copyfile(LOCK_READER, program)
+    done = run.python([str(program), "requirements.txt", *run.build_environment])
+    try:
+        run.lines = lines = json.loads(done.last_line)
+    except ValueError:
+        why = f"pip's own parser did not read it: {done.last_line}"
+        run.report.not_proven(names_the_index, why)
+        run.report.not_proven(everywhere, why)
+        return
+    named = list(lock.complaints(lines, run.repository.index, run.machine.source))
+    if named:
+        raise StageFailedError(f"requirements.txt {named[0]}")
+    if unknown := lock.not_judged(lines):
+        why = f"it has {', '.join(unknown)}, whose effect is not known here"
+        run.report.not_proven(names_the_index, why)
+    else:
+        packages = sum("name" in line for line in lines)
+        run.report.proven(names_the_index, f"{packages} packages, read by the build's pip")
+    if own := lock.depending_on_the_machine(lines):
+        run.report.not_proven(
+            everywhere, f"the marker of {', '.join(own)} may not hold on the build's machine"
         )
+    else:
+        run.report.proven(everywhere, "no marker names a machine's own release or version")
+
+
+@contextmanager
+def shown_if_known(run: Run, claim: str) -> Iterator[None]:
+    """Report `claim` as not proven when the repository does not say what the block needs."""
+    try:
+        yield
+    except UnknownError as error:
+        run.report.not_proven(claim, str(error))
 
 
 def show_the_denial(run: Run) -> None:
     """With the switch at DENY the build's pip fails, because the stand-in refused it."""
-    make_the_environment(run)
     outcome = install(run)
     run.refuse_other_hosts("pip", ONE_INDEX)
     if outcome.status == 0:
@@ -62,7 +125,8 @@ def make_the_environment(run: Run) -> None:
     interpreter = run.interpreter
     command = run.machine.make_python(interpreter.path)
     environment = run.machine.environment()
-    made = run.client(command, environment, run.machine.folder, TOOL_TIMEOUT)
+    folder = run.machine.folder
+    made = run.client(command, environment, folder, TOOL_TIMEOUT, writable=[folder])
     if made.status != 0:
         raise StageFailedError(f"the virtual environment cannot be created: {made.last_line}")
     run.machine.hide_the_machines_packages()
@@ -129,7 +193,7 @@ def show_the_build(run: Run) -> None:
 
 def compare_with_the_lock(run: Run, answered: list[Request]) -> None:
     """Check the served bytes against the hashes in the lock, if it has any."""
-    locked = diagnosis.locked_hashes(run.machine.source / "requirements.txt")
+    locked = lock.hashes_by_package(run.lines)
     files = run.report.files = diagnosis.served_files(answered, locked)
     run.report.versions |= {
         file.package: file.version for file in files if file.package == FRAMEWORK

@@ -9,11 +9,12 @@ from closed_network import namespace
 from closed_network.report import StageFailedError
 from closed_network.stand_in import API_HOST, switch_path
 
+from .reach import show_the_room
 from .run import TOOL_TIMEOUT, Run
 
 
 def show_the_gate(run: Run) -> None:
-    """The gate refuses and counts other hosts, and lets Artifact Registry through."""
+    """The gate refuses and counts other hosts, and a client reaches nothing of this machine."""
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": run.machine.gate, "https": run.machine.gate}
@@ -39,6 +40,7 @@ def show_the_gate(run: Run) -> None:
         )
     else:
         run.report.not_proven("there is no way around the gate", run.report.isolation)
+    show_the_room(run)
 
 
 def show_a_refusal(run: Run, session: requests.Session, name: str, url: str) -> None:

@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from closed_network import diagnosis, organisation
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL, DEPLOYMENT_DIFFERENCES, Machine
 from closed_network.organisation import Json
+from closed_network.processes import Outcome
 from closed_network.receiver import Receiver, find_snmptrapd
 from closed_network.report import StageFailedError
 from closed_network.terraform import configuration, find_terraform, first_error
@@ -69,6 +71,7 @@ class Deployment:
     function: Json
     stand_in: StandIn
     variables: Mapping[str, str]
+    providers: list[Path]  # and Terraform itself
     deployed: Deployed | None = None
     why: str = ""  # the build or the start failed
     secrets: dict[str, str] = field(default_factory=dict)
@@ -80,7 +83,7 @@ class Deployment:
         """
         words = [sys.executable, "-m", "closed_function", *arguments, "--yes", "1"]
         words += ["--env", self.run.environment] if self.run.environment else []
-        outcome = self.run.client(words, dict(self.variables), self.root, APPLY_TIMEOUT)
+        outcome = self.client(words, self.root, APPLY_TIMEOUT)
         if outcome.status == 0:
             return outcome.output
         error = first_error(outcome.output)
@@ -89,6 +92,17 @@ class Deployment:
         if unknown := [each for each in self.stand_in.asked if each.status == 501]:
             raise NotHereError(f"the stand-in has no answer to {unknown[0]}")
         raise StageFailedError(self.why or error)
+
+    def client(self, words: list[str], folder: Path, timeout: float) -> Outcome:
+        """Run what uses Terraform."""
+        return self.run.client(
+            words,
+            dict(self.variables),
+            folder,
+            timeout,
+            readable=self.providers,
+            writable=[self.root.parent],
+        )
 
     def apply(self, stack: str) -> int:
         """Apply a stack; return how many resources were added."""
@@ -112,6 +126,7 @@ def apply_the_platform(run: Run) -> None:
     """`make platform` applies the repository's Terraform stack to a stand-in of Google Cloud."""
     with shown_here(run, PLATFORM):
         run.deployment = deployment = prepare(run)
+        check_that_terraform_runs(deployment)
         run.report.differences += DEPLOYMENT_DIFFERENCES
         if deployment.platform.get("functions"):  # only what exists can be listed
             deployment.command("accounts")
@@ -129,7 +144,7 @@ def deploy_the_function(run: Run) -> None:
     """`make deploy` uploads the source; it is built behind the gate as deployed, and starts."""
     with shown_here(run, FUNCTION):
         deployment = run.deployment
-        if not deployment:
+        if not isinstance(deployment, Deployment):
             raise NotHereError("the platform was not applied")
         added = deployment.apply("function")
         deployed = deployment.deployed
@@ -164,9 +179,10 @@ def shown_here(run: Run, claim: str) -> Iterator[None]:
 
 def prepare(run: Run) -> Deployment:
     """Copy the repository, and start a stand-in that has what the settings name as existing."""
-    terraform = find_terraform()
-    if not terraform:
+    found = find_terraform()
+    if not found:
         raise NotHereError("neither Terraform nor OpenTofu is installed")
+    terraform = str(Path(found).resolve())
     repository = run.repository
     for needed in ("closed_function", "terraform/function", "terraform/platform"):
         if not (repository.root / needed).is_dir():
@@ -183,20 +199,24 @@ def prepare(run: Run) -> Deployment:
         raise StageFailedError(f"the settings cannot be read: {error}") from None
     except (AttributeError, KeyError, TypeError) as error:
         raise StageFailedError(f"the settings are not as variables.tf declares: {error}") from None
-    root = run.machine.folder / "repository"
+    # A new name, for a client that ran before could have left a link in the place of a known one.
+    own = Path(tempfile.mkdtemp(prefix="deployment-", dir=run.machine.folder))
+    root = own / "repository"
     shutil.copytree(repository.root, root, symlinks=True, ignore=LEFT_OUT)
     shorten_waits(root)
     stand_in = run.resources.enter_context(serve(cloud))
+    written, providers = configuration(repository.root, own)
     variables = {
         **run.machine.environment(),
         **endpoints(stand_in.url),
         "TERRAFORM": terraform,
-        "TF_CLI_CONFIG_FILE": str(configuration(repository.root, run.machine.folder)),
+        "TF_CLI_CONFIG_FILE": str(written),
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    deployment = Deployment(run, root, platform, function, stand_in, variables)
+    programs = [Path(terraform), *providers]
+    deployment = Deployment(run, root, platform, function, stand_in, variables, programs)
     cloud.builder = deployment.build
     return deployment
 
@@ -209,12 +229,20 @@ def shorten_waits(root: Path) -> None:
         file.write_text(f"waits = {{ {waits} }}\n", encoding="utf-8")
 
 
+def check_that_terraform_runs(deployment: Deployment) -> None:
+    """NotHereError if it does not, such as a script that chooses one by files of the user's."""
+    tried = deployment.client([deployment.variables["TERRAFORM"], "version"], deployment.root, 60)
+    if tried.status != 0:
+        program = deployment.variables["TERRAFORM"]
+        raise NotHereError(f"{program} does not run in the closed network: {tried.last_line}")
+
+
 def note_versions(deployment: Deployment) -> str:
     """Note the versions of Terraform and the providers; return the most important ones."""
     run = deployment.run
     folder = deployment.root / "terraform" / "platform"
     command = [deployment.variables["TERRAFORM"], "version"]
-    printed = run.client(command, dict(deployment.variables), folder, TOOL_TIMEOUT).output
+    printed = deployment.client(command, folder, TOOL_TIMEOUT).output
     name, _, version = printed.partition("\n")[0].partition(" v")
     providers = dict(PROVIDER.findall(printed))
     run.report.versions |= {name: version, **providers}
@@ -231,7 +259,7 @@ def build_and_start(
     run = deployment.run
     build, config = function["buildConfig"], function["serviceConfig"]
     machine = replace(run.machine, build=f"deployed-{secrets.token_hex(4)}")
-    machine.packages.mkdir(parents=True)
+    machine.make_build()
     with zipfile.ZipFile(io.BytesIO(source)) as archive:
         archive.extractall(machine.source)
     # The index behind the gate obeys the switch and the roles of the stand-in.

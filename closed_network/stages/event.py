@@ -34,7 +34,7 @@ PUSH_TIMEOUT = 60
 def deliver_the_events(run: Run) -> None:
     """Events take the way that Terraform made, with the roles it granted, to the function."""
     deployment = run.deployment
-    if not deployment or not deployment.deployed:
+    if not isinstance(deployment, Deployment) or not deployment.deployed:
         run.report.not_proven(EVENT, "the function was not deployed")
         return
     kind = deployment.function["trigger"]["kind"]
@@ -138,7 +138,7 @@ def pushed_by_the_emulator(
     """Yield what publishes to the real Pub/Sub emulator, which pushes to the function."""
     with (
         relay(deployed.port) as (port, answers),
-        pubsub_emulator(script, deployed.machine.source.parent) as emulator,
+        pubsub_emulator(script, deployed.machine.records) as emulator,
     ):
         dead_letters = subscription.get("deadLetterPolicy", {}).get("deadLetterTopic")
         for topic in filter(None, (subscription["topic"], dead_letters)):

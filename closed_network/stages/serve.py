@@ -66,7 +66,7 @@ def receiving(
     if not snmptrapd:
         yield None
         return
-    folder = machine.source.parent / "snmp"
+    folder = machine.records / "snmp"
     with (
         receiver(snmptrapd, folder, access_for(environment)) as traps,
         run.report.command(traps.command, traps.environment, traps.log.parent),
@@ -90,13 +90,16 @@ def serving(
         )
     command = [str(framework), "--host", "127.0.0.1"]
     command += ["--port", str(port)]
-    given = {**machine.pip_environment(), **environment}
+    given = {**machine.function_environment(), **environment}
     given["SNMP_RECEIVERS"] = traps.address if traps else "127.0.0.1:162"
     log = machine.function_log
+    # Not the access token, which a function does not get.
+    programs, own = [machine.folder / "venv", machine.authority], [machine.source.parent]
+    enclosed = run.around(command, given, machine.source, programs, own)
     with (
         log.open("wb") as output,
         run.report.command(command, given, machine.source),
-        started(command, given, machine.source, output.fileno()) as process,
+        started(*enclosed, output.fileno()) as process,
     ):
         wait_for_port(process, port, log)
         yield port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import requests
 
@@ -47,9 +48,23 @@ def allow_with_gcloud(run: Run, gcloud: str) -> None:
     if repository.switch_tool:
         command = [sys.executable, "-m", "closed_function", "allow"]
     environment = run.machine.gcloud_environment(gcloud)
-    outcome = run.client(command, environment, repository.root, TOOL_TIMEOUT)
+    outcome = run.client(
+        command,
+        environment,
+        repository.root,
+        TOOL_TIMEOUT,
+        readable=[repository.root, sdk_of(gcloud)],
+        writable=[run.machine.folder / "gcloud"],
+    )
     if outcome.status != 0:
         raise StageFailedError(f"the switch was refused: {outcome.output.strip()[-600:]}")
+
+
+def sdk_of(gcloud: str) -> Path:
+    """Return the folder of the Cloud SDK that `gcloud` is part of."""
+    program = Path(gcloud).resolve()
+    sdk = program.parents[1]
+    return sdk if (sdk / "lib" / "gcloud.py").is_file() else program
 
 
 def set_directly(run: Run, policy: str) -> None:

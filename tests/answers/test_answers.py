@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.utils import create_env_with_context
+from markdown_it import MarkdownIt
 
 from tests.support.answers import BAD, COMPLETE
 from tests.support.baking import Baked, bake, bare_environment, cli
 from tests.support.machine import need
-from tests.support.template import QUESTION_NAMES, QUESTIONS, TEMPLATE
+from tests.support.template import CHOICES, QUESTION_NAMES, QUESTIONS, TEMPLATE
 
 
 def typed_answers(**answers: str) -> str:
@@ -245,6 +246,18 @@ def test_a_slug_that_winds_back_to_an_existing_folder_cannot_delete_it(
     assert precious.read_text(encoding="utf-8") == "kept"
 
 
+def test_what_the_engine_leaves_behind_a_refusal_is_empty_folders(tmp_path: Path) -> None:
+    """It makes them before any hook, which cannot know what was there."""
+    for number, (slug, left) in enumerate({"x/..": ["x"], "../out/x/../y": ["x", "y"]}.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert cli(folder, f"project_slug={slug}").returncode != 0
+        assert sorted(path.name for path in (folder / "out").rglob("*")) == left
+    done = cli(tmp_path, "region=us", "--output-dir", str(tmp_path / "new/output"))
+    assert done.returncode != 0
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["output"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -298,13 +311,131 @@ def test_a_good_name_survives_intact_and_is_never_interpreted(name: str, tmp_pat
     done = cli(tmp_path, f"project_name={name}", f"description={name}", "project_slug=fixed")
     assert done.returncode == 0, done.stderr
     product = bake(tmp_path / "again", project_name=name, description=name, project_slug="fixed")
-    assert product.read("README.md").splitlines()[0] == f"# {name}"
+    assert rendered(product)[0] == name
     assert tomllib.loads(product.read("pyproject.toml"))["project"]["description"] == name
     assert not list(tmp_path.rglob("*MARK*"))
     helped = product.run(need(shutil.which("make"), "make"), "help")
     assert helped.returncode == 0, helped.stderr
     assert "make test" in helped.stdout
     assert not list(tmp_path.rglob("*MARK*"))
+
+
+def rendered(product: Baked) -> tuple[str, str, list[str]]:
+    """Return the title and the first paragraph of README.md as text, and the types of what follows.
+
+    As CommonMark reads it, with tables and strikethrough.
+    """
+    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = markdown.parse(product.read("README.md"))
+    texts = [
+        "".join(child.content if child.type == "text" else f"[{child.type}]" for child in children)
+        for children in (token.children or [] for token in tokens[:6] if token.type == "inline")
+    ]
+    assert [token.tag for token in tokens[:6:3]] == ["h1", "p"]
+    return texts[0], texts[1], [token.type for token in tokens[6:]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- hidden",
+        "~~~ a fence",
+        "``` a fence",
+        "a `b` c ``` d",
+        "<script>alert(1)</script>",
+        "<pre> as it is",
+        "</details><!-- -->",
+        "&lt;b&gt; R&D &amp;",
+        "# no title #",
+        "- no item",
+        "+ no item",
+        "12) no item. No",
+        "1. no item",
+        "> no quotation",
+        "--- no rule ---",
+        "***",
+        "===",
+        "*a* __b__ ~~c~~ $d$ snake_case",
+        "[a](javascript:x) ![b](c) <https://d.example>",
+        "| a | b |",
+        "plain.",
+    ],
+)
+def test_free_text_is_in_the_readme_as_it_was_typed(text: str, tmp_path: Path) -> None:
+    plain = bake(tmp_path / "plain", project_slug="fixed")
+    product = bake(tmp_path / "made", project_slug="fixed", project_name=text, description=text)
+    assert rendered(product) == (text, text, rendered(plain)[2])
+    # What README.md says is what a repository without a link to its template is linked with.
+    done = product.run(sys.executable, "-m", "closed_function", "upgrade")
+    (command,) = [line for line in done.stderr.splitlines() if "cruft link" in line]
+    words = shlex.split(command)
+    answers = json.loads(words[words.index("--extra-context") + 1])
+    assert (answers["project_name"], answers["description"]) == (text, text)
+
+
+def test_text_that_is_written_as_it_is_would_be_noticed(tmp_path: Path) -> None:
+    product = bake(tmp_path, project_slug="fixed")
+    whole = rendered(product)
+    for text in ("<!--", "~~~", "a `b` c", "1. a"):
+        readme = f"# {text}\n\n{text}\n" + product.read("README.md").partition(".\n")[2]
+        (product.path / "README.md").write_text(readme, encoding="utf-8")
+        try:
+            found = rendered(product)
+        except (AssertionError, IndexError):
+            continue
+        assert found != (text, text, whole[2])
+
+
+@pytest.mark.parametrize("slug", ["console", "com", "com10", "nul-a", "a-con"])
+def test_a_slug_that_only_begins_like_a_reserved_name_is_good(slug: str, tmp_path: Path) -> None:
+    done = run_pre_gen_hook(tmp_path, {"project_slug": slug})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "template", [TEMPLATE, os.path.relpath(TEMPLATE)], ids=["path", "relative"]
+)
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("function_kind", "other"),
+        ("ci", "gitlab"),
+        ("platform", "created"),
+        ("python_version", "3.9"),
+    ],
+)
+def test_a_choice_that_a_replay_file_holds_is_one_of_the_choices(
+    question: str, value: str, template: Path | str, tmp_path: Path
+) -> None:
+    good = {name: QUESTIONS[name][0] for name in CHOICES}
+    context = {**QUESTIONS, **COMPLETE, **good, "project_slug": "fixed"}
+    for number, answers in enumerate((context, {**context, question: value})):
+        replay = tmp_path / f"answers{number}.json"
+        replay.write_text(json.dumps({"cookiecutter": answers}), encoding="utf-8")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        where = os.path.relpath(TEMPLATE, folder) if isinstance(template, str) else template
+        options = ["--replay-file", str(replay)]
+        done = cli(folder, *options, template=where, typed="", PWD=str(folder))
+        if number == 0:
+            assert done.returncode == 0, done.stderr
+        else:
+            assert_refused(folder, done, question)
+            assert f"one of {', '.join(CHOICES[question])}; for example " in done.stderr
+
+
+def test_a_link_where_refused_answers_are_saved_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "tmp" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("kept", encoding="utf-8")
+    saved = tmp_path / ".cookiecutter_replay" / "closed-function-refused.json"
+    saved.parent.mkdir()
+    saved.symlink_to(precious)
+    assert_refused(tmp_path, cli(tmp_path, "region=us"), "region")
+    assert precious.read_text(encoding="utf-8") == "kept"
+    assert json.loads(saved.read_text(encoding="utf-8"))["cookiecutter"]["region"] == "us"
+    engines = saved.with_name(f"{TEMPLATE.name}.json")
+    assert set(saved.parent.iterdir()) == {saved, engines}
 
 
 def test_the_default_slug_of_a_long_or_foreign_name_is_legal(tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ def test_the_schema_allows_the_same_characters_as_the_hook(patterns: str) -> Non
     printable = [char for char in map(chr, range(sys.maxunicode)) if char.isprintable()]
     plain = "".join(char for char in printable if char not in marks)
     assert len(plain) > 100_000
-    for start in range(0, len(plain), 64):  # 256 bytes at most
-        piece = plain[start : start + 64]
+    for start in range(0, len(plain), 63):  # 256 bytes at most
+        piece = f"a{plain[start : start + 63]}"
         assert schema_accepts({"description": piece}, patterns), piece
         assert hook_accepts(description=piece), piece
 
@@ -222,6 +222,13 @@ def test_only_the_hook_counts_bytes() -> None:
         assert hook_accepts(**{name: fits})
         assert schema_accepts({name: too_long})
         assert not hook_accepts(**{name: too_long})
+
+
+def test_only_the_hook_knows_what_is_invisible_beyond_the_first_plane() -> None:
+    """A pattern of such characters would be read in halves where they are UTF-16."""
+    for text in ("\U000e0041", "\U0001d173"):
+        assert schema_accepts({"description": text})
+        assert not hook_accepts(description=text)
 
 
 def test_only_the_hook_refuses_half_of_a_character() -> None:

@@ -89,9 +89,12 @@ def assert_complete(folder: Path) -> None:
     assert set(product.files()) == set(expected)
 
 
-def test_the_switch_is_set_in_the_project_of_the_repository(tmp_path: Path) -> None:
+@pytest.mark.parametrize("environment", [{}, {"PYTHONSAFEPATH": "1"}], ids=["", "safe path"])
+def test_the_switch_is_set_in_the_project_of_the_repository(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     answers = ("platform_project_id=the-platform", "region=europe-west1")
-    done = bake_with(tmp_path, ALLOWED, *answers)
+    done = bake_with(tmp_path, ALLOWED, *answers, environment=environment)
     assert done.returncode == 0
     command = "artifacts vpcsc-config allow --project=the-platform --location=europe-west1"
     assert calls(tmp_path) == [command]

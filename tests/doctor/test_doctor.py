@@ -315,6 +315,14 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         ),
         "package-manager",
     ),
+    "a build variable that names a certificate": (
+        in_file(
+            SETTINGS,
+            '"function": {',
+            '"function": {"build_environment": {"REQUESTS_CA_BUNDLE": "ca.pem"},',
+        ),
+        "package-manager",
+    ),
     "no main.py": (without("function/main.py"), "main-missing"),
     "code that does not compile": (
         in_file("function/main.py", "import functions_framework", "import functions_framework ("),

@@ -140,6 +140,7 @@ class Pool:
 
     machine: Machine
     silent_port: int
+    journal: Journal
 
     def switch(self, policy: str) -> None:
         with requests.Session() as session:
@@ -213,20 +214,27 @@ def pool(
     upstream: str, silent_port: int, product: Baked, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pool]:
     folder = tmp_path_factory.mktemp("pool").resolve()
-    (folder / "token").write_text("a-token", encoding="utf-8")
     repository = read_repository(product.path, None, None, None)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PIP_INDEX_URL", upstream)
         environment.setenv("NO_PROXY", "127.0.0.1")
-        with gate(folder, repository.index, None) as port:
-            machine = Machine(folder, f"http://127.0.0.1:{port}")
-            machine.prepare(repository)
+        reports, records = socket.socketpair()
+        with (
+            reports,
+            records,
+            gate(folder / "gate", repository.index, "a-token", reports, None) as port,
+        ):
+            machine = Machine(folder / "machine", f"http://127.0.0.1:{port}", "a-token")
+            machine.folder.mkdir()
+            shutil.copyfile(folder / "gate" / "mitmproxy-ca-cert.pem", machine.authority)
+            machine.prepare(repository.index)
+            machine.source.mkdir()
             interpreter = find_interpreter(repository.runtime) or THIS
             command = machine.make_python(interpreter.path)
             made = run(command, machine.environment(), folder, PIP_TIMEOUT)
             assert made.status == 0, made.output
             machine.hide_the_machines_packages()
-            yield Pool(machine, silent_port)
+            yield Pool(machine, silent_port, Journal(records))
 
 
 CASES = {
@@ -297,11 +305,10 @@ def runs() -> Iterator[Any]:
 def test_the_doctor_names_what_pip_ran_into_as_far_as_the_log_tells(
     case: Case, cause: str | None, verbosity: dict[str, str], pool: Pool, product: Baked
 ) -> None:
-    journal = Journal(pool.machine.folder / "journal")
-    before = len(journal.read())
+    before = len(pool.journal.read())
     outcome = pool.install(case, verbosity)
     assert (outcome.status == 0) is case.succeeds, outcome.output
-    answers = [request.status for request in journal.read(before) if request.host != API_HOST]
+    answers = [request.status for request in pool.journal.read(before) if request.host != API_HOST]
     assert case.answer is None or case.answer in answers, outcome.output
 
     said = doctor(product, "explain", "-", "--json", log=outcome.output.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,7 +37,7 @@ WORKFLOWS = {path.stem: workflow(path.stem) for path in (FOLDER / "workflows").i
 CI = WORKFLOWS["ci"]["jobs"]
 MAKEFILE = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
 # What a job may have, where that is more than nothing or reading the code.
-MAY = {"release": {"contents": "write"}}
+MAY = {"release": {"contents": "write"}, "green": {"actions": "read"}}
 
 
 def scripts(job: dict[str, Any]) -> str:
@@ -322,6 +323,40 @@ Run `make lock`.
 ### Upgrade
 No date.
 """
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [("echo 1", 0), ("echo 2", 0), ("echo 0", 1), ("exit 4", 4)],
+    ids=["once", "again", "not", "no answer"],
+)
+def test_what_ci_has_not_passed_is_not_released(answer: str, status: int, tmp_path: Path) -> None:
+    jobs = WORKFLOWS["release"]["jobs"]
+    assert jobs["release"]["needs"] == "green"
+    assert "if" not in jobs["release"]  # which would run it in spite of a failure
+    (step,) = jobs["green"]["steps"]
+    gh = tmp_path / "gh"
+    gh.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n{answer}\n', encoding="utf-8")
+    gh.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-e", "-c", step["run"]],
+        env={
+            "PATH": f"{tmp_path}:{os.defpath}",
+            "GITHUB_REPOSITORY": "a/template",
+            "GITHUB_SHA": "c0ffee",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    asked = (tmp_path / "asked").read_text(encoding="utf-8").split()
+    options = dict(zip(asked[2::2], asked[3::2], strict=True))
+    assert options["--commit"] == "c0ffee"
+    assert options["--repo"] == "a/template"
+    assert (options["--branch"], options["--event"]) == ("main", "push")
+    assert options["--status"] == "success"
+    assert (TEMPLATE / ".github/workflows" / options["--workflow"]).is_file()
 
 
 def test_the_tags_that_start_a_release_are_versions() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +16,7 @@ import yaml
 
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.environments import PYTHON, Environments, assert_done, make, make_environment
+from tests.support.gcloud import refused_commands
 from tests.support.machine import PYTHONS, TOOLS, need
 from tests.support.repositories import commit, git
 from tests.support.template import CHOICES, PRODUCT, TEMPLATE, combinations
@@ -267,6 +270,46 @@ def test_a_deployment_without_a_state_in_a_bucket_is_refused(tmp_path: Path) -> 
     assert "make state BUCKET=" in refused.stdout
     (product.path / "terraform/function/backend.tf").touch()
     assert run().returncode == 0
+
+
+@pytest.mark.parametrize("platform", CHOICES["platform"])
+def test_a_change_is_not_checked_with_the_account_that_builds(
+    platform: str, tmp_path: Path
+) -> None:
+    product = bake(
+        tmp_path,
+        ci="cloud-build",
+        platform=platform,
+        gcp_project_id="a-project",
+        platform_project_id="the-platform",
+    )
+    account = yaml.safe_load(product.read("cloudbuild.yaml"))["serviceAccount"].rpartition("/")[2]
+    hand_over = json.loads(product.read("terraform/function/platform.auto.tfvars.json"))
+    assert account == "cb-checks@the-platform.iam.gserviceaccount.com"
+    assert account != hand_over["platform"]["build_service_account"]
+    if platform == "reuse":  # its owner creates the account
+        assert "`ci_service_account`" in product.read("docs/operations.md")
+        return
+    settings = json.loads(product.read("terraform/platform/settings.auto.tfvars.json"))
+    assert settings["ci_service_account"] == {}
+    other = bake(tmp_path / "other", ci="github-actions", platform=platform)
+    settings = json.loads(other.read("terraform/platform/settings.auto.tfvars.json"))
+    assert "ci_service_account" not in settings
+
+
+def test_gcloud_knows_the_commands_that_create_triggers(gcloud: str, tmp_path: Path) -> None:
+    product = bake(tmp_path, ci="cloud-build", gcp_project_id="a-project")
+    commands = {}
+    for name in ("cloudbuild.yaml", "cloudbuild-deploy.yaml"):
+        comment = re.sub(r"\s*\\\n#\s*", " ", product.read(name))
+        (commands[name],) = re.findall(r"^#   (gcloud builds triggers .*)$", comment, re.MULTILINE)
+    assert refused_commands(gcloud, commands.values(), tmp_path) == []
+    assert refused_commands(gcloud, [f"{commands['cloudbuild.yaml']} --x"], tmp_path) != []
+    # What is deployed is reviewed and approved.
+    options = shlex.split(commands["cloudbuild-deploy.yaml"])
+    assert {"--branch-pattern=^main$", "--require-approval"} <= set(options)
+    checking = yaml.safe_load(product.read("cloudbuild.yaml"))["serviceAccount"]
+    assert f"--service-account={checking}" in shlex.split(commands["cloudbuild.yaml"])
 
 
 @pytest.mark.parametrize("ci", ["github-actions", "cloud-build"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from closed_function.__main__ import COMMANDS
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.repositories import commit, git
 
@@ -26,6 +27,16 @@ os.kill(os.getpid(), signal.SIG{name})
 TOOL = ("-m", "closed_function")
 UNDO = "git reset --hard && git clean -d --force"
 GCLOUD = "#!/bin/sh\nkill -{name} $PPID\nexec sleep 30\n"
+# Terraform is in the tool's process group and gets Ctrl-C itself.
+TERRAFORM = "#!/bin/sh\nkill -{name} $PPID\nsleep 0.2\nexit 1\n"
+# What Python imports at its start: a signal comes as soon as a module is looked for.
+LOADED = """\
+import os, signal, sys
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "{module}":
+        os.kill(os.getpid(), signal.SIG{name})
+sys.addaudithook(hook)
+"""
 
 
 @pytest.fixture
@@ -43,8 +54,9 @@ def run(
     """Run a tool with a gcloud, and with `modules` of Python's, that send it a signal."""
     programs, packages = folder / "bin", folder / "packages"
     programs.mkdir()
-    (programs / "gcloud").write_text(GCLOUD.format(name=signal_name), encoding="utf-8")
-    (programs / "gcloud").chmod(0o755)
+    for name, script in (("gcloud", GCLOUD), ("terraform", TERRAFORM)):
+        (programs / name).write_text(script.format(name=signal_name), encoding="utf-8")
+        (programs / name).chmod(0o755)
     for name, before in (modules or {}).items():
         (packages / name).mkdir(parents=True)
         (packages / name / "__init__.py").touch()
@@ -69,49 +81,89 @@ def run(
     [
         (["lock"], "uv", "Interrupted; no lock was replaced."),
         (["lock", "--upgrade", "all"], "uv", "Interrupted; no lock was replaced."),
-        (["audit"], "pip_audit", "Interrupted; nothing was changed."),
-        (["rehearse", "--template", "x"], "uv", "Interrupted; nothing was changed."),
         (["with-index", "touch", "x"], None, "Interrupted; touch was not started."),
-        (["doctor"], None, "Interrupted; nothing was changed."),
-        (["status"], None, "Interrupted; nothing was changed."),
         (
             ["allow"],
             None,
             "Interrupted; gcloud was ended. See where the switch is: make status",
         ),
+        (["plan", "function"], None, "Interrupted; nothing was changed in Google Cloud."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_tool_that_is_interrupted_says_so_in_one_line_and_changes_nothing(
+def test_a_tool_that_is_interrupted_says_what_that_leaves(
     command: list[str], module: str | None, last: str, product: Baked, tmp_path: Path
 ) -> None:
-    before = product.files()
     modules = {module: ""} if module else {}
     done = run(product, tmp_path, *TOOL, *command, modules=modules)
     assert done.returncode == 130, done.stdout + done.stderr
-    assert done.stderr.splitlines()[-1].startswith(last)
-    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == last
+
+
+# Every command that waits for another program, and the program if it is one of Python's.
+WAITING = {
+    "accounts": (["accounts"], None),
+    "allow": (["allow"], None),
+    "apply": (["apply", "function", "--yes"], None),
+    "audit": (["audit"], "pip_audit"),
+    "deny": (["deny"], None),
+    "describe": (["describe"], None),
+    "destroy": (["destroy", "function", "--yes"], None),
+    "doctor": (["doctor"], None),
+    "explain": (["explain", "--build", "01234567-89ab-cdef-0123-456789abcdef"], None),
+    "format": (["format"], None),
+    "lock": (["lock"], "uv"),
+    "plan": (["plan", "function"], None),
+    "rehearse": (["rehearse", "--template", "x"], "uv"),
+    "sbom": (["sbom"], "cyclonedx_py"),
+    "state": (["state", "a-bucket", "prefix", "--yes"], None),
+    "status": (["status"], None),
+    "upgrade": (["upgrade"], "cruft"),
+    "validate": (["validate"], None),
+    "with-index": (["with-index", "touch", "x"], None),
+}
+
+
+def test_every_command_that_waits_for_a_program_is_interrupted_below() -> None:
+    assert WAITING.keys() | {"send"} == COMMANDS.keys()  # which waits for the function
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+@pytest.mark.parametrize("case", WAITING)
+def test_every_command_that_is_ended_says_so_in_one_line(
+    case: str, name: str, product: Baked, tmp_path: Path
+) -> None:
+    command, module = WAITING[case]
+    link(product)
+    before = product.files()
+    done = run(
+        product, tmp_path, *TOOL, *command, modules={module: ""} if module else {}, signal_name=name
+    )
+    assert done.returncode == 128 + getattr(signal, f"SIG{name}"), done.stdout + done.stderr
+    *progress, last = done.stderr.splitlines()
+    assert last.startswith("Interrupted; ")
+    assert all(line.startswith(("Asking ", "Checking ", "Fetching ")) for line in progress)
     assert product.files() == before
 
 
-@pytest.mark.parametrize(
-    ("command", "module"),
-    [
-        (["doctor"], None),
-        (["status"], None),
-        (["audit"], "pip_audit"),
-        (["rehearse", "--template", "x"], "uv"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_a_tool_that_is_terminated_says_so_in_one_line_too(
-    command: list[str], module: str | None, product: Baked, tmp_path: Path
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+@pytest.mark.parametrize("module", ["argparse", "command_line", "checks", "symptoms.catalogue"])
+def test_a_tool_that_is_ended_while_it_is_loaded_says_so_too(
+    module: str, name: str, product: Baked, tmp_path: Path
 ) -> None:
-    modules = {module: ""} if module else {}
-    done = run(product, tmp_path, *TOOL, *command, modules=modules, signal_name="TERM")
-    assert done.returncode == 128 + signal.SIGTERM, done.stdout + done.stderr
-    assert done.stderr.splitlines()[-1] == "Interrupted; nothing was changed."
-    assert "Traceback" not in done.stderr
+    module = module if module == "argparse" else f"closed_function.{module}"
+    hook = LOADED.format(module=module, name=name)
+    (tmp_path / "sitecustomize.py").write_text(hook, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, *TOOL, "doctor", "--local"],
+        cwd=product.path,
+        env=bare_environment(tmp_path, PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ended = 128 + getattr(signal, f"SIG{name}")
+    assert (done.returncode, done.stderr) == (ended, "Interrupted; nothing was changed.\n")
 
 
 def test_a_tool_that_is_terminated_while_it_waits_for_no_program_says_so_too(
@@ -136,6 +188,14 @@ def test_a_tool_that_is_terminated_while_it_waits_for_no_program_says_so_too(
     assert "Traceback" not in errors
 
 
+def link(product: Baked) -> None:
+    """Let the product be a repository that is linked to a template."""
+    state = {"template": "t", "commit": "c", "context": {"cookiecutter": {}}}
+    (product.path / ".cruft.json").write_text(json.dumps(state), encoding="utf-8")
+    git(product.path, "init", "--quiet")
+    commit(product.path)
+
+
 @pytest.mark.parametrize(
     ("begun", "said"),
     [
@@ -150,10 +210,7 @@ def test_a_tool_that_is_terminated_while_it_waits_for_no_program_says_so_too(
 def test_an_upgrade_that_is_interrupted_says_what_it_leaves(
     begun: str, said: str, product: Baked, tmp_path: Path
 ) -> None:
-    state = {"template": "t", "commit": "c", "context": {"cookiecutter": {}}}
-    (product.path / ".cruft.json").write_text(json.dumps(state), encoding="utf-8")
-    git(product.path, "init", "--quiet")
-    commit(product.path)
+    link(product)
     done = run(product, tmp_path, *TOOL, "upgrade", modules={"cruft": begun})
     assert done.returncode == 130, done.stderr
     assert done.stderr == said

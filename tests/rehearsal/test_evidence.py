@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from closed_network import diagnosis
+from closed_network import diagnosis, lock
 from closed_network.clients import Machine
 from closed_network.evidence import page
 from closed_network.journal import Request
@@ -360,16 +360,22 @@ def test_the_timeline_has_each_request_in_its_stage_at_its_time(tab: Tab, tmp_pa
 # What the page rests on
 
 
-def test_a_served_file_is_compared_with_the_hashes_of_its_own_package(tmp_path: Path) -> None:
-    (tmp_path / "more.txt").write_text(f"Idna==3.20 \\\n    --hash=sha256:{DIGEST}\n", "utf-8")
-    lock = tmp_path / "requirements.txt"
+def locked_line(name: str, *hashes: str) -> dict[str, Any]:
+    """What pip reads in a line of a lock."""
+    options = {"hashes": {"sha256": list(hashes)}} if hashes else {}
+    return {"file": "requirements.txt", "name": name, "options": options}
+
+
+def test_a_served_file_is_compared_with_the_hashes_of_its_own_package() -> None:
     other = "1" * 64
-    lock.write_text(
-        f"{INDEX_LINE}# words\nother==1 ; python_version > '3' \\\n    --hash=sha256:{other} \\\n"
-        f"    --hash=sha256:{'2' * 64}\nbare==1\n-r more.txt\n",
-        encoding="utf-8",
+    locked = lock.hashes_by_package(
+        [
+            {"file": "requirements.txt", "options": {"index_url": INDEX_LINE}},
+            locked_line("Idna", DIGEST),
+            locked_line("other", other, "2" * 64),
+            locked_line("bare"),
+        ]
     )
-    locked = diagnosis.locked_hashes(lock)
     assert locked == {"idna": {DIGEST}, "other": {other, "2" * 64}, "bare": set()}
     requests = [
         replace(asked(INDEX_HOST, 0), path=f"/p/r/simple/x/{name}-py3-none-any.whl", sha256=digest)
@@ -410,12 +416,10 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_rehearsal(tmp_path:
 
 
 def test_a_file_that_is_not_the_locks_fails_the_stage(tmp_path: Path) -> None:
-    requirements = tmp_path / "source/requirements.txt"
-    requirements.parent.mkdir()
-    requirements.write_text(f"idna==3.20 \\\n    --hash=sha256:{DIGEST}\n", encoding="utf-8")
     repository = read_repository(bake(tmp_path, function_kind="http").path, None, None, None)
     machine, report = Machine(tmp_path, "http://127.0.0.1:1"), Report("here")
     run = Run(repository, machine, report, enclosed=False)
+    run.lines = [locked_line("idna", DIGEST)]
     wheel = replace(asked(INDEX_HOST, 0), path="/p/r/idna-3.20-py3-none-any.whl", sha256=DIGEST)
 
     compare_with_the_lock(run, [wheel])

@@ -8,6 +8,9 @@ BAD = {
     "project_name": [
         pytest.param("", id="empty"),
         pytest.param("   ", id="only spaces"),
+        pytest.param("\u200b\u200d\ufeff", id="only zero-width characters"),
+        pytest.param("\u3164 \u115f", id="only letters that show nothing"),
+        pytest.param("\u2800\u00a0\u3000", id="only blanks of other scripts"),
         pytest.param("x" * 61, id="61 characters"),
         pytest.param("漢" * 34, id="102 bytes"),
         pytest.param('a"b', id="quote"),
@@ -26,6 +29,10 @@ BAD = {
         pytest.param("x" * 23, id="23 characters"),
         pytest.param("a--b", id="two hyphens"),
         pytest.param("-a", id="leading hyphen"),
+        *(
+            pytest.param(name, id=f"{name}, which Windows reserves")
+            for name in ("con", "prn", "aux", "nul", "com1", "lpt9")
+        ),
         pytest.param("a-", id="trailing hyphen"),
         pytest.param("9lives", id="leading digit"),
         pytest.param("$(touch MARK)", id="shell command"),
@@ -34,6 +41,7 @@ BAD = {
         pytest.param("", id="empty"),
         pytest.param("x" * 121, id="121 characters"),
         pytest.param("a\tb", id="tab"),
+        pytest.param("\ufe0f\u00ad", id="nothing visible"),
         pytest.param("a\\b", id="backslash"),
     ],
     "gcp_project_id": [

@@ -104,8 +104,8 @@ PLATFORMS: dict[str, tuple[Settings, Settings]] = {
         {"perimeter": {"enforcement": "dry-run"}},
         {"perimeter": {"enforcement": "enforced"}},
     ),
-    "virtual repository, images, key later": (
-        {"repositories": {"virtual": {}, "images": "ar-dockerhub"}},
+    "virtual repository, images, CI, key later": (
+        {"repositories": {"virtual": {}, "images": "ar-dockerhub"}, "ci_service_account": {}},
         {"repositories": {"kms_key_name": KEY}},
     ),
 }

@@ -1,5 +1,10 @@
 """Run a command of this repository's tool, from its root: `python3 -m closed_function COMMAND`."""
 
+from closed_function.signals import WHEN_INTERRUPTED, end_at_once, take_signals
+
+if __name__ == "__main__":
+    take_signals(end_at_once)
+# Only now, because a signal may come while they are loaded.
 import argparse
 import os
 import signal
@@ -30,6 +35,7 @@ COMMANDS = {
     "rehearse": ("rehearse", "rehearse this repository's build in a closed network"),
     "upgrade": ("upgrade", "apply template updates to this repository"),
     "audit": ("audit", "show which locked packages have known vulnerabilities"),
+    "sbom": ("sbom", "write the lock's bill of materials"),
     "send": ("send", "deliver event files to the local function"),
     "with-index": ("with_index", "run a command that uses this repository's index, signed in"),
 }
@@ -57,16 +63,13 @@ def main() -> int:
     interrupted: int = ExitStatus.INTERRUPTED
 
     def interrupt(number: int, _: object) -> None:
-        """Interrupt the command as Ctrl-C does, so that it ends what it has started."""
+        """Interrupt the command, so that it ends what it has started."""
         nonlocal interrupted
-        interrupted = 128 + number
+        interrupted = 128 + number  # as a shell reports it
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, interrupt)
     try:
+        take_signals(interrupt)
         status = int(options.module.run(options))
         if sys.stdout:
             sys.stdout.flush()
@@ -74,7 +77,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return interrupted if error.status == ExitStatus.INTERRUPTED else error.status
     except KeyboardInterrupt:
-        words = getattr(options.module, "WHEN_INTERRUPTED", "Interrupted; nothing was changed.")
+        words = getattr(options.module, "WHEN_INTERRUPTED", WHEN_INTERRUPTED)
         print(words, file=sys.stderr)
         return interrupted
     except OSError as error:
@@ -84,7 +87,9 @@ def main() -> int:
             subject = error.filename or "Nothing can be printed"
             print(f"{subject}: {error.strerror}.", file=sys.stderr)
         return ExitStatus.UNAVAILABLE
-    return status
+    finally:
+        take_signals(signal.SIG_IGN)
+    return interrupted if status == ExitStatus.INTERRUPTED else status
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
 """Read files that may be missing or broken, and write files in one step."""
 
 import codecs
+import contextlib
 import json
+import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+
+from closed_function.redaction import one_line
+from closed_function.signals import block_signals
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -60,7 +67,7 @@ def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise AmbiguousError(f"names {twice} twice")
+        raise AmbiguousError(f"names {one_line(twice)} twice")
     return content
 
 
@@ -69,19 +76,50 @@ def refuse_constant(constant: str) -> object:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step: a failure leaves the file as it was."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
-    ) as file:
-        temporary = Path(file.name)
+    """Write `text` to `path` as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one step: a failure leaves the file as it was.
+
+    A link is replaced, not followed.
+    """
+    with block_signals(), temporary_file(path, content) as temporary:
+        temporary.chmod(0o644 if path.is_symlink() or not path.exists() else path.stat().st_mode)
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def temporary_file(beside: Path, content: bytes) -> Iterator[Path]:
+    """Write `content` to a file in the folder of `beside`, under a name that nobody can foresee."""
+    with contextlib.ExitStack() as stack:
+        with block_signals():
+            number, name = tempfile.mkstemp(dir=beside.parent, prefix=f".{beside.name}.")
+            stack.callback(Path(name).unlink, missing_ok=True)
+        with open(number, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(content)
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let only one command at a time do the block in `folder`; the others wait."""
+    if sys.platform == "win32":  # has no fcntl
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
         try:
-            file.write(text)
-            file.close()
-            temporary.chmod(path.stat().st_mode if path.is_file() else 0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another command in {folder.name}/.", file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def as_mapping(value: object) -> dict[str, object]:

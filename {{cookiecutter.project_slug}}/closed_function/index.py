@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from closed_function.errors import CommandError
 from closed_function.files import read_object, read_text, text_at
 from closed_function.paths import relative
+from closed_function.redaction import one_line
 
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
 INDEX_URL = re.compile(
@@ -31,7 +32,10 @@ SIGN_IN_LOCATIONS = frozenset(
 
 
 class RequirementsError(CommandError):
-    """Say what is wrong with the index line of a requirements file."""
+    """Say what is wrong with the index line of a requirements file, in one line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 class Index(NamedTuple):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from closed_function.paths import ROOT
+from closed_function.signals import defer_signals
 
 
 class Outcome(NamedTuple):
@@ -72,18 +73,6 @@ def end_group(process: subprocess.Popen[str]) -> None:
                 pipe.close()
 
 
-@contextlib.contextmanager
-def defer_interrupt() -> Iterator[list[int]]:
-    """Defer Ctrl-C until the block ends; the list has an item for each time it was pressed."""
-    signals: list[int] = []
-    # A handler, not SIG_IGN, which a child would inherit.
-    before = signal.signal(signal.SIGINT, lambda number, _: signals.append(number))
-    try:
-        yield signals
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def run_to_end(
     command: Sequence[str],
     folder: Path,
@@ -95,13 +84,20 @@ def run_to_end(
     """Run a command that handles Ctrl-C itself, and wait for its end however long that takes.
 
     `capture` names the streams to keep; with `copy_errors` the errors are kept and printed as
-    well. Return how it ended, and whether Ctrl-C was pressed, which does not interrupt this
-    program. SIGTERM is passed on.
+    well. Return how it ended, and whether it was interrupted: Ctrl-C reaches the command by itself,
+    another signal is passed on, and none ends this program.
     """
     pipes = dict.fromkeys(capture, subprocess.PIPE)
     kept: list[str] = []
+    running: list[subprocess.Popen[str]] = []
+
+    def pass_on(number: int) -> None:
+        for process in running:
+            if number != signal.SIGINT:
+                process.terminate()
+
     with (
-        defer_interrupt() as signals,
+        defer_signals(pass_on) as signals,
         copied_errors(kept) if copy_errors else contextlib.nullcontext() as copy,
         subprocess.Popen(
             command,
@@ -113,14 +109,10 @@ def run_to_end(
             errors="replace",
         ) as process,
     ):
+        running.append(process)
         if signals:  # before the command could receive it
             process.terminate()
-        try:
-            output, errors = process.communicate()
-        except KeyboardInterrupt:  # from SIGTERM, which only this program received
-            process.terminate()
-            process.wait()
-            raise
+        output, errors = process.communicate()
     errors = "".join(kept) if copy_errors else errors
     return subprocess.CompletedProcess(command, process.returncode, output, errors), bool(signals)
 

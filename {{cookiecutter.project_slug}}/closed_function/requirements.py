@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from closed_function.files import read_text
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 from closed_function.runtimes import LOCKED_PYTHONS
 
 WHEELS_NOTE = "# Wheels for Linux x86_64: Python "
@@ -153,5 +153,5 @@ def package_name(requirement: str) -> str:
 def abbreviate(line: str) -> str:
     """Return as much of a line as a message holds, without hashes and a URL's credentials."""
     # What follows a question mark in a URL may be a key.
-    line = redact(re.sub(r"\s+--hash=.*", "", re.sub(r"(?<=\w)\?\S*", "?…", line)))
+    line = one_line(re.sub(r"\s+--hash=.*", "", re.sub(r"(?<=\w)\?\S*", "?…", line)))
     return line if len(line) <= 160 else line[:157] + "..."

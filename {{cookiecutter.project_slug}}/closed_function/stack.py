@@ -5,14 +5,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from closed_function import paths
 from closed_function.declarations import Declaration
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import write_text
+from closed_function.files import alone, write_text
 from closed_function.paths import DEFAULT_ENVIRONMENT, relative
 from closed_function.processes import run_to_end
 from closed_function.repository import PLACEHOLDER
@@ -110,7 +108,7 @@ class Stack:
         return self.call("state", "pull", capture=["stdout"])
 
     def init(self, *options: str) -> None:
-        with init_lock(self.folder):
+        with alone(self.folder):  # two at once can note a half unpacked package
             self.call("init", *options)
 
     def prepare(self, *, changes: bool = True) -> list[str]:
@@ -120,7 +118,8 @@ class Stack:
         the placeholder.
         """
         if self.environment:
-            convert_tfvars(self.program, self.name, self.environment)
+            with alone(self.folder):
+                convert_tfvars(self.program, self.name, self.environment)
         settings, declared = self.settings(), read_declarations(self.name)
         # The platform's values are handed over.
         required = {name for name, each in declared.variables() if each.required} - {"platform"}
@@ -191,6 +190,7 @@ class Stack:
         merged = self.folder / ".terraform" / f"{self.environment}.tfvars.json"
         # Without these nulls Terraform would take what the environment removes from the settings.
         removed = dict.fromkeys(read_settings(self.name, None))
+        merged.parent.mkdir(exist_ok=True)
         write_text(merged, json.dumps(removed | settings, indent=2) + "\n")
         files = [hand_over] if self.name == "function" and hand_over.is_file() else []
         return [f"-var-file={file.relative_to(self.folder)}" for file in [*files, merged]]
@@ -199,25 +199,6 @@ class Stack:
         """Return the value of an output, or None: Terraform does not keep an output of null."""
         outputs = json.loads(self.call("output", "-json", capture=["stdout"]))
         return outputs.get(name, {}).get("value")
-
-
-@contextlib.contextmanager
-def init_lock(folder: Path) -> Iterator[None]:
-    """Let only one command initialise `folder`: two at once can note a half unpacked package."""
-    if sys.platform == "win32":  # has no fcntl
-        yield
-        return
-    import fcntl
-
-    data = folder / ".terraform"
-    data.mkdir(exist_ok=True)
-    with (data / "init.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for another command's init of terraform/{folder.name}.", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def own_stacks() -> list[str]:

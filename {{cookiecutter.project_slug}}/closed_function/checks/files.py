@@ -9,14 +9,13 @@ from closed_function.checks.lock import check_requirements
 from closed_function.checks.result import PROBLEM, Result
 from closed_function.checks.settings import check_conflicts, check_settings
 from closed_function.checks.source import check_package_manager, check_source
-from closed_function.redaction import redact
 from closed_function.repository import Repository
 
 
 def check_files(repository: Repository, today: str) -> Iterator[Result]:
     """Yield what each check finds; one broken thing is one problem. `today` is YYYY-MM-DD."""
     for result in run_all(repository, today):
-        yield result._replace(seen=redact(result.seen))
+        yield result.presentable()
 
 
 def run_all(repository: Repository, today: str) -> Iterator[Result]:

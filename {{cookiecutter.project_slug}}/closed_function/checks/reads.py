@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from closed_function.checks.result import Check, Result
 from closed_function.gcloud.session import Answer, Request, Session
-from closed_function.redaction import redact
 from closed_function.repository import Repository
 
 FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(?:repositories|workerPools)/[^/]+")
@@ -148,7 +147,7 @@ def run_checks(
             except UNKNOWN_FORM:
                 results.append(Check(claim).unknown("Google's answer has an unknown form"))
         if not cloud.wanted:
-            return [result._replace(seen=redact(result.seen)) for result in results]
+            return results
         cloud.answers.update(session.read(cloud.wanted, deadline))
         cloud.wanted.clear()
 

@@ -1,7 +1,9 @@
 """Define what a check or a line of the status page says."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from closed_function.redaction import one_line
 
 OK, PROBLEM, UNKNOWN = "ok", "problem", "could not tell"
 
@@ -22,6 +24,21 @@ class Result(NamedTuple):
     symptom: str = ""
     optional: bool = False
     values: Mapping[str, object] = {}
+
+    def presentable(self) -> "Result":
+        """Return the result with each text in one line: most hold what came from outside."""
+        return Result(*map(presentable, self))
+
+
+def presentable(value: Any) -> Any:  # noqa: ANN401 - as deep as an API's answer
+    """Return `value` with each text in it as part of a line."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list):
+        return [presentable(each) for each in value]
+    if isinstance(value, Mapping):
+        return {one_line(str(name)): presentable(each) for name, each in value.items()}
+    return value
 
 
 class Check(NamedTuple):

@@ -15,11 +15,16 @@ from closed_function.paths import FUNCTION_STACK, MAIN, SOURCE, relative
 from closed_function.repository import Repository
 
 FORCED_PIP = re.compile(r'^\s*GOOGLE_PYTHON_PACKAGE_MANAGER\s*=\s*"pip"', re.MULTILINE)
-# Build variables that would lead pip to another index, or select another program.
-REDIRECTING_VARIABLES = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+# The build variables that terraform/function/variables.tf allows: none of them can lead pip to
+# another index, certificate or proxy, or select another program.
+BUILD_VARIABLE = re.compile(
+    r"^((GOOGLE|BP)_[A-Z0-9_]+|PIP_(DEFAULT_TIMEOUT|DISABLE_PIP_VERSION_CHECK|NO_COLOR|NO_INPUT"
+    r"|PROGRESS_BAR|QUIET|RESUME_RETRIES|RETRIES|ROOT_USER_ACTION|TIMEOUT|VERBOSE))$"
+)
+SELECTING_VARIABLES = ("GOOGLE_PYTHON_PACKAGE_MANAGER", "GOOGLE_VENDOR_PIP_DEPENDENCIES")
 STAR_IMPORT = re.compile(rb"^\s*from\s+\S+\s+import\s+\*", re.MULTILINE)
 # What terraform/function/source.tf leaves out of the upload.
-LEFT_OUT = re.compile(r"(?:^|/)(?:\.|__pycache__/|tests?/|test_[^/]*$|conftest\.py$)|\.py[cod]$")
+LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__/|tests?/|test_[^/]*$|conftest\.py$)|\.py[cod]$")
 # A source beyond this holds something that was put there by mistake.
 LARGE_SOURCE = 100_000_000
 
@@ -27,14 +32,20 @@ LARGE_SOURCE = 100_000_000
 def check_package_manager(repository: Repository) -> Result:
     check = Check("the build uses pip and no other index")
     variables = as_mapping(repository.function.get("build_environment"))
-    redirecting = [name for name in REDIRECTING_VARIABLES if name in variables]
+    redirecting = [name for name in variables if not is_allowed_in_a_build(name)]
     if redirecting:
-        seen = f"function.build_environment sets {redirecting[0]}."
+        seen = (
+            f"function.build_environment sets {redirecting[0]}, which can lead the build elsewhere."
+        )
     elif not any(FORCED_PIP.search(read_text(file)[0]) for file in FUNCTION_STACK.glob("*.tf")):
         seen = 'terraform/function/*.tf do not set GOOGLE_PYTHON_PACKAGE_MANAGER to "pip".'
     else:
         return check.ok("GOOGLE_PYTHON_PACKAGE_MANAGER is pip")
     return check.problem("package-manager", seen)
+
+
+def is_allowed_in_a_build(variable: str) -> bool:
+    return bool(BUILD_VARIABLE.fullmatch(variable)) and variable not in SELECTING_VARIABLES
 
 
 def check_source(repository: Repository) -> Iterator[Result]:

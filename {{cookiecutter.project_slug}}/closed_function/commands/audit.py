@@ -24,7 +24,7 @@ from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS
 from closed_function.pip_settings import pip_setting
 from closed_function.processes import run_bounded
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 from closed_function.requirements import abbreviate, package_name, read_entries
 
 SERVICE = "PIP_AUDIT_OSV_URL"
@@ -159,13 +159,13 @@ def audit_problem(errors: str) -> str:
     if "Could not connect" in errors:
         return f"it cannot be reached (no answer within {ANSWER_TIMEOUT} s)."
     if kind == "HTTPError":
-        return f"it refused ({redact(words)})."
+        return f"it refused ({one_line(words)})."
     if kind == "JSONDecodeError":
         return "its answer is not JSON."
     if kind:
-        return f"it cannot be reached ({redact(words)})."
+        return f"it cannot be reached ({one_line(words)})."
     last = errors.strip().rpartition("\n")[2]
-    return f"pip-audit failed ({redact(last) or 'it printed nothing'})."
+    return f"pip-audit failed ({one_line(last) or 'it printed nothing'})."
 
 
 def format_vulnerability(package: Package, vulnerability: Mapping[str, object]) -> str:
@@ -175,4 +175,4 @@ def format_vulnerability(package: Package, vulnerability: Mapping[str, object]) 
 
     aliases = f" ({joined('aliases')})" if joined("aliases") else ""
     fix = f"fixed in {joined('fix_versions')}" if joined("fix_versions") else "not fixed yet"
-    return redact(f"{package.name} {package.version}: {vulnerability['id']}{aliases}, {fix}")
+    return one_line(f"{package.name} {package.version}: {vulnerability['id']}{aliases}, {fix}")

@@ -111,6 +111,7 @@ def describe_use(stack: Stack) -> str:
     found = run_checks(
         lambda cloud: {each: partial(find_users, cloud, pools, each) for each in projects}, session
     )
+    found = [each.presentable() for each in found]
     if users := [each.seen for each in found if each.verdict == PROBLEM]:
         return "These functions use this platform:\n" + "\n".join(users)
     if unread := [each.seen for each in found]:

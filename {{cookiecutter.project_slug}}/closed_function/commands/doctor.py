@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     results = list(check_files(repository, time.strftime("%Y-%m-%d")))
     if not options.local:
         results += results_from_cloud(repository, results)
+    results = [result.presentable() for result in results]
     problems = [result for result in results if result.verdict == PROBLEM]
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
     symptoms, known = load().symptoms, repository.placeholders()

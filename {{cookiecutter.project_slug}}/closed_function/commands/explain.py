@@ -21,7 +21,7 @@ from closed_function.command_line import (
 )
 from closed_function.errors import ExitStatus, UnavailableError
 from closed_function.gcloud.build_story import Part, tell_build
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 from closed_function.repository import Repository
 from closed_function.symptoms.catalogue import (
     Catalogue,
@@ -109,7 +109,7 @@ def print_explained(explained: Explained, catalogue: Catalogue, values: Mapping[
         print("The log ends in success: what follows did not stop it.\n")
     for cause, (line, text), found in explained.explanations:
         known = {**values, **found}
-        print(f"Line {line}: {redact(text)}")
+        print(f"Line {line}: {one_line(text)}")
         print(f"{cause.id}: {substitute(cause.what, known)}")
         if isinstance(cause, Symptom):
             print_cause(cause, known)
@@ -134,20 +134,20 @@ def print_unexplained(explained: Explained) -> None:
     else:
         line, text = explained.last_line
         print("The log shows neither an error nor success: it may be cut off. Its last line:")
-        print(f"Line {line}: {redact(text)}")
+        print(f"Line {line}: {one_line(text)}")
         print("To check without a log: make doctor")
 
 
 def print_unknown(unknown: Unknown) -> None:
     (line, text), report = unknown.sighting, unknown.report
     print("The log shows no known cause. Its first error:")
-    print(f"Line {line}: {redact(text)}")
+    print(f"Line {line}: {one_line(text)}")
     around = [each for each in unknown.context if each != unknown.sighting]
     if around:
         print("Around it:")
         for near, words in unknown.context:
-            print(f"  {near}: {redact(words)}")
-    doing = f", in: {redact(report.doing)}" if report.doing else ""
+            print(f"  {near}: {one_line(words)}")
+    doing = f", in: {one_line(report.doing)}" if report.doing else ""
     print(f"It is said by {report.program}{doing}.")
     print("What helps most now:")
     for number, command in enumerate(report.next, start=1):
@@ -161,7 +161,7 @@ def story_as_json(
     for name, explained in story:
         for cause, (line, text), found in explained.explanations:
             known = {**values, **found}
-            entry = {"line": line, "text": redact(text), **cause_as_json(cause, known)}
+            entry = {"line": line, "text": one_line(text), **cause_as_json(cause, known)}
             if name:
                 entry["log"] = name
             if isinstance(cause, Group):
@@ -181,8 +181,8 @@ def story_as_json(
 def unknown_as_json(unknown: Unknown) -> dict[str, object]:
     return {
         "line": unknown.sighting.line,
-        "text": redact(unknown.sighting.text),
+        "text": one_line(unknown.sighting.text),
         "program": unknown.report.program,
-        "doing": redact(unknown.report.doing),
+        "doing": one_line(unknown.report.doing),
         "next": unknown.report.next,
     }

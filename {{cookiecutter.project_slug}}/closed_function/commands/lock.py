@@ -14,22 +14,23 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from closed_function.command_line import add_environment
 from closed_function.errors import CommandError, ExitStatus
-from closed_function.files import write_text
+from closed_function.files import alone, temporary_file, write_text
 from closed_function.index import RequirementsError, read_handed_over_url
 from closed_function.paths import (
     LOCK_FOLDERS,
     ROOT,
+    SOURCE,
     environment_settings,
     hand_over_file,
     relative,
 )
 from closed_function.pip_settings import uv_environment
-from closed_function.processes import defer_interrupt
+from closed_function.redaction import quote
 from closed_function.requirements import (
     TRUSTED_HOST,
     WHEELS_NOTE,
@@ -39,8 +40,10 @@ from closed_function.requirements import (
     read_wanted,
 )
 from closed_function.runtimes import LOCKED_PYTHONS, RUNTIME_PLATFORM
+from closed_function.signals import defer_signals
 
 WHEN_INTERRUPTED = "Interrupted; no lock was replaced."
+LONGEST = 20_000  # characters of what uv says: its reason can come last
 
 LOCK_LINE = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]+\])?==[^\s\\]+.*\\\n|    --hash=sha256:[0-9a-f]{64}(?: \\)?\n"
@@ -72,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    changed = lock(options.env, upgrade=options.upgrade)
+    with alone(SOURCE):
+        changed = lock(options.env, upgrade=options.upgrade)
     print(f"Updated {', '.join(changed)}." if changed else "Locks are up to date.")
     return ExitStatus.DONE
 
@@ -93,7 +97,7 @@ def lock(environment: str | None, *, upgrade: str | None) -> list[str]:
             source: contextlib.AbstractContextManager[Path] = contextlib.nullcontext(origin)
             if upgrade == "all":
                 texts[origin] = with_newest_pins(origin)
-                source = requirements_copy(origin, texts[origin])
+                source = copy_beside(origin, texts[origin])
             # The tests run with the very packages that are deployed.
             constraints = [function] if place == "tests" else []
             with source as file:
@@ -102,7 +106,7 @@ def lock(environment: str | None, *, upgrade: str | None) -> list[str]:
                 function.write_text(text, encoding="utf-8")
                 text = first_line + with_wheels(text)
             texts[target] = text
-    with defer_interrupt():  # all or none
+    with defer_signals():  # all or none
         changed = [file for file, text in texts.items() if replace(file, text)]
     return [relative(file).as_posix() for file in changed]
 
@@ -163,7 +167,9 @@ def compile_lock(
         for constraint in constraints:
             command += ["--constraint", str(constraint)]
         if problem := uv_compile(requirements_in, command):
-            raise LockError(f"{requirements_in}: no lock\n{problem}{advise_wheels(problem)}")
+            raise LockError(
+                f"{requirements_in}: no lock\n{quote(problem, LONGEST)}{advise_wheels(problem)}"
+            )
         return output.read_text(encoding="utf-8")
 
 
@@ -207,9 +213,8 @@ def with_wheels(locked: str) -> str:
     built = [version for version, problem in problems.items() if not problem]
     if not built:
         problem = problems[LOCKED_PYTHONS[0]]
-        raise LockError(
-            f"no lock: not every package has a wheel\n{problem}{advise_wheels(problem)}"
-        )
+        words = f"{quote(problem, LONGEST)}{advise_wheels(problem)}"
+        raise LockError(f"no lock: not every package has a wheel\n{words}")
     return f"{WHEELS_NOTE}{', '.join(built)}\n{locked}"
 
 
@@ -232,6 +237,11 @@ def replace(path: Path, text: str) -> bool:
     return True
 
 
+def copy_beside(path: Path, text: str) -> contextlib.AbstractContextManager[Path]:
+    """Return a file with `text` in the folder of `path`, where relative paths in it stay valid."""
+    return temporary_file(path, text.encode())
+
+
 def with_newest_pins(requirements_in: Path) -> str:
     """Return the text of `requirements_in` with the newest version that fits in each exact pin.
 
@@ -239,7 +249,7 @@ def with_newest_pins(requirements_in: Path) -> str:
     """
     text = requirements_in.read_text(encoding="utf-8")
     found: dict[str, set[str]] = {}
-    with requirements_copy(requirements_in, EXACT.sub(r"\g<name>>=\g<version>", text)) as loose:
+    with copy_beside(requirements_in, EXACT.sub(r"\g<name>>=\g<version>", text)) as loose:
         for pin in EXACT.finditer(compile_lock(loose)):
             found.setdefault(package_name(pin["name"]), set()).add(pin["version"])
 
@@ -249,14 +259,3 @@ def with_newest_pins(requirements_in: Path) -> str:
         return f"{pin['name']}{pin['equal']}{version}"
 
     return EXACT.sub(newest, text)
-
-
-@contextlib.contextmanager
-def requirements_copy(requirements_in: Path, text: str) -> Iterator[Path]:
-    """Write `text` to a file in the same folder, so that relative paths in it stay valid."""
-    copy = requirements_in.with_name(f".{requirements_in.name}.new")
-    copy.write_text(text, encoding="utf-8", newline="\n")
-    try:
-        yield copy
-    finally:
-        copy.unlink()

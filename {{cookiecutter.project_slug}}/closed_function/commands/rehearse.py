@@ -20,7 +20,7 @@ from closed_function.files import as_text, read_object
 from closed_function.paths import CRUFT_STATE, ROOT
 from closed_function.pip_settings import uv_environment
 from closed_function.processes import run_to_end
-from closed_function.redaction import redact
+from closed_function.redaction import one_line, quote
 
 # The abbreviations of cookiecutter, which it takes for addresses.
 ABBREVIATIONS = {
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             f"The template that has the rehearsal is not known: {reason}. Name its address or a "
             "clone of it: make rehearse TEMPLATE=/path/to/clone"
         )
-    report_progress(f"Fetching the rehearsal from {redact(address)} with uv.")
+    report_progress(f"Fetching the rehearsal from {one_line(address)} with uv.")
     program = [sys.executable, "-m", "uv", "tool", "run", "--python", sys.executable]
     program += ["--from", source(address, as_text(state.get("commit"))), "closed-network"]
     environment, capture = uv_environment(), ["stdout", "stderr"]
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if interrupted:
         raise KeyboardInterrupt
     if fetched.returncode != 0:
-        raise fetch_error(fetched.stderr, redact(address))
+        raise fetch_error(fetched.stderr, one_line(address))
     given = {"--report": options.report, "--html": options.html, "--env": options.env}
     arguments = [word for name, value in given.items() if value for word in (name, value)]
     command = [*program, "rehearse", ".", "--deploy", *arguments]
@@ -99,5 +99,5 @@ def fetch_error(errors: str, address: str) -> UnavailableError:
             "If Git cannot reach the template, name a clone of it that has this version: "
             "make rehearse TEMPLATE=/path/to/clone"
         )
-    words = redact(errors) or "uv printed nothing."
+    words = quote(errors) or "uv printed nothing."
     return UnavailableError(f"{words}\nThe rehearsal cannot be fetched from {address}. {advice}")

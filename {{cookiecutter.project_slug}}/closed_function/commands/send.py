@@ -13,6 +13,7 @@ from pathlib import Path
 from closed_function.command_line import not_empty
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.paths import EVENTS
+from closed_function.redaction import one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         except (OSError, HTTPException) as error:
             why = f"{file.name}: not delivered ({error}); is `make run` running?"
             raise CommandError(why, ExitStatus.WRONG) from None
-        print(f"{file.name}: {status} {answer.strip()[:300]}")
+        print(f"{file.name}: {status} {one_line(answer)[:300]}")
         statuses.append(status)
     succeeded = all(200 <= status < 300 for status in statuses)
     return ExitStatus.DONE if succeeded else ExitStatus.WRONG

@@ -25,7 +25,7 @@ from closed_function.files import read_text
 from closed_function.gcloud.session import Answer, sign_in
 from closed_function.paths import FUNCTION_STACK, REQUIREMENTS
 from closed_function.processes import run_git
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 from closed_function.repository import Repository
 from closed_function.requirements import read_entries
 from closed_function.runtimes import RUNTIME_ENDS
@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    results = status(options.env, dt.datetime.now(dt.UTC).date())
+    today = dt.datetime.now(dt.UTC).date()
+    results = [line.presentable() for line in status(options.env, today)]
     if options.json:
         print_json(
             {
@@ -246,7 +247,7 @@ def lock_changed() -> dt.datetime | str:
     if "not a git repository" in state.errors or (state.status == 0 and not log.output.strip()):
         return "not in git"
     if state.status != 0:
-        first_line = redact(state.errors).partition("\n")[0]
+        first_line = one_line(state.errors.partition("\n")[0])
         return f"of unknown age, because git failed ({first_line})"
     if state.output.strip():
         return "with changes that are not committed"
@@ -280,6 +281,6 @@ def print_page(results: Iterable[Result]) -> None:
     for line in results:
         verdict = {OK: "", PROBLEM: "PROBLEM: ", UNKNOWN: f"{UNKNOWN}: "}[line.verdict]
         label = LABELS.get(line.check, line.check)
-        print(f"{label:<10} {verdict}{' '.join(line.seen.split())}")
+        print(f"{label:<10} {verdict}{line.seen}")
     if any(line.verdict != OK for line in results):
         print("What is wrong, and how to correct it: make doctor")

@@ -23,7 +23,7 @@ from closed_function.gcloud.program import (
 from closed_function.index import Index, parse_index, read_handed_over_url, read_index
 from closed_function.paths import REQUIREMENTS, environment_settings, hand_over_file
 from closed_function.processes import Outcome
-from closed_function.redaction import redact
+from closed_function.redaction import quote
 
 WHEN_INTERRUPTED = "Interrupted; gcloud was ended. See where the switch is: make status"
 GCLOUD_USAGE = 2
@@ -96,7 +96,7 @@ def confirmed_policy(outcome: Outcome, verb: str) -> str | None:
 
 def switch_error(outcome: Outcome, verb: str, project: str, timeout: float) -> CommandError:
     """Return what an `outcome` without a policy means."""
-    words = redact(outcome.errors or outcome.output) or "(it printed nothing)"
+    words = quote(outcome.errors or outcome.output) or "(it printed nothing)"
     if outcome.status is None:
         return UnavailableError(f"gcloud was ended: no answer within {timeout:g} s.\n{DIAGNOSE}")
     if outcome.status == 0:

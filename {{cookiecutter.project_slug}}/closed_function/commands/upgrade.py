@@ -22,11 +22,13 @@ from closed_function.errors import CommandError, ExitStatus, suggestion
 from closed_function.files import as_mapping, read_object, read_text, text_at
 from closed_function.paths import CRUFT_STATE, PYPROJECT, README, ROOT
 from closed_function.processes import run_git, run_to_end
-from closed_function.redaction import redact
+from closed_function.redaction import one_line, quote
 
 UNDO = "git reset --hard && git clean -d --force"
 # A question and its answer in the table of README.md.
 ROW = re.compile(r"^\| (?!question )(\w+) \| (.+) \|$", re.MULTILINE)
+# A backslash in README.md, before what Markdown would read as a mark.
+MARK = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 NOT_ANSWERED = ("", "not known yet")
 # What Git prints of a file that it did not touch; with a .rej file for a part of it, or without.
 REFUSED = re.compile(
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         version += ["--variables-to-update", json.dumps(answers)]
     require_committed()
     wanted = options.version or ("the same version" if version else "its newest version")
-    print(f"Asking {redact(text_at(before, 'template'))} for {wanted}.", flush=True)
+    print(f"Asking {one_line(text_at(before, 'template'))} for {wanted}.", flush=True)
     try:
         return report_changes(before, run_cruft(version))
     except KeyboardInterrupt:
@@ -77,7 +79,7 @@ def report_changes(before: dict[str, object], errors: str) -> int:
     if unmerged:
         print("You and the template changed the same places. Merge these yourself:")
         print(*(f"  {line}" for line in unmerged), sep="\n")
-    differences = [result.seen for result in check_answers() if result.symptom]
+    differences = [each.presentable().seen for each in check_answers() if each.symptom]
     if differences:
         print("Your own files still have other answers; `make doctor` says how to correct that:")
         print(*(f"  {line}" for line in differences), sep="\n")
@@ -118,7 +120,7 @@ def answers_in_documents() -> dict[str, str]:
     except tomllib.TOMLDecodeError:
         project = None
     answers = {
-        "project_name": readme.partition("\n")[0].removeprefix("# "),
+        "project_name": MARK.sub("", readme.partition("\n")[0].removeprefix("# ")),
         "project_slug": text_at(project, "name"),
         "description": text_at(project, "description"),
         **dict(ROW.findall(readme.partition("\n## Generated with\n")[2])),
@@ -151,7 +153,9 @@ def git(*arguments: str) -> str:
         why = f"git cannot be started: {error.strerror}"
         raise CommandError(why, ExitStatus.UNAVAILABLE) from None
     if outcome.status != 0:
-        raise CommandError(f"git {arguments[0]}: {outcome.errors.strip()}", ExitStatus.UNAVAILABLE)
+        raise CommandError(
+            f"git {arguments[0]}: {one_line(outcome.errors)}", ExitStatus.UNAVAILABLE
+        )
     return outcome.output
 
 
@@ -187,7 +191,7 @@ def run_cruft(options: Sequence[str]) -> str:
         return done.stderr
     # The lines of tracebacks are indented.
     lines = [line for line in done.stderr.splitlines() if re.match(r"(?!Traceback)\S", line)]
-    words = redact("\n".join(dict.fromkeys(lines))) or "(it printed nothing)"
+    words = quote("\n".join(dict.fromkeys(lines))) or "(it printed nothing)"
     advice = "\nRun: make upgrade" if "No module named cruft" in words else ""
     raise CommandError(f"cruft changed nothing:\n{words}{advice}", ExitStatus.UNAVAILABLE)
 

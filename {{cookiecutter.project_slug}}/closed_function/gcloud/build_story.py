@@ -4,7 +4,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from closed_function.command_line import report_progress
@@ -12,7 +12,7 @@ from closed_function.errors import UnavailableError
 from closed_function.files import as_mapping, text_at
 from closed_function.gcloud.program import run_gcloud
 from closed_function.processes import Outcome
-from closed_function.redaction import redact
+from closed_function.redaction import one_line, quote
 from closed_function.repository import Repository
 
 TIMEOUT = 120
@@ -61,16 +61,16 @@ def read_build(build: str, repository: Repository) -> str:
     if described.status != 0:
         command = shlex.join(["gcloud", *describe])
         raise UnavailableError(
-            f"gcloud could not describe the build:\n$ {command}\n{words(described)}"
+            f"gcloud could not describe the build:\n$ {command}\n{words(described, quote)}"
         )
     # Why there is no log may be the cause; the errors beside a log are only gcloud's warnings.
     return f"{described.output}\n{log.output if log.status == 0 else log.errors}"
 
 
-def words(outcome: Outcome) -> str:
+def words(outcome: Outcome, present: Callable[[str], str] = one_line) -> str:
     if outcome.status is None:
         return f"(no answer within {TIMEOUT} s; gcloud was ended)"
-    return redact(outcome.errors) or "(it printed nothing)"
+    return present(outcome.errors) or "(it printed nothing)"
 
 
 def read_start(repository: Repository) -> Iterator[tuple[str, str]]:

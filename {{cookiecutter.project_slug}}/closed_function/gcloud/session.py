@@ -27,7 +27,7 @@ from closed_function.gcloud.connection import (
 )
 from closed_function.gcloud.program import DIAGNOSE, NOT_SIGNED_IN, SIGN_IN, crashed, run_gcloud
 from closed_function.processes import Outcome
-from closed_function.redaction import redact
+from closed_function.redaction import one_line
 
 REQUEST_TIMEOUT = 10
 LARGEST_ANSWER = 20_000_000
@@ -189,7 +189,7 @@ def sign_in(timeout: float) -> Session:
 
 def sign_in_problem(outcome: Outcome, timeout: float) -> str:
     """Return what an `outcome` without a token means."""
-    words = " ".join(redact(outcome.errors).split()) or "it printed nothing"
+    words = one_line(outcome.errors) or "it printed nothing"
     if outcome.status is None:
         return f"gcloud was ended: no answer within {timeout:g} s. {DIAGNOSE}"
     if re.search(r"Max retries exceeded|ConnectionError|TransportError", outcome.errors):
@@ -222,7 +222,7 @@ def parse_answer(request: Request, host: str, status: int, body: bytes) -> Answe
     infos = [each for each in error.get("details") or [] if "ErrorInfo" in each.get("@type", "")]
     info = infos[0] if infos else {}
     reason, metadata = str(info.get("reason", "")), dict(info.get("metadata") or {})
-    message = redact(str(error.get("message", "")))
+    message = one_line(str(error.get("message", "")))
     if reason in REASONS:
         why = REASONS[reason].format_map({"consumer": "the project", "service": host, **metadata})
     elif status == 401:

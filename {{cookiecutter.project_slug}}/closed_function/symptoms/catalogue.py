@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from closed_function.redaction import one_line
+
 # The fields with which a log is searched and its causes are ordered.
 SEARCH_FIELDS = {"patterns", "also", "instead_of", "stage", "kind"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
@@ -77,7 +79,10 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     """
     return re.sub(
         r"\{(\w+)(?::([^{}]*))?\}",
-        lambda found: values.get(found[1]) or (found[1].upper() if found[2] is None else found[2]),
+        lambda found: (
+            one_line(values.get(found[1], ""))
+            or (found[1].upper() if found[2] is None else found[2])
+        ),
         text,
     )
 

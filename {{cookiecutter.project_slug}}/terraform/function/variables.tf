@@ -213,13 +213,18 @@ variable "function" {
   validation {
     condition = alltrue([
       for name in keys(var.function.build_environment) :
-      can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) &&
-      !contains(["GOOGLE_PYTHON_PACKAGE_MANAGER", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"], name)
+      can(regex(join("", [
+        "^((GOOGLE|BP)_[A-Z0-9_]+|PIP_(DEFAULT_TIMEOUT|DISABLE_PIP_VERSION_CHECK|NO_COLOR|NO_INPUT|PROGRESS_BAR",
+        "|QUIET|RESUME_RETRIES|RETRIES|ROOT_USER_ACTION|TIMEOUT|VERBOSE))$",
+      ]), name)) && !contains(["GOOGLE_PYTHON_PACKAGE_MANAGER", "GOOGLE_VENDOR_PIP_DEPENDENCIES"], name)
     ])
     error_message = join(" ", [
-      "function.build_environment must have valid variable names and must not set GOOGLE_PYTHON_PACKAGE_MANAGER,",
-      "PIP_INDEX_URL or PIP_EXTRA_INDEX_URL (a closed build uses only pip and the platform's index), such as {",
-      "PIP_VERBOSE = \"2\" }.",
+      "function.build_environment sets ${join(", ", keys(var.function.build_environment))}, but a build must take",
+      "packages with pip from the platform's index alone, so only GOOGLE_… (not GOOGLE_PYTHON_PACKAGE_MANAGER and",
+      "GOOGLE_VENDOR_PIP_DEPENDENCIES), BP_… and those options of pip are allowed that cannot lead it elsewhere:",
+      "PIP_DEFAULT_TIMEOUT, PIP_DISABLE_PIP_VERSION_CHECK, PIP_NO_COLOR, PIP_NO_INPUT, PIP_PROGRESS_BAR, PIP_QUIET,",
+      "PIP_RESUME_RETRIES, PIP_RETRIES, PIP_ROOT_USER_ACTION, PIP_TIMEOUT, PIP_VERBOSE; such as { PIP_VERBOSE =",
+      "\"2\" }.",
     ])
   }
   validation {
@@ -366,11 +371,11 @@ variable "function" {
     condition = alltrue([
       for role in var.function.runtime_roles :
       can(regex("^(roles|projects/[^/]+/roles|organizations/[0-9]+/roles)/[A-Za-z0-9_.]+$", role)) &&
-      !contains(["roles/editor", "roles/owner", "roles/viewer"], role)
+      !contains([for role in ["admin", "editor", "owner", "reader", "viewer", "writer"] : "roles/${role}"], role)
     ])
     error_message = join(" ", [
-      "function.runtime_roles must be roles, but not the basic roles owner, editor and viewer, which allow far",
-      "more than a function needs, such as [\"roles/errorreporting.writer\"].",
+      "function.runtime_roles must be roles, but not the basic roles owner, editor, viewer, admin, writer and",
+      "reader, which allow far more than a function needs, such as [\"roles/errorreporting.writer\"].",
     ])
   }
   validation {

@@ -56,6 +56,11 @@ locals {
       identities = local.deployers
       services   = ["*"]
     } if length(local.deployers) > 0 },
+    { for account in local.ci_service_accounts : "CI" => {
+      project    = var.project_id
+      identities = ["serviceAccount:${account}"]
+      services   = ["artifactregistry.googleapis.com", "logging.googleapis.com"]
+    } },
   )
 }
 

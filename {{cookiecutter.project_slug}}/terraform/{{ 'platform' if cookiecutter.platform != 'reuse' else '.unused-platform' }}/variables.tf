@@ -286,6 +286,32 @@ variable "build_service_account" {
   }
 }
 
+variable "ci_service_account" {
+  description = <<-EOT
+    The service account that checks changes in the pool: it reads the index and the images, writes
+    logs, and may do nothing else. Code that nobody has reviewed runs as this account. null: none.
+
+    create = false: it exists already (a second region).
+  EOT
+  type = object({
+    create     = optional(bool, true)
+    account_id = optional(string, "cb-checks")
+  })
+  default = null
+
+  validation {
+    condition = alltrue([
+      for account in var.ci_service_account[*] :
+      can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", account.account_id)) &&
+      account.account_id != var.build_service_account.account_id
+    ])
+    error_message = join(" ", [
+      "ci_service_account.account_id must be the part before the @, 6 to 30 of a-z, 0-9 and hyphens, and not that",
+      "of build_service_account, which writes images, such as cb-checks.",
+    ])
+  }
+}
+
 variable "functions" {
   description = <<-EOT
     What functions need from the platform; `make accounts` prints it (output platform_must_list).
@@ -391,7 +417,7 @@ variable "repositories" {
       Then a package of the private one is never requested from the public index (dependency
       confusion), and the index line names the virtual repository.
     images: name of a remote repository of Docker Hub, such as ar-dockerhub, for CI that runs in the
-      pool, which reaches no other registry. The build service account may read it.
+      pool, which reaches no other registry. The build service account and that of CI may read it.
   EOT
   type = object({
     python = optional(string, "ar-buildpython")

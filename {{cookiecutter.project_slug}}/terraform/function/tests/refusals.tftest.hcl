@@ -47,7 +47,7 @@ run "the_values_at_the_limit_are_accepted" {
     function = {
       name               = "a234567890123456789012", entry_point = "_h", source_dir = "tests/sources/good"
       available_memory   = "32Gi", available_cpu = "8", timeout_seconds = 3600, min_instances = 1000, max_instances = 1000
-      labels             = { a = "" }, build_environment = { PIP_VERBOSE = "2" }, environment = { PORTS = "1" }
+      labels             = { a = "" }, build_environment = { PIP_VERBOSE = "2", PIP_TIMEOUT = "60", GOOGLE_PYTHON_VERSION = "3.13.5", BP_LOG_LEVEL = "debug" }, environment = { PORTS = "1" }
       secret_environment = { A = { secret = "a", version = "1" } }
     }
     egress = { connector = { name = "a234567890123456789012345", ip_cidr_range = "192.168.11.240/28", min_instances = 9, max_instances = 10 } }
@@ -282,6 +282,70 @@ run "another_index_for_the_build_is_refused" {
   expect_failures = [var.function]
 }
 
+run "another_place_for_the_builds_packages_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { PIP_FIND_LINKS = "https://example.com/" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_configuration_for_the_builds_pip_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { PIP_CONFIG_FILE = "pip.conf" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_proxy_for_the_build_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { HTTPS_PROXY = "http://10.0.0.1:3128" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_certificate_for_the_build_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { REQUESTS_CA_BUNDLE = "ca.pem" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "another_index_for_uv_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { UV_DEFAULT_INDEX = "https://example.com/simple/" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "another_package_manager_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { GOOGLE_PYTHON_PACKAGE_MANAGER = "uv" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_folder_of_packages_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { GOOGLE_VENDOR_PIP_DEPENDENCIES = "wheels" } }
+  }
+  expect_failures = [var.function]
+}
+
+run "a_build_variable_in_lower_case_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", build_environment = { pip_verbose = "2" } }
+  }
+  expect_failures = [var.function]
+}
+
 run "memory_without_a_unit_is_refused" {
   command = plan
   variables {
@@ -410,10 +474,50 @@ run "a_secret_in_a_relative_folder_is_refused" {
   expect_failures = [var.function]
 }
 
-run "a_basic_role_is_refused" {
+run "the_basic_role_editor_is_refused" {
   command = plan
   variables {
     function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/editor"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_owner_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/owner"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_viewer_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/viewer"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_admin_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/admin"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_writer_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/writer"] }
+  }
+  expect_failures = [var.function]
+}
+
+run "the_basic_role_reader_is_refused" {
+  command = plan
+  variables {
+    function = { name = "refused", entry_point = "handle", source_dir = "tests/sources/good", runtime_roles = ["roles/reader"] }
   }
   expect_failures = [var.function]
 }

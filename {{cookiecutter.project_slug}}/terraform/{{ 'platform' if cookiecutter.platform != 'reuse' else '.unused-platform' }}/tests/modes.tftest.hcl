@@ -288,6 +288,93 @@ run "ci_in_the_pool_gets_its_images_from_a_remote_repository" {
   }
 }
 
+run "ci_has_an_account_that_reads_and_logs_only" {
+  command = plan
+
+  variables {
+    repositories       = { images = "ar-dockerhub", virtual = {} }
+    ci_service_account = {}
+  }
+
+  assert {
+    condition = (
+      google_service_account.ci[0].account_id == "cb-checks" &&
+      google_service_account.ci[0].account_id != google_service_account.build[0].account_id
+    )
+    error_message = "CI has no account of its own."
+  }
+
+  assert {
+    condition = { for grant in concat(
+      values(google_artifact_registry_repository_iam_member.ci_reads_python),
+      values(google_artifact_registry_repository_iam_member.ci_reads_images),
+      ) : grant.repository => "${grant.role} ${grant.member}" } == {
+      ar-python    = "roles/artifactregistry.reader serviceAccount:cb-checks@my-project-id.iam.gserviceaccount.com"
+      ar-dockerhub = "roles/artifactregistry.reader serviceAccount:cb-checks@my-project-id.iam.gserviceaccount.com"
+    }
+    error_message = "CI cannot read its packages and images, or reads more."
+  }
+
+  assert {
+    condition = [for grant in google_project_iam_member.ci_logs : "${grant.role} ${grant.member}"] == [
+      "roles/logging.logWriter serviceAccount:cb-checks@my-project-id.iam.gserviceaccount.com"
+    ]
+    error_message = "CI cannot write its logs."
+  }
+
+  assert {
+    condition = alltrue([for grant in concat(
+      values(google_artifact_registry_repository_iam_member.build_reads_python),
+      values(google_artifact_registry_repository_iam_member.build_writes_docker),
+      google_project_iam_member.build_sources,
+      google_project_iam_member.build_logs,
+    ) : grant.member == "serviceAccount:cb-builder@my-project-id.iam.gserviceaccount.com"])
+    error_message = "CI may do what a build does."
+  }
+
+  assert {
+    condition = (
+      google_access_context_manager_service_perimeter_ingress_policy.rule["CI"].ingress_from[0].identities == tolist(["serviceAccount:cb-checks@my-project-id.iam.gserviceaccount.com"]) &&
+      [for each in google_access_context_manager_service_perimeter_ingress_policy.rule["CI"].ingress_to[0].operations : each.service_name] == ["artifactregistry.googleapis.com", "logging.googleapis.com"]
+    )
+    error_message = "The perimeter refuses CI, or lets it do more than read packages and write logs."
+  }
+}
+
+run "a_second_region_uses_the_first_regions_account_of_ci" {
+  command = plan
+
+  variables {
+    ci_service_account = { create = false }
+    project_grants     = false
+  }
+
+  assert {
+    condition = (
+      length(google_service_account.ci) == 0 &&
+      length(google_project_iam_member.ci_logs) == 0 &&
+      keys(google_artifact_registry_repository_iam_member.ci_reads_python) == ["cb-checks@my-project-id.iam.gserviceaccount.com"]
+    )
+    error_message = "CI's account is created twice, or reads only one region's packages."
+  }
+}
+
+run "by_default_ci_has_no_account" {
+  command = plan
+
+  assert {
+    condition = (
+      length(google_service_account.ci) == 0 &&
+      length(google_project_iam_member.ci_logs) == 0 &&
+      length(google_artifact_registry_repository_iam_member.ci_reads_python) == 0 &&
+      length(google_artifact_registry_repository_iam_member.ci_reads_images) == 0 &&
+      !contains(keys(google_access_context_manager_service_perimeter_ingress_policy.rule), "CI") &&
+      keys(time_sleep.identities.triggers) == tolist(["build_service_account"])
+    )
+    error_message = "There is an account of CI that nobody asked for."
+  }
+}
+
 run "by_default_there_is_no_repository_for_images" {
   command = plan
 

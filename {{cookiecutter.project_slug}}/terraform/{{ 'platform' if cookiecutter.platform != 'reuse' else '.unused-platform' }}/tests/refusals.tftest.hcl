@@ -213,6 +213,26 @@ run "a_build_service_account_is_named_by_its_id" {
   expect_failures = [var.build_service_account]
 }
 
+run "ci_has_no_invalid_account" {
+  command = plan
+
+  variables {
+    ci_service_account = { account_id = "ci" }
+  }
+
+  expect_failures = [var.ci_service_account]
+}
+
+run "ci_is_not_the_build_service_account" {
+  command = plan
+
+  variables {
+    ci_service_account = { account_id = "cb-builder" }
+  }
+
+  expect_failures = [var.ci_service_account]
+}
+
 run "a_function_project_needs_its_number" {
   command = plan
 
