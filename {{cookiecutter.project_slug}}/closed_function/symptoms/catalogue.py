@@ -77,14 +77,12 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
     Where that is not known, `{name:words}` becomes the words and `{name}` NAME.
     """
-    return re.sub(
-        r"\{(\w+)(?::([^{}]*))?\}",
-        lambda found: (
-            one_line(values.get(found[1], ""))
-            or (found[1].upper() if found[2] is None else found[2])
-        ),
-        text,
-    )
+
+    def value(found: re.Match[str]) -> str:
+        unknown = found[1].upper() if found[2] is None else found[2]
+        return one_line(values.get(found[1], "")) or unknown
+
+    return re.sub(r"\{(\w+)(?::([^{}]*))?\}", value, text)
 
 
 def cause_as_json(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
