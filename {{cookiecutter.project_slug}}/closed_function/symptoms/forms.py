@@ -27,7 +27,7 @@ STAMP = (
 )
 # What stands before a program's own text, by who puts it there.
 PREFIXES = {
-    "a job of GitHub Actions": rf"[^\t\n]{{1,80}}\t[^\t\n]{{1,80}}\t\ufeff?(?={STAMP})",
+    "a job of GitHub Actions": rf"(?:[^\t\n]+\t)(?:[^\t\n]+\t)\ufeff?(?={STAMP})",
     "a time stamp": rf"\ufeff?{STAMP}(?:[ \t]\|)?(?:[ \t]|$)",
     "a stream of GitLab": r"[0-9a-f]{2}[OE]\+? ",
     "GitLab's sections": r"section_(?:start|end):\d+:\S+",

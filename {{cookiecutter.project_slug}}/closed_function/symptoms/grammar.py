@@ -146,7 +146,9 @@ def complete_grant(cause: str, found: dict[str, str], repository: Mapping[str, s
     }
     found["member"] = member
     found["grant"] = re.sub(
-        r"\{(\w+)\}", lambda each: arguments.get(each[1]) or each[1].upper(), command
+        r"\{(\w+)\}",
+        lambda each: arguments.get(each[1]) or each[1].removeprefix("in_").upper(),
+        command,
     )
 
 

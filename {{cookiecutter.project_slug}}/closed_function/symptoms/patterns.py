@@ -155,7 +155,7 @@ def part_expression(text: str) -> str:
         elif token in VARIABLES:
             expression += f"{QUOTE}?(?P<{token}>{VARIABLES[token]}){QUOTE}?"
         else:
-            expression += literal(f"{{{token}}}")
+            expression += literal("{" + token + "}")
     return expression
 
 
