@@ -28,11 +28,14 @@ from tests.support.template import PRODUCT, QUESTIONS
 CATALOGUE = json.loads(
     (PRODUCT / "closed_function/symptoms/catalogue.json").read_text(encoding="utf-8")
 )
+TABLES = json.loads((PRODUCT / "closed_function/symptoms/tables.json").read_text(encoding="utf-8"))
 SYMPTOMS = {entry["id"]: entry for entry in CATALOGUE["symptoms"]}
 GROUPS = {entry["id"]: entry for entry in CATALOGUE["groups"]}
 CAUSES = {**SYMPTOMS, **GROUPS}
 LOGS = Path(__file__).with_name("logs")
 SOURCES = json.loads((LOGS / "sources.json").read_text(encoding="utf-8"))
+# Sentences of programs and services, by the cause that they show.
+SENTENCES = json.loads(LOGS.with_name("sentences.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -180,10 +183,14 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         f"what pip reads in {line}": (append(REQUIREMENTS, f"\n{line}\n"), "package-elsewhere")
         for line in (
             *("-fhttps://example.com/", "--find https://example.com/", "--edit .", "--no-ind"),
-            *("--trusted example.com", "-rmore.txt", "x@https://example.com/x.tar.gz"),
+            *("-rmore.txt", "x@https://example.com/x.tar.gz"),
             *("x @ https://example.com/x.whl ; python_version > '9'", "${HOME}/x"),
         )
     },
+    "what pip reads in --trusted example.com": (
+        append(REQUIREMENTS, "\n--trusted example.com\n"),
+        "certificate-unchecked",
+    ),
     "an index line that is not the first": (
         in_file(REQUIREMENTS, INDEX, f"# The index\n{INDEX}"),
         "index-line-wrong",
@@ -738,6 +745,9 @@ def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
         assert not unknown, file.name
     assert "upstream-denied" in named
     grouped = {name for group in GROUPS.values() for name in group["symptoms"]}
+    for name in ("grammar.py", "tracebacks.py", "tables.json"):
+        source = (PRODUCT / "closed_function/symptoms" / name).read_text(encoding="utf-8")
+        named |= set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) & set(SYMPTOMS)
     seldom = {name for name, entry in SYMPTOMS.items() if not entry["patterns"]} - grouped
     assert seldom <= named, "nothing ever tells these"
 
@@ -745,7 +755,7 @@ def test_every_problem_that_a_check_names_is_in_the_catalogue() -> None:
 def test_every_cause_that_a_log_shows_has_a_text_from_elsewhere() -> None:
     explained = {name for each in SOURCES.values() for name in listed(each["explained_as"])}
     with_patterns = {name for name, cause in CAUSES.items() if cause["patterns"]}
-    assert with_patterns - explained == set()
+    assert with_patterns - explained - SENTENCES.keys() == set()
     assert set(SOURCES) == {file.name for file in LOGS.iterdir()} - {"sources.json"}
     assert all(source["source"] for source in SOURCES.values())
 
@@ -794,19 +804,24 @@ def test_every_pattern_is_in_some_text(reader: Baked) -> None:
     program = """
 import json, pathlib, sys
 from closed_function.symptoms.catalogue import load
-from closed_function.symptoms.logs import Search
-catalogue = load()
-causes = [*catalogue.symptoms.values(), *catalogue.groups.values()]
-patterns = {text for cause in causes for text in (*cause.patterns, *cause.also)}
-found = set()
-for log in pathlib.Path(sys.argv[1]).glob("*.log"):
-    with log.open("rb") as file:
-        found |= set(Search(file, patterns).found)
-print(json.dumps([len(patterns), sorted(patterns - found)]))
+from closed_function.symptoms.forms import encoding_of, normalise
+from closed_function.symptoms.patterns import compile_pattern
+patterns = {
+    text: compile_pattern(text)
+    for cause in load().causes().values() for text in (*cause.patterns, *cause.also)
+}
+logs = [log.read_bytes() for log in pathlib.Path(sys.argv[1]).glob("*.log")]
+texts = [normalise(log.decode(encoding_of(log), "replace")).text for log in logs]
+texts += [each for sentences in json.loads(sys.argv[2]).values() for each in sentences]
+unseen = [
+    text for text, compiled in patterns.items()
+    if not any(next(each.matches(log), None) for each in compiled for log in texts)
+]
+print(json.dumps([len(patterns), unseen]))
 """
-    done = reader.run(sys.executable, "-B", "-c", program, str(LOGS))
+    done = reader.run(sys.executable, "-B", "-c", program, str(LOGS), json.dumps(SENTENCES))
     number, unseen = json.loads(done.stdout)
-    assert number > 100
+    assert number > 400
     assert unseen == []
 
 
@@ -836,15 +851,22 @@ def test_the_commands_name_the_build_account_of_the_functions_own(product: Baked
 def test_gcloud_knows_every_command_that_is_advised(gcloud: str, tmp_path: Path) -> None:
     values = {
         "build_account": "b@a-project.iam.gserviceaccount.com",
-        "location": "asia-northeast1",
+        **dict.fromkeys(("location", "in_location"), "asia-northeast1"),
+        "member": "user:taro@example.com",
+        "role": "roles/run.admin",
     }
     commands = set()
     for symptom in SYMPTOMS.values():
         quoted = re.findall(r"`(gcloud [^`]+)`", f"{symptom['cure']} {symptom['why']}")
         if symptom["confirm"].startswith("gcloud "):
             quoted.append(symptom["confirm"])
-        commands |= {re.sub(r"\{(\w+)\}", lambda n: values.get(n[1], "a-name"), c) for c in quoted}
-    assert commands
+        commands |= set(quoted)
+    commands |= set(TABLES["grants"].values())
+    assert len(commands) > len(TABLES["grants"])
+    commands = {
+        re.sub(r"\{(\w+)(?::([^{}]*))?\}", lambda n: values.get(n[1]) or n[2] or "a-name", each)
+        for each in commands
+    }
     known = sorted(command.partition(" | ")[0] for command in commands)
     wrong = "gcloud artifacts vpcsc-config allowx"
     assert refused_commands(gcloud, [*known, wrong], tmp_path) == [wrong]
@@ -905,12 +927,16 @@ def test_words_that_look_like_a_cause_are_none(reader: Baked) -> None:
     for log in (b"", b"\n" * 1000, os.urandom(200_000), "エラーはありません\n".encode() * 100):
         said = doctor(reader, "explain", "--json", log=log)
         assert (said.status, said.causes()) == (HEALTHY, [])
-    assert "shows no failure" in doctor(reader, "explain", log=b"all is well\n").output
+    neither = doctor(reader, "explain", log=b"all is well\n").output
+    assert "neither an error nor success" in neither
+    assert "Line 1: all is well" in neither
+    ended_well = doctor(reader, "explain", log=b"Apply complete! Resources: 1 added\n").output
+    assert "shows no failure" in ended_well
     assert "The log is empty" in doctor(reader, "explain", log=b"").output
     unknown = b"one\nERROR: the flux is inverted\nthree\nError: and the tide is out\n"
     said = doctor(reader, "explain", log=unknown)
     assert "no known cause" in said.output
-    assert "Line 4: Error: and the tide is out" in said.output
+    assert "Line 2: ERROR: the flux is inverted" in said.output
     assert "make doctor" in said.output
 
 
@@ -944,14 +970,14 @@ RED_BOX = re.sub(r"(?m)^(.)", "\x1b[31m\\1\x1b[0m\x1b[0m", BOX).replace(
     ],
     ids=["a box", "a box in colours", "no box", "a word alone"],
 )
-def test_the_last_error_is_the_sentence_that_says_what_is_wrong(
+def test_the_first_error_is_the_sentence_that_says_what_is_wrong(
     log: str, number: int, said: str, reader: Baked
 ) -> None:
     explained = doctor(reader, "explain", log=(log + MAKES_END).encode())
-    assert f"Its last error:\nLine {number}: {said}\n" in explained.output
-    # Where there is nothing else, make's line shows that it failed.
+    assert f"Its first error:\nLine {number}: {said}\n" in explained.output
+    # Where there is nothing else, the line shows that something failed.
     explained = doctor(reader, "explain", log=f"Apply complete!\n{MAKES_END}".encode())
-    assert "Its last error:\nLine 3: make: *** [Makefile:81: deploy] Error 1\n" in explained.output
+    assert "Its first error:\nLine 2: apply of terraform/function failed.\n" in explained.output
 
 
 @pytest.mark.parametrize("box", [BOX, RED_BOX], ids=["a box", "a box in colours"])

@@ -1,5 +1,6 @@
 """Read files that may be missing or broken, and write files in one step."""
 
+import codecs
 import contextlib
 import json
 import os
@@ -16,13 +17,31 @@ from closed_function.signals import block_signals
 def read_text(path: Path) -> tuple[str, str]:
     """Return the text of `path`, and why it cannot be read; one of the two is empty."""
     try:
-        return path.read_text(encoding="utf-8-sig"), ""
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return ("", other_encoding(content)) if "\0" in text else (text, "")
     except FileNotFoundError:
         return "", "is missing"
     except UnicodeDecodeError:
-        return "", "is not UTF-8 text"
+        return "", other_encoding(content)
     except OSError as error:
         return "", f"cannot be read ({error.strerror})"
+
+
+def other_encoding(content: bytes) -> str:
+    """Say in which encoding `content` seems to be, which is not UTF-8, and how to change that."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:100]:
+        name = "UTF-16"
+    else:
+        try:
+            content.decode("cp932")
+            name = "CP932"
+        except UnicodeDecodeError:
+            name = ""
+    seems = f": it seems to be {name}" if name else ""
+    return (
+        f"is not UTF-8 text{seems}; save it as UTF-8{f' (iconv -f {name} -t UTF-8)' * bool(name)}"
+    )
 
 
 def read_object(path: Path) -> tuple[dict[str, object], str]:

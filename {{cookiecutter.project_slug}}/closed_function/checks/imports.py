@@ -12,7 +12,7 @@ from closed_function.checks.lock import FRAMEWORK
 from closed_function.checks.result import Check, Result
 from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS, REQUIREMENTS_IN, ROOT, SOURCE, relative
-from closed_function.requirements import package_name, read_entries
+from closed_function.requirements import package_name, read_entries, read_wanted
 
 # The modules that left the standard library, by the Python that has them no more.
 REMOVED = {
@@ -87,7 +87,7 @@ def check_imports(sources: Sequence[Path], version: tuple[int, int]) -> Iterator
         return  # the check of the index line reports it
     locked = {package_name(line): line for line in read_entries(lock) if not line.startswith("-")}
     # The checks of the lock report what is wanted and not locked.
-    wanted = {package_name(line) for line in read_entries(read_text(REQUIREMENTS_IN)[0])}
+    wanted = {package_name(line) for line in read_wanted(REQUIREMENTS_IN).requirements}
     known = {*locked, *wanted, FRAMEWORK}
     own = {file.relative_to(SOURCE).parts[0].removesuffix(".py") for file in sources}
     removed = frozenset[str]().union(*(REMOVED[each] for each in REMOVED if each <= version))

@@ -7,11 +7,16 @@ from closed_function.checks.result import Check, Result
 from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS, REQUIREMENTS_IN, relative
 from closed_function.requirements import (
+    ELSEWHERE,
+    TRUSTED_HOST,
     WHEELS_NOTE,
+    Wanted,
     abbreviate,
+    applies,
     is_locked,
     package_name,
     read_entries,
+    read_wanted,
 )
 from closed_function.runtimes import LOCKED_PYTHONS, runtime_name
 
@@ -21,10 +26,6 @@ HEADER = "#    make lock"
 LOCKED = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
     r"(?:\s+--hash=sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))+"
-)
-# Stricter than pip, which may not be here to tell: any other option, address, path or variable.
-ELSEWHERE = re.compile(
-    r"-|[.~]|[^;]*[@/\\]|.*\$\{|\S+\.(?:whl|zip|tgz|tbz|txz|tlz|tar(?:\.\w+)?)(?:[\s\[;]|$)"
 )
 
 
@@ -37,9 +38,14 @@ def check_requirements(runtime: str) -> Iterator[Result]:
         yield complete.unknown(f"requirements.txt {why}", optional=True)
         return
     entries = read_entries(content)
-    requirements_in, unreadable = read_text(REQUIREMENTS_IN)
-    wanted = read_entries(requirements_in)
-    yield check_origin({"requirements.txt": entries, "requirements.in": wanted})
+    wanted = read_wanted(REQUIREMENTS_IN)
+    elsewhere = [
+        ("requirements.txt", entry)
+        for entry in entries
+        if ELSEWHERE.match(entry) and not TRUSTED_HOST.match(entry)
+    ]
+    yield check_origin([*elsewhere, *wanted.elsewhere])
+    yield check_certificate()
 
     packages = [line for line in entries if not line.startswith("-")]
     loose = [line for line in packages if not ELSEWHERE.match(line) and not LOCKED.fullmatch(line)]
@@ -59,31 +65,54 @@ def check_requirements(runtime: str) -> Iterator[Result]:
     else:
         yield has_framework.problem("framework-missing", f"{FRAMEWORK} is not in requirements.txt.")
 
+    yield check_fresh(wanted, packages)
+
+
+def check_fresh(wanted: Wanted, packages: list[str]) -> Result:
+    """Check that the lock has what requirements.in and the files that it includes ask for."""
     fresh = Check("the lock has what requirements.in asks for")
+    names = {package_name(line) for line in packages}
+    if wanted.unreadable:
+        file, why = wanted.unreadable
+        symptom = "requirements-encoding" if "UTF-8" in why else "lock-stale"
+        return fresh.problem(symptom, f"{relative(file)} {why}.")
     missing = [
         line
-        for line in wanted
-        if not ELSEWHERE.match(line)
+        for line in wanted.requirements
+        if applies(line)
         and not is_locked(line, packages)
         # A framework that is nowhere in the lock is reported above.
         and (package_name(line) != FRAMEWORK or FRAMEWORK in names)
     ]
-    if unreadable:
-        yield fresh.problem("lock-stale", f"{relative(REQUIREMENTS_IN)} {unreadable}.")
-    elif missing:
+    missing += [
+        line
+        for line in wanted.constraints
+        if package_name(line) in names and applies(line) and not is_locked(line, packages)
+    ]
+    if missing:
         seen = f"requirements.in asks for {abbreviate(missing[0])}, but requirements.txt lacks it."
-        yield fresh.problem("lock-stale", seen)
-    else:
-        yield fresh.ok(f"{len(wanted)} of {len(packages)} packages are asked for by name")
+        return fresh.problem("lock-stale", seen)
+    asked = f"{len(wanted.requirements)} of {len(packages)}"
+    return fresh.ok(f"{asked} packages are asked for by name")
 
 
-def check_origin(entries_by_file: dict[str, list[str]]) -> Result:
+def check_certificate() -> Result:
+    """Check that no file of requirements lets pip accept any certificate."""
+    check = Check("pip checks the index's certificate", "grep -rn trusted-host function")
+    for file in (REQUIREMENTS, REQUIREMENTS_IN):
+        trusted = [each for each in read_entries(read_text(file)[0]) if TRUSTED_HOST.match(each)]
+        if trusted:
+            seen = f"{file.name} has {abbreviate(trusted[0])}, which switches off that check."
+            return check.problem("certificate-unchecked", seen)
+    return check.ok("no --trusted-host")
+
+
+def check_origin(elsewhere: list[tuple[str, str]]) -> Result:
     check = Check("every package comes from that index")
-    for name, entries in entries_by_file.items():
-        for entry in filter(ELSEWHERE.match, entries):
-            what = "may lead pip elsewhere" if entry[0] == "-" else "does not come from the index"
-            seen = f"{name} has {abbreviate(entry)}, which {what}."
-            return check.problem("package-elsewhere", seen)
+    for name, entry in elsewhere:
+        what = "may lead pip elsewhere" if entry[0] == "-" else "does not come from the index"
+        seen = f"{name} has {abbreviate(entry)}, which {what}."
+        return check.problem("package-elsewhere", seen)
     return check.ok("each is asked for by its name")
 
 

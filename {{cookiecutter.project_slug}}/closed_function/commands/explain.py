@@ -1,15 +1,14 @@
 """Show why a build failed, from its log: of pip, Cloud Build, Terraform or gcloud.
 
-The causes that print such a text are named. The status is 0 also for a log that ends in success
-after what it shows.
+The causes that print such a text are named. With a build's ID the story goes on where the log ends:
+in the revision that did not start, and in the perimeter's record of what it refused. The status is
+0 also for a log that ends in success after what it shows.
 """
 
 import argparse
-import io
 import re
-import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,8 +20,8 @@ from closed_function.command_line import (
     report_progress,
 )
 from closed_function.errors import ExitStatus, UnavailableError
-from closed_function.gcloud.program import run_gcloud
-from closed_function.redaction import one_line, quote
+from closed_function.gcloud.build_story import Part, tell_build
+from closed_function.redaction import one_line
 from closed_function.repository import Repository
 from closed_function.symptoms.catalogue import (
     Catalogue,
@@ -33,10 +32,9 @@ from closed_function.symptoms.catalogue import (
     print_cause,
     substitute,
 )
-from closed_function.symptoms.logs import Explained, explain
+from closed_function.symptoms.logs import Explained, Unknown, explain
 
 BUILD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-BUILD_LOG_TIMEOUT = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,25 +58,34 @@ def build_id(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     repository = Repository(options.env)
     catalogue = load()
+    values = repository.placeholders()
     try:
-        with open_log(options, repository) as log:
-            explained = explain(log, catalogue)
+        story = [
+            (name, explain(log, catalogue, values)) for name, log in read_logs(options, repository)
+        ]
     except OSError as error:
         raise UnavailableError(f"{options.file}: cannot be read ({error.strerror})") from None
-    values = repository.placeholders()
     if options.json:
-        print_json(explained_as_json(explained, catalogue, values))
+        print_json(story_as_json(story, catalogue, values))
     else:
-        print_explained(explained, catalogue, values)
-        if explained.build and not options.build:
-            print(f"It names a build. See its own log: make explain BUILD={explained.build}")
-    failed = explained.explanations and not explained.succeeded
+        print_story(story, catalogue, values)
+        build = story[0][1].build
+        if build and not options.build:
+            print(f"It names a build. See its own log: make explain BUILD={build}")
+    failed = any(each.explanations and not each.succeeded for _, each in story)
     return ExitStatus.WRONG if failed else ExitStatus.DONE
 
 
-def open_log(options: argparse.Namespace, repository: Repository) -> BinaryIO:
+def read_logs(options: argparse.Namespace, repository: Repository) -> Iterator[Part]:
+    """Yield the logs to explain, in the order of what happened."""
     if options.build:
-        return build_log(options.build, repository)
+        yield from tell_build(options.build, repository)
+        return
+    with open_log(options) as log:
+        yield Part("", log)
+
+
+def open_log(options: argparse.Namespace) -> BinaryIO:
     if options.file != "-":
         return Path(options.file).open("rb")
     if sys.stdin is None:
@@ -88,62 +95,94 @@ def open_log(options: argparse.Namespace, repository: Repository) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def build_log(build: str, repository: Repository) -> BinaryIO:
-    """Return how a build ended and what it printed. UnavailableError when gcloud fails.
-
-    A build is in its function's project, also when the worker pool is in another.
-    """
-    where = [build, f"--project={repository.function_project}", f"--region={repository.location}"]
-    describe = ["builds", "describe", *where]
-    report_progress(f"Asking gcloud for the log of build {build}.")
-    described = run_gcloud(describe, BUILD_LOG_TIMEOUT)
-    log = run_gcloud(["builds", "log", *where], BUILD_LOG_TIMEOUT)
-    if described.status != 0:
-        words = quote(described.errors) or "(it printed nothing)"
-        if described.status is None:
-            words = f"(no answer within {BUILD_LOG_TIMEOUT} s; gcloud was ended)"
-        command = shlex.join(["gcloud", *describe])
-        raise UnavailableError(f"gcloud could not describe the build:\n$ {command}\n{words}")
-    # Why there is no log may be the cause; the errors beside a log are only gcloud's warnings.
-    text = f"{described.output}\n{log.output if log.status == 0 else log.errors}"
-    return io.BytesIO(text.encode("utf-8", "replace"))
+def print_story(
+    story: list[tuple[str, Explained]], catalogue: Catalogue, values: Mapping[str, str]
+) -> None:
+    for name, explained in story:
+        if len(story) > 1:
+            print(f"== {name} ==\n")
+        print_explained(explained, catalogue, values)
 
 
 def print_explained(explained: Explained, catalogue: Catalogue, values: Mapping[str, str]) -> None:
     if explained.explanations and explained.succeeded:
         print("The log ends in success: what follows did not stop it.\n")
-    for cause, (line, text) in explained.explanations:
+    for cause, (line, text), found in explained.explanations:
+        known = {**values, **found}
         print(f"Line {line}: {one_line(text)}")
-        print(f"{cause.id}: {cause.what}")
+        print(f"{cause.id}: {substitute(cause.what, known)}")
         if isinstance(cause, Symptom):
-            print_cause(cause, values)
+            print_cause(cause, known)
         else:
-            print(f"    To tell these causes apart: {substitute(cause.tell_apart, values)}")
+            print(f"    To tell these causes apart: {substitute(cause.tell_apart, known)}")
             for number, name in enumerate(cause.symptoms, start=1):
-                print(f"\n {number}. {name}: {catalogue.symptoms[name].what}")
-                print_cause(catalogue.symptoms[name], values)
+                print(f"\n {number}. {name}: {substitute(catalogue.symptoms[name].what, known)}")
+                print_cause(catalogue.symptoms[name], known)
         print()
-    if explained.explanations:
-        return
-    if not explained.lines:
+    if not explained.explanations:
+        print_unexplained(explained)
+
+
+def print_unexplained(explained: Explained) -> None:
+    """Say what is certain: that the log is empty, that it ends well, or its first real error."""
+    if not explained.last_line:
         print("The log is empty.")
-    elif explained.succeeded or not explained.last_error:
-        print("The log shows no failure. If there is one, check without a log: make doctor")
+    elif explained.succeeded:
+        print("The log shows no failure: it ends in success.")
+    elif explained.unknown:
+        print_unknown(explained.unknown)
     else:
-        line, text = explained.last_error
-        print("The log shows no known cause. Its last error:")
+        line, text = explained.last_line
+        print("The log shows neither an error nor success: it may be cut off. Its last line:")
         print(f"Line {line}: {one_line(text)}")
         print("To check without a log: make doctor")
 
 
-def explained_as_json(
-    explained: Explained, catalogue: Catalogue, values: Mapping[str, str]
+def print_unknown(unknown: Unknown) -> None:
+    (line, text), report = unknown.sighting, unknown.report
+    print("The log shows no known cause. Its first error:")
+    print(f"Line {line}: {one_line(text)}")
+    around = [each for each in unknown.context if each != unknown.sighting]
+    if around:
+        print("Around it:")
+        for near, words in unknown.context:
+            print(f"  {near}: {one_line(words)}")
+    doing = f", in: {one_line(report.doing)}" if report.doing else ""
+    print(f"It is said by {report.program}{doing}.")
+    print("What helps most now:")
+    for number, command in enumerate(report.next, start=1):
+        print(f"  {number}. {command}")
+
+
+def story_as_json(
+    story: list[tuple[str, Explained]], catalogue: Catalogue, values: Mapping[str, str]
 ) -> dict[str, object]:
     entries = []
-    for cause, (line, text) in explained.explanations:
-        entry = {"line": line, "text": one_line(text), **cause_as_json(cause, values)}
-        if isinstance(cause, Group):
-            causes = [catalogue.symptoms[name] for name in cause.symptoms]
-            entry["causes"] = [cause_as_json(each, values) for each in causes]
-        entries.append(entry)
-    return {"explained": entries, "build": explained.build, "succeeded": explained.succeeded}
+    for name, explained in story:
+        for cause, (line, text), found in explained.explanations:
+            known = {**values, **found}
+            entry = {"line": line, "text": one_line(text), **cause_as_json(cause, known)}
+            if name:
+                entry["log"] = name
+            if isinstance(cause, Group):
+                causes = [catalogue.symptoms[each] for each in cause.symptoms]
+                entry["causes"] = [cause_as_json(each, known) for each in causes]
+            entries.append(entry)
+    first = story[0][1]
+    unknown = next((each.unknown for _, each in story if each.unknown), None)
+    return {
+        "explained": entries,
+        "build": first.build,
+        "succeeded": all(each.succeeded for _, each in story),
+        "first_error": unknown_as_json(unknown) if unknown and not entries else None,
+    }
+
+
+def unknown_as_json(unknown: Unknown) -> dict[str, object]:
+    return {
+        "line": unknown.sighting.line,
+        "text": one_line(unknown.sighting.text),
+        "program": unknown.report.program,
+        "doing": one_line(unknown.report.doing),
+        "next": unknown.report.next,
+    }

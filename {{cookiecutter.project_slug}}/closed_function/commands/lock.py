@@ -31,7 +31,14 @@ from closed_function.paths import (
 )
 from closed_function.pip_settings import uv_environment
 from closed_function.redaction import quote
-from closed_function.requirements import WHEELS_NOTE, package_name
+from closed_function.requirements import (
+    TRUSTED_HOST,
+    WHEELS_NOTE,
+    abbreviate,
+    package_name,
+    read_entries,
+    read_wanted,
+)
 from closed_function.runtimes import LOCKED_PYTHONS, RUNTIME_PLATFORM
 from closed_function.signals import defer_signals
 
@@ -80,6 +87,8 @@ def lock(environment: str | None, *, upgrade: str | None) -> list[str]:
     LockError when one cannot be made, CommandError when there is no such environment.
     """
     first_line = index_line(environment)
+    for place in LOCK_FOLDERS:
+        refuse_unfit(ROOT / place / "requirements.in")
     texts: dict[Path, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         function = Path(folder, "function.txt")
@@ -100,6 +109,21 @@ def lock(environment: str | None, *, upgrade: str | None) -> list[str]:
     with defer_signals():  # all or none
         changed = [file for file, text in texts.items() if replace(file, text)]
     return [relative(file).as_posix() for file in changed]
+
+
+def refuse_unfit(requirements_in: Path) -> None:
+    """Raise LockError, in one line, for what uv would read as something else or should not."""
+    wanted = read_wanted(requirements_in)
+    if wanted.unreadable:
+        file, why = wanted.unreadable
+        raise LockError(f"{relative(file)} {why}")
+    for entry in read_entries(requirements_in.read_text(encoding="utf-8-sig")):
+        if TRUSTED_HOST.match(entry):
+            raise LockError(
+                f"{relative(requirements_in)} has {abbreviate(entry)}, which switches off the "
+                "check of the index's certificate; remove it, and name the authority of your "
+                "network instead: pip config set global.cert FILE"
+            )
 
 
 def index_line(environment: str | None) -> str:

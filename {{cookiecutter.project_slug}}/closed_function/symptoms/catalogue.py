@@ -11,15 +11,22 @@ from typing import NamedTuple
 
 from closed_function.redaction import one_line
 
-# The fields with which a log is searched.
-SEARCH_FIELDS = {"patterns", "also", "instead_of"}
+# The fields with which a log is searched and its causes are ordered.
+SEARCH_FIELDS = {"patterns", "also", "instead_of", "stage", "kind"}
 CATALOGUE = Path(__file__).with_name("catalogue.json")
+# Of how much weight a cause is: see ranking.py.
+KINDS = ("cause", "general", "vague", "consequence", "passing")
 
 
 class Symptom(NamedTuple):
-    """One cause: what is wrong, how a log shows it, why it stops the build, and the cure."""
+    """One cause: what is wrong, how a log shows it, why it stops the build, and the cure.
+
+    `stage` is one of the catalogue's; a `{name}` in the texts is a value of the repository or of
+    the log, or what follows it after a colon.
+    """
 
     id: str
+    stage: str
     what: str
     patterns: list[str]
     also: list[str]
@@ -30,18 +37,21 @@ class Symptom(NamedTuple):
     cure: str
     source: str
     confidence: str
+    kind: str = KINDS[0]
 
 
 class Group(NamedTuple):
     """Causes that print the same text, the most likely first, and the command to go on with."""
 
     id: str
+    stage: str
     what: str
     patterns: list[str]
     also: list[str]
     instead_of: list[str]
     symptoms: list[str]
     tell_apart: str
+    kind: str = KINDS[0]
 
 
 class Catalogue(NamedTuple):
@@ -49,6 +59,9 @@ class Catalogue(NamedTuple):
 
     symptoms: dict[str, Symptom]
     groups: dict[str, Group]
+
+    def causes(self) -> dict[str, Symptom | Group]:
+        return {**self.symptoms, **self.groups}
 
 
 def load() -> Catalogue:
@@ -60,10 +73,16 @@ def load() -> Catalogue:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Return `text` with `{name}` replaced by its value, or in capitals where that is not known."""
-    return re.sub(
-        r"\{(\w+)\}", lambda found: one_line(values.get(found[1], "")) or found[1].upper(), text
-    )
+    """Return `text` with `{name}` replaced by its value.
+
+    Where that is not known, `{name:words}` becomes the words and `{name}` NAME.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        unknown = found[1].upper() if found[2] is None else found[2]
+        return one_line(values.get(found[1], "")) or unknown
+
+    return re.sub(r"\{(\w+)(?::([^{}]*))?\}", value, text)
 
 
 def cause_as_json(cause: Symptom | Group, values: Mapping[str, str]) -> dict[str, object]:
