@@ -114,7 +114,7 @@ def main() -> int:
             else ", each in a room with files and processes of its own"
         )
     else:
-        run.room = Room(machine.hidden, reason=report.isolation)
+        run.room = Room(machine.hidden, reason=report.isolation.removeprefix("not enforced: "))
     try:
         rehearse(run, STAGES | DEPLOYMENT if plan["deploy"] else STAGES)
     except StageFailedError:

@@ -49,11 +49,11 @@ def copy_the_source(run: Run) -> None:
         except OSError as error:
             raise StageFailedError(f"the source cannot be copied: {error}") from None
     shutil.copyfile(repository.requirements, run.requirements)
-    with shown_if_known(run, "the build has its own variables"):
+    with shown_if_known(run, "the build gets the variables of the settings"):
         run.build_environment = build_environment(settings)
         named = ", ".join(f"{k}={v}" for k, v in run.build_environment.items())
         known = named or "function.build_environment sets none"
-        run.report.proven("the build has its own variables", known)
+        run.report.proven("the build gets the variables of the settings", known)
     make_the_environment(run)
     read_the_requirements(run)
 
@@ -187,7 +187,10 @@ def show_the_build(run: Run) -> None:
     if compiled.status != 0:
         raise StageFailedError(f"the source does not compile: {compiled.last_line}")
     run.report.proven("the source compiles", "python3 -m compileall")
-    if not run.interpreter.is_the_runtime(run.repository.runtime):
+    if run.interpreter.is_the_runtime(run.repository.runtime):
+        named = f"Python {run.machine.python_version} on Linux x86_64"
+        run.report.proven("the runtime's own Python builds and serves", named)
+    else:
         resolve_for_the_runtime(run)
 
 
@@ -235,7 +238,12 @@ def resolve_for_the_runtime(run: Run) -> None:
     """
     runtime = run.repository.runtime
     command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-cache"]
-    command += ["--python", run.machine.python, "--target", str(run.machine.folder / "none")]
+    command += [
+        "--python",
+        run.machine.python,
+        "--target",
+        str(run.machine.folder / "tmp" / "none"),
+    ]
     command += ["--python-version", runtime, "--python-platform", RUNTIME_PLATFORM]
     command += ["--only-binary", ":all:", "--requirement", "requirements.txt"]
     environment = run.machine.uv_environment()

@@ -41,6 +41,8 @@ LEFT_OUT = shutil.ignore_patterns(
 WAITS = {"platform": ("iam", "peering", "perimeter"), "function": ("iam", "service_agents")}
 PLATFORM = "`make platform` applies the platform"
 FUNCTION = "`make deploy` deploys the function"
+UPLOADED = "what Terraform uploaded is built from Artifact Registry alone"
+STARTS = "the deployed function starts"
 RESOURCES = re.compile(r"Apply complete! Resources: (\d+) added")
 PROVIDER = re.compile(r"provider \S+/(\S+) v(\S+)")
 
@@ -142,7 +144,7 @@ def apply_the_platform(run: Run) -> None:
 
 def deploy_the_function(run: Run) -> None:
     """`make deploy` uploads the source; it is built behind the gate as deployed, and starts."""
-    with shown_here(run, FUNCTION):
+    with shown_here(run, FUNCTION, UPLOADED, STARTS):
         deployment = run.deployment
         if not isinstance(deployment, Deployment):
             raise NotHereError("the platform was not applied")
@@ -153,13 +155,13 @@ def deploy_the_function(run: Run) -> None:
         files = [path for path in deployed.machine.source.rglob("*") if path.is_file()]
         run.report.proven(FUNCTION, f"{added} resources")
         run.report.proven(
-            "what Terraform uploaded is built from Artifact Registry alone",
+            UPLOADED,
             f"{len(files)} files, {deployed.packages} packages, "
             f"all from {run.repository.index.host}",
         )
         entry_point = deployed.resource["buildConfig"]["entryPoint"]
         run.report.proven(
-            "the deployed function starts",
+            STARTS,
             f"{entry_point}, with the variables and secrets that Terraform set",
         )
         if deployed.resource["serviceConfig"].get("secretVolumes"):
@@ -168,13 +170,16 @@ def deploy_the_function(run: Run) -> None:
 
 
 @contextmanager
-def shown_here(run: Run, claim: str) -> Iterator[None]:
-    """Report `claim` as not proven when the block cannot show it here."""
+def shown_here(run: Run, *claims: str) -> Iterator[None]:
+    """Report each of `claims` as not proven when the block cannot show them here."""
     try:
         yield
     except NotHereError as error:
         run.deployment = None
-        run.report.not_proven(claim, str(error))
+        shown = {check.claim for check in run.report.checks}
+        for claim in claims:
+            if claim not in shown:
+                run.report.not_proven(claim, str(error))
 
 
 def prepare(run: Run) -> Deployment:

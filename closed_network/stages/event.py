@@ -24,9 +24,10 @@ from cloud_stand_in.services.run import check_invoker
 
 from .deploy import Deployed, Deployment
 from .run import Run
-from .serve import deliver, last_message, show_the_trap
+from .serve import deliver, last_message, not_received, show_the_trap
 
 EVENT = "an event reaches the deployed function"
+PUBSUB = "Pub/Sub itself delivers"
 MONITORING = "gcp-sa-monitoring-notification"
 PUSH_TIMEOUT = 60
 
@@ -86,7 +87,7 @@ def deliver_messages(deployment: Deployment, deployed: Deployed, kind: str) -> N
     script = find_pubsub_emulator()
     if not script:
         why = "the Pub/Sub emulator is not installed (gcloud components install pubsub-emulator)"
-        run.report.not_proven("Pub/Sub itself delivers", f"{why}; its request was sent without it")
+        run.report.not_proven(PUBSUB, f"{why}; its request was sent without it")
     with (
         pushed_by_the_emulator(deployed, subscription, script)
         if script
@@ -105,6 +106,10 @@ def deliver_messages(deployment: Deployment, deployed: Deployed, kind: str) -> N
     name = topic.rpartition("/")[2]
     way = f"topic {name}, subscription {subscription['name'].rpartition('/')[2]}"
     run.report.proven(EVENT, f"{len(run.repository.events)} messages through {way}")
+    if script:
+        run.report.proven(PUBSUB, "Google's emulator of it pushed each message")
+    if run.repository.sends_traps and not deployed.traps:
+        not_received(run)
 
 
 def message_of(event: Path) -> Json:

@@ -29,6 +29,7 @@ from closed_network.report import StageFailedError
 from .run import Run
 
 START_TIMEOUT = 60
+NO_RECEIVER = "snmptrapd is not installed (Debian package snmptrapd)"
 COMMUNITY = "rehearsal"
 
 
@@ -54,8 +55,8 @@ def show_the_function(run: Run) -> None:
             show_no_other_trap(run, traps)
     run.refuse_other_hosts("the function", "a closed network does not reach")
     if run.repository.sends_traps and not traps:
-        why = "snmptrapd is not installed (Debian package snmptrapd)"
-        run.report.not_proven("the trap has the event's values", why)
+        not_received(run)
+        run.report.not_proven("no other trap is sent", NO_RECEIVER)
 
 
 @contextmanager
@@ -133,6 +134,10 @@ def show_the_trap(run: Run, event: Path, expected: Varbinds, number: int, traps:
         "the trap has the event's values",
         f"snmptrapd received {len(expected)} varbinds equal to those of {event.name}",
     )
+
+
+def not_received(run: Run) -> None:
+    run.report.not_proven("the trap has the event's values", NO_RECEIVER)
 
 
 def show_no_other_trap(run: Run, traps: Receiver) -> None:

@@ -173,6 +173,18 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no /simple/": (in_file(REQUIREMENTS, "/simple/\n", "/\n"), "index-line-wrong"),
     "no slash at the end": (in_file(REQUIREMENTS, "/simple/\n", "/simple\n"), "index-line-wrong"),
     "a misspelt option": (in_file(REQUIREMENTS, "--index-url", "--index-ur"), "index-line-wrong"),
+    "a second index behind a comment that ends with a backslash": (
+        append(REQUIREMENTS, "\n# a comment \\\n--in https://example.com/simple/\n"),
+        "index-line-wrong",
+    ),
+    **{
+        f"what pip reads in {line}": (append(REQUIREMENTS, f"\n{line}\n"), "package-elsewhere")
+        for line in (
+            *("-fhttps://example.com/", "--find https://example.com/", "--edit .", "--no-ind"),
+            *("--trusted example.com", "-rmore.txt", "x@https://example.com/x.tar.gz"),
+            *("x @ https://example.com/x.whl ; python_version > '9'", "${HOME}/x"),
+        )
+    },
     "an index line that is not the first": (
         in_file(REQUIREMENTS, INDEX, f"# The index\n{INDEX}"),
         "index-line-wrong",

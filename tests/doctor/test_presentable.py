@@ -139,6 +139,7 @@ PRINTED: dict[str, Printed] = {
         ">&2",
         1,
     ),
+    "secrets": (["secrets"], "gcloud", HOSTILE, ">&2", 1),
     "lock": (["lock"], "uv", HOSTILE, "stderr", 1),
     "rehearse": (["rehearse", "--template", "x"], "uv", HOSTILE, "stderr", 1),
     "upgrade": (["upgrade"], "cruft", f"x {HOSTILE}", "stderr", 1),
@@ -172,9 +173,18 @@ def vulnerabilities(product: Baked) -> str:
     return json.dumps({"dependencies": packages})
 
 
+def name_secret(product: Baked) -> None:
+    file = product.path / "terraform/function/settings.auto.tfvars.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["function"]["secret_environment"] = {"A": {"secret": "a", "version": "1"}}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
 @pytest.mark.parametrize("case", PRINTED)
 def test_what_another_program_prints(case: str, product: Baked, tmp_path: Path) -> None:
     command, program, text, where, status = PRINTED[case]
+    if case == "secrets":
+        name_secret(product)
     if case == "audit":
         text = vulnerabilities(product)
     said = run(product, tmp_path, (command, program, text, where, status))

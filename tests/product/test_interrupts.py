@@ -16,6 +16,7 @@ import pytest
 from closed_function.__main__ import COMMANDS
 from tests.support.baking import Baked, bake, bare_environment
 from tests.support.repositories import commit, git
+from tests.support.stacks import settings
 
 # As Ctrl-C does: to the tool and to its child. gcloud and pip-audit have a group of their own.
 INTERRUPT = """\
@@ -25,6 +26,7 @@ os.kill(os.getppid(), signal.SIG{name})
 os.kill(os.getpid(), signal.SIG{name})
 """
 TOOL = ("-m", "closed_function")
+SECRET = {"secret": "a", "version": "1"}
 UNDO = "git reset --hard && git clean -d --force"
 GCLOUD = "#!/bin/sh\nkill -{name} $PPID\nexec sleep 30\n"
 # Terraform is in the tool's process group and gets Ctrl-C itself.
@@ -116,6 +118,7 @@ WAITING = {
     "plan": (["plan", "function"], None),
     "rehearse": (["rehearse", "--template", "x"], "uv"),
     "sbom": (["sbom"], "cyclonedx_py"),
+    "secrets": (["secrets"], None),
     "state": (["state", "a-bucket", "prefix", "--yes"], None),
     "status": (["status"], None),
     "upgrade": (["upgrade"], "cruft"),
@@ -134,6 +137,8 @@ def test_every_command_that_is_ended_says_so_in_one_line(
     case: str, name: str, product: Baked, tmp_path: Path
 ) -> None:
     command, module = WAITING[case]
+    if case == "secrets":
+        settings(product, "function", function={"secret_environment": {"A": SECRET}})
     link(product)
     before = product.files()
     done = run(

@@ -295,7 +295,7 @@ def test_make_lock_that_fails_says_why_and_leaves_both_files(
     done = make(product, "lock")
     assert done.returncode != 0
     assert "lock] Error 1" in done.stderr
-    words = " ".join(done.stderr.split())  # uv breaks its lines
+    words = " ".join(done.stderr.replace("\n> ", "\n").split())  # uv breaks its lines
     assert f"{product.path / 'function/requirements.in'}: no lock" in words
     assert f"Because {absent} was not found" in words
     assert "your requirements are unsatisfiable" in words
@@ -722,7 +722,9 @@ def test_a_refusal_is_told_in_gclouds_words_with_the_three_causes(
         ("PATCH", CONFIG_PATH, {"name": CONFIG, "vpcscPolicy": "ALLOW"})
     ]
     refusal, causes = done.stderr.split("The three known causes")
-    assert refusal.startswith("The service refused:\nERROR: (gcloud.artifacts.vpcsc-config.allow) ")
+    assert refusal.startswith(
+        "The service refused:\n> ERROR: (gcloud.artifacts.vpcsc-config.allow) "
+    )
     assert error["status"] in refusal
     assert error["message"] in refusal
     assert all(detail["reason"] in refusal for detail in error["details"])

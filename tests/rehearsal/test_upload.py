@@ -28,7 +28,7 @@ from tests.support.template import TEMPLATE
 STACK = TEMPLATE / "{{cookiecutter.project_slug}}" / "terraform" / "function"
 SETTINGS = "terraform/function/settings.auto.tfvars.json"
 UPLOADED = "what is built is what is uploaded"
-VARIABLES = "the build has its own variables"
+VARIABLES = "the build gets the variables of the settings"
 
 
 def set_for_the_build(product: Baked, **variables: str) -> None:

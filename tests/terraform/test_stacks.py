@@ -523,7 +523,7 @@ def test_an_interrupted_deployment_keeps_what_was_made(
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Interrupt received" in output
-    assert output.endswith("apply of terraform/function failed.\n")
+    assert "apply of terraform/function failed." in output.splitlines()[-1]
     assert "nothing was changed" not in output
     kept = resources(product, "function")
     assert "google_project_service" in kept

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from closed_function.errors import CommandError
 from closed_function.files import read_object, read_text, text_at
 from closed_function.paths import relative
+from closed_function.requirements import read_lines
 from closed_function.redaction import one_line
 
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
@@ -69,14 +70,13 @@ def read_index(requirements: Path) -> Index:
         raise RequirementsError(
             f"{requirements}: the file {why}; it begins with a line such as {EXAMPLE}"
         )
-    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
-    options = [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("-")]
-    if any(option.startswith("--extra") for option in options):
+    options = [line for line in read_lines(text) if line.startswith("-")]
+    if any(option.startswith("--ex") for option in options):
         raise RequirementsError(
             f"{requirements}: --extra-index-url makes pip ask a second index, which a closed "
             f"build cannot reach; keep one line such as {EXAMPLE}"
         )
-    matches = [re.fullmatch(r"(?:--index-url|--pypi-url|-i)[\s=]*(.+)", o) for o in options]
+    matches = [re.fullmatch(r"(?:--i[a-z-]*|--py[a-z-]*|-i)[\s=]*(.+)", o) for o in options]
     urls = [match[1].strip("\"'") for match in matches if match]
     if len(urls) != 1:
         raise RequirementsError(

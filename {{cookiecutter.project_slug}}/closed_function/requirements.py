@@ -12,6 +12,7 @@ from closed_function.redaction import one_line
 from closed_function.runtimes import LOCKED_PYTHONS
 
 WHEELS_NOTE = "# Wheels for Linux x86_64: Python "
+<<<<<<< HEAD
 INDEX_OPTION = re.compile(r"--(?:extra-)?index-url\b|--pypi-url\b|-i\b")
 INCLUDED = re.compile(
     r"(?:(-r)|(-c)|--(?:(requirement)|(constraint)))(?:\s*=\s*|\s+|(?<=-[rc]))(\S+)"
@@ -55,13 +56,36 @@ class Wanted(NamedTuple):
     constraints: list[str]
     elsewhere: list[tuple[str, str]]
     unreadable: tuple[Path, str] | None
+=======
+# pip accepts the beginning of an option's name for the whole, and a value right behind -i.
+INDEX_OPTION = re.compile(r"-i|--i|--ex|--py")
+# Options that cannot lead pip elsewhere, only as they are written out.
+HARMLESS_OPTION = re.compile(r"--(?:only-binary|pre|prefer-binary|require-hashes)(?![\w-])")
+COMMENT = re.compile(r"(?:^|\s+)#.*$")
+
+
+def read_lines(content: str) -> list[str]:
+    """Return the lines of a requirements file as pip joins them, without comments.
+
+    A backslash at the end of a comment joins nothing.
+    """
+    joined, before = [], ""
+    for line in content.splitlines():
+        comment = COMMENT.match(line)
+        if line.endswith("\\") and not comment:
+            before += line.strip("\\")
+            continue
+        joined.append(before + (" " if comment else "") + line)
+        before = ""
+    stripped = (COMMENT.sub("", line).strip() for line in [*joined, before])
+    return [line for line in stripped if line]
+>>>>>>> main
 
 
 def read_entries(content: str) -> list[str]:
-    """Return the entries of a requirements file, a line each, without comments and index lines."""
-    lines = re.sub(r"\\\r?\n", " ", content).splitlines()
-    lines = [re.sub(r"(?:^|\s)#.*", "", line).strip() for line in lines]
-    return [line for line in lines if line and not INDEX_OPTION.match(line)]
+    """Return the entries of a requirements file, without index lines and harmless options."""
+    lines = read_lines(content)
+    return [each for each in lines if not (INDEX_OPTION.match(each) or HARMLESS_OPTION.match(each))]
 
 
 def read_wanted(path: Path) -> Wanted:

@@ -8,6 +8,9 @@ from closed_function.redaction import one_line
 OK, PROBLEM, UNKNOWN = "ok", "problem", "could not tell"
 
 
+Content = Any  # as deep as an API's answer
+
+
 class Result(NamedTuple):
     """What one check found.
 
@@ -30,7 +33,7 @@ class Result(NamedTuple):
         return Result(*map(presentable, self))
 
 
-def presentable(value: Any) -> Any:  # noqa: ANN401 - as deep as an API's answer
+def presentable(value: Content) -> Content:
     """Return `value` with each text in it as part of a line."""
     if isinstance(value, str):
         return one_line(value)

@@ -15,7 +15,7 @@ from closed_function.command_line import add_environment, report_progress
 from closed_function.errors import CommandError, ExitStatus
 from closed_function.gcloud.program import run_gcloud
 from closed_function.processes import Outcome
-from closed_function.redaction import redact
+from closed_function.redaction import quote
 from closed_function.repository import PLACEHOLDER, Repository
 
 GCLOUD_TIMEOUT = 120
@@ -93,7 +93,7 @@ def succeed(project: str, *arguments: str, unless: str = "", given: str | None =
     outcome = run_gcloud(command, GCLOUD_TIMEOUT, given)
     if outcome.status == 0 or (unless and unless in outcome.errors):
         return outcome
-    words = redact(outcome.errors).strip() or "(it printed nothing)"
+    words = quote(outcome.errors) or "(it printed nothing)"
     if outcome.status is None:
         words = f"(no answer within {GCLOUD_TIMEOUT} s; gcloud was ended)"
     raise CommandError(f"$ {shlex.join(['gcloud', *command])}\n{words}", ExitStatus.WRONG)

@@ -650,7 +650,7 @@ run "service_agents_get_their_roles_once_for_all_functions" {
   }
 
   assert {
-    condition     = output.platform.function_projects == ["another-project", "my-function-project"]
+    condition     = output.platform.function_projects == tolist(["another-project", "my-function-project"])
     error_message = "The hand-over must list the projects of functions."
   }
 }
