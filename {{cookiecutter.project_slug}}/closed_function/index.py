@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from closed_function.errors import CommandError
 from closed_function.files import read_object, read_text, text_at
 from closed_function.paths import relative
-from closed_function.requirements import read_lines
 from closed_function.redaction import one_line
+from closed_function.requirements import read_lines
 
 EXAMPLE = "--index-url https://asia-northeast1-python.pkg.dev/my-project-id/ar-buildpython/simple/"
 INDEX_URL = re.compile(

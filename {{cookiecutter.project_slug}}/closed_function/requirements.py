@@ -12,16 +12,19 @@ from closed_function.redaction import one_line
 from closed_function.runtimes import LOCKED_PYTHONS
 
 WHEELS_NOTE = "# Wheels for Linux x86_64: Python "
-<<<<<<< HEAD
-INDEX_OPTION = re.compile(r"--(?:extra-)?index-url\b|--pypi-url\b|-i\b")
+# pip accepts the beginning of an option's name for the whole, and a value right behind -i.
+INDEX_OPTION = re.compile(r"-i|--i|--ex|--py")
+# Options that cannot lead pip elsewhere, only as they are written out.
+HARMLESS_OPTION = re.compile(r"--(?:only-binary|pre|prefer-binary|require-hashes)(?![\w-])")
+COMMENT = re.compile(r"(?:^|\s+)#.*$")
 INCLUDED = re.compile(
     r"(?:(-r)|(-c)|--(?:(requirement)|(constraint)))(?:\s*=\s*|\s+|(?<=-[rc]))(\S+)"
 )
 # pip then accepts any certificate of that host.
-TRUSTED_HOST = re.compile(r"--trusted-host\b")
+TRUSTED_HOST = re.compile(r"--trusted-host(?![\w-])")
+# Stricter than pip, which may not be here to tell: any other option, address, path or variable.
 ELSEWHERE = re.compile(
-    r"-[rcfe]\b|--(?:requirement|constraint|find-links|editable|no-index)\b"
-    r"|[./]|[^-].*://|\S+\s+@|\S+\.(?:whl|zip|tar\.gz)$"
+    r"-(?!-trusted-host\b)|[.~]|[^;]*[@/\\]|.*\$\{|\S+\.(?:whl|zip|tgz|tbz|txz|tlz|tar(?:\.\w+)?)(?:[\s\[;]|$)"
 )
 # What a marker asks about a runtime, besides its Python.
 RUNTIME = {
@@ -56,12 +59,6 @@ class Wanted(NamedTuple):
     constraints: list[str]
     elsewhere: list[tuple[str, str]]
     unreadable: tuple[Path, str] | None
-=======
-# pip accepts the beginning of an option's name for the whole, and a value right behind -i.
-INDEX_OPTION = re.compile(r"-i|--i|--ex|--py")
-# Options that cannot lead pip elsewhere, only as they are written out.
-HARMLESS_OPTION = re.compile(r"--(?:only-binary|pre|prefer-binary|require-hashes)(?![\w-])")
-COMMENT = re.compile(r"(?:^|\s+)#.*$")
 
 
 def read_lines(content: str) -> list[str]:
@@ -79,7 +76,6 @@ def read_lines(content: str) -> list[str]:
         before = ""
     stripped = (COMMENT.sub("", line).strip() for line in [*joined, before])
     return [line for line in stripped if line]
->>>>>>> main
 
 
 def read_entries(content: str) -> list[str]:

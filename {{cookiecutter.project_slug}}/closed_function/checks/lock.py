@@ -27,13 +27,6 @@ LOCKED = re.compile(
     r"[A-Za-z0-9][\w.-]*(?:\[[\w,. -]+\])? ?== ?[^\s;,*]+(?:\s?;[^-]\S*(?: \S+)*?)?"
     r"(?:\s+--hash=sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))+"
 )
-<<<<<<< HEAD
-=======
-# Stricter than pip, which may not be here to tell: any other option, address, path or variable.
-ELSEWHERE = re.compile(
-    r"-|[.~]|[^;]*[@/\\]|.*\$\{|\S+\.(?:whl|zip|tgz|tbz|txz|tlz|tar(?:\.\w+)?)(?:[\s\[;]|$)"
-)
->>>>>>> main
 
 
 def check_requirements(runtime: str) -> Iterator[Result]:
@@ -112,17 +105,10 @@ def check_certificate() -> Result:
 
 def check_origin(elsewhere: list[tuple[str, str]]) -> Result:
     check = Check("every package comes from that index")
-<<<<<<< HEAD
     for name, entry in elsewhere:
-        seen = f"{name} has {abbreviate(entry)}, which does not come from the index."
+        what = "may lead pip elsewhere" if entry[0] == "-" else "does not come from the index"
+        seen = f"{name} has {abbreviate(entry)}, which {what}."
         return check.problem("package-elsewhere", seen)
-=======
-    for name, entries in entries_by_file.items():
-        for entry in filter(ELSEWHERE.match, entries):
-            what = "may lead pip elsewhere" if entry[0] == "-" else "does not come from the index"
-            seen = f"{name} has {abbreviate(entry)}, which {what}."
-            return check.problem("package-elsewhere", seen)
->>>>>>> main
     return check.ok("each is asked for by its name")
 
 
