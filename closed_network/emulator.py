@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from .processes import started
+from .processes import free_port, listens, started
 
 START_TIMEOUT = 60
 
@@ -49,8 +46,7 @@ class Emulator:
 @contextlib.contextmanager
 def pubsub_emulator(script: str, folder: Path) -> Iterator[Emulator]:
     """Run the emulator with its log in `folder`; OSError when it does not start."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     # Not through gcloud, which would leave the Java process behind.
     command = [script, "--host=127.0.0.1", f"--port={port}"]
     kept = {name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ}
@@ -60,14 +56,6 @@ def pubsub_emulator(script: str, folder: Path) -> Iterator[Emulator]:
         (folder / "emulator.log").open("wb") as log,
         started(command, environment, folder, log.fileno()) as process,
     ):
-        wait_for(port, process)
+        if not listens(process, port, START_TIMEOUT):
+            raise OSError("the Pub/Sub emulator did not start")
         yield Emulator(port)
-
-
-def wait_for(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise OSError("the Pub/Sub emulator did not start")

@@ -96,12 +96,12 @@ def add_other_functions(cloud: Cloud, listed: Json, function: Json) -> None:
             cloud.create_agent(project, domain)
     for may in listed.get("service_agents", {}).values():
         for topic in may.get("alert_topics", []):
-            cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+            cloud.add("pubsub", topic)
 
 
 def add_account(cloud: Cloud, email: str) -> None:
     name = f"projects/{email.partition('@')[2].partition('.')[0]}/serviceAccounts/{email}"
-    cloud.resources[f"iam/{name}"] = {"name": name, "email": email, "uniqueId": "1"}
+    cloud.add("iam", name, email=email, uniqueId="1")
 
 
 def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
@@ -121,21 +121,23 @@ def add_projects(cloud: Cloud, platform: Json, function: Json) -> None:
 def add_perimeter(cloud: Cloud, policy: str, perimeter: Json) -> None:
     """Add the organisation's access policy, with the perimeter that the platform joins."""
     name = f"accessPolicies/{policy}"
-    cloud.resources[f"accesscontextmanager/{name}"] = {
-        "name": name,
-        "parent": f"organizations/{ORGANIZATION}",
-        "title": "default policy",
-        "etag": "1",
-    }
+    cloud.add(
+        "accesscontextmanager",
+        name,
+        parent=f"organizations/{ORGANIZATION}",
+        title="default policy",
+        etag="1",
+    )
     if perimeter.get("mode") == "join":
         joined = f"{name}/servicePerimeters/{perimeter['name']}"
-        cloud.resources[f"accesscontextmanager/{joined}"] = {
-            "name": joined,
-            "title": perimeter["name"],
-            "perimeterType": "PERIMETER_TYPE_REGULAR",
-            "status": {"restrictedServices": ["artifactregistry.googleapis.com"]},
-            "etag": "1",
-        }
+        cloud.add(
+            "accesscontextmanager",
+            joined,
+            title=perimeter["name"],
+            perimeterType="PERIMETER_TYPE_REGULAR",
+            status={"restrictedServices": ["artifactregistry.googleapis.com"]},
+            etag="1",
+        )
 
 
 def keys(platform: Json, function: Json) -> list[str]:
@@ -160,6 +162,6 @@ def add_what_the_function_uses(cloud: Cloud, region: str, function: Json) -> Non
     for secret in secrets(function):
         add_secret(cloud, f"projects/{project}/secrets/{secret}")
     if topic := trigger.get("topic"):
-        cloud.resources[f"pubsub/{topic}"] = {"name": topic}
+        cloud.add("pubsub", topic)
     if bucket := trigger.get("bucket"):
         create_bucket(cloud, project, bucket, {"location": region})

@@ -1,27 +1,18 @@
-"""Find Terraform and the providers that this machine already has: a closed network reaches none."""
+"""Find the providers of Terraform that this machine already has: a closed network reaches none."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
-PROGRAMS = ("terraform", "tofu")
 # Where a user's own configuration says how providers are installed.
 # https://developer.hashicorp.com/terraform/cli/config/config-file
 OWN_CONFIGURATIONS = ("~/.terraformrc", "~/.tofurc")
 # A block with at most blocks or maps in it.
 INSTALLATION = re.compile(r"^provider_installation\s*\{(?:[^{}]|\{[^{}]*\})*\}", re.MULTILINE)
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-
-
-def find_terraform() -> str | None:
-    """Return the path of the variable TERRAFORM's program, else Terraform's, else OpenTofu's."""
-    wanted = os.environ.get("TERRAFORM")
-    found = map(shutil.which, (wanted,) if wanted else PROGRAMS)
-    return next(filter(None, found), None)
 
 
 def configuration(root: Path, folder: Path) -> tuple[Path, list[Path]]:

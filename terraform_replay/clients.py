@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from closed_network.processes import end_gently
+from closed_network.terraform import first_error
 
 from .schemas import VERSIONS
 
@@ -113,13 +114,6 @@ def required_providers() -> str:
     return f"terraform {{\n  required_providers {{\n{''.join(lines)}  }}\n}}\n"
 
 
-def reason(printed: str) -> str:
-    """The first error in what Terraform or OpenTofu printed, on one line."""
-    line = " ".join(printed.split())
-    found = re.search(r"Error: (.+?)(?= Error: | To see which modules|$)", line)
-    return found[1] if found else line
-
-
 def users_environment() -> dict[str, str]:
     """The user's own environment, without settings that would change what a command does."""
     kept = {"TF_CLI_CONFIG_FILE", "TF_REGISTRY_CLIENT_TIMEOUT", "TF_REGISTRY_DISCOVERY_RETRY"}
@@ -144,7 +138,7 @@ def fetch_providers(program: str, mirror: Path) -> None:
         except subprocess.TimeoutExpired:
             raise ProvidersError(f"not fetched within {PATIENCE} s") from None
     if done.returncode != 0:
-        raise ProvidersError(reason(done.stderr))
+        raise ProvidersError(first_error(done.stderr))
 
 
 def real_environment(program: str, folder: Path) -> dict[str, str]:

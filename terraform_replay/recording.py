@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .clients import ProvidersError, reason, required_providers, run
+from closed_network.terraform import first_error
+
+from .clients import ProvidersError, required_providers, run
 from .schemas import PARTS, VERSIONS, Schema, recorded
 
 # Prose, and how it is marked up. An attribute may have such a name, too; then a dict follows it.
@@ -57,7 +59,7 @@ def schemas(program: str, environment: Mapping[str, str]) -> dict[str, Schema]:
             except subprocess.TimeoutExpired:
                 raise ProvidersError(f"{arguments[0]} took longer than {PATIENCE} s") from None
             if done.returncode != 0:
-                raise ProvidersError(reason(done.stderr))
+                raise ProvidersError(first_error(done.stderr))
     found = json.loads(done.stdout)["provider_schemas"]
     return {address.rpartition("/")[2]: schema for address, schema in found.items()}
 

@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from closed_function.errors import CommandError
+from closed_function.stack import find_program
 from closed_network import diagnosis, organisation
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL, DEPLOYMENT_DIFFERENCES, Machine
 from closed_network.organisation import Json
 from closed_network.processes import Outcome
 from closed_network.receiver import Receiver, find_snmptrapd
 from closed_network.report import StageFailedError
-from closed_network.terraform import configuration, find_terraform, first_error
+from closed_network.terraform import configuration, first_error
 from cloud_stand_in.errors import build_failed
 from cloud_stand_in.server import StandIn, serve
 from cloud_stand_in.terraform import environment as endpoints
@@ -184,10 +186,10 @@ def shown_here(run: Run, *claims: str) -> Iterator[None]:
 
 def prepare(run: Run) -> Deployment:
     """Copy the repository, and start a stand-in that has what the settings name as existing."""
-    found = find_terraform()
-    if not found:
-        raise NotHereError("neither Terraform nor OpenTofu is installed")
-    terraform = str(Path(found).resolve())
+    try:
+        terraform = str(Path(find_program()).resolve())
+    except CommandError:
+        raise NotHereError("neither Terraform nor OpenTofu is installed") from None
     repository = run.repository
     for needed in ("closed_function", "terraform/function", "terraform/platform"):
         if not (repository.root / needed).is_dir():

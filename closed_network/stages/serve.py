@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from closed_function.commands.send import content_type, post
 from closed_network.clients import Machine
-from closed_network.processes import last_line, started
+from closed_network.processes import free_port, last_line, listens, started
 from closed_network.receiver import (
     Receiver,
     Varbinds,
@@ -81,8 +79,7 @@ def serving(
     run: Run, machine: Machine, environment: Mapping[str, str], traps: Receiver | None
 ) -> Iterator[int]:
     """Serve the function that `machine` has built; yield its port. It sends to `traps`."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     framework = machine.packages / "bin" / "functions-framework"
     if not framework.is_file():
         raise StageFailedError(
@@ -159,14 +156,8 @@ def last_message(log: str) -> str:
 
 def wait_for_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
     """Return when 127.0.0.1:`port` is open. StageFailedError when the process ends first."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
+    if listens(process, port, START_TIMEOUT):
+        return
     text = log.read_text(encoding="utf-8", errors="replace")
     errors = [line for line in text.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
     why = errors[-1] if errors else last_line(text)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from closed_network.terraform import first_error
 from terraform_replay import __main__ as command_line
 from terraform_replay import effects, values
 from terraform_replay.clients import (
@@ -25,7 +26,6 @@ from terraform_replay.clients import (
     client,
     find_programs,
     real_environment,
-    reason,
     required_providers,
 )
 from terraform_replay.recording import record
@@ -716,8 +716,8 @@ def test_recording_without_providers_says_so_in_one_line_and_changes_nothing(
 
 def test_of_several_errors_the_first_is_the_reason() -> None:
     printed = "Warning: w\n\nError: first\n  of two\n\nError: second\n"
-    assert reason(printed) == "first of two"
-    assert reason("something else\n") == "something else"
+    assert first_error(printed) == "first of two"
+    assert first_error("something else\n") == "something else"
 
 
 # Real providers or replayed ones
