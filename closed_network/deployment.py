@@ -11,6 +11,7 @@ from pathlib import Path
 from closed_function.files import as_mapping, as_string, read_text, text_at
 
 from .organisation import Json, read_settings
+from .report import NotProvenError
 from .repository import Repository
 
 DEFAULT_SOURCE = "../../function"  # of terraform/function/variables.tf
@@ -20,25 +21,21 @@ RULE = re.compile(r'regexall\(("(?:[^"\\]|\\.)*"), file\)')
 CACHES = shutil.ignore_patterns("__pycache__", ".git", ".venv")
 
 
-class UnknownError(Exception):
-    """The repository does not say it, so it is not proven; the text says why."""
-
-
 def copy_upload(repository: Repository, settings: Json | None, copy: Path) -> str:
     """Copy what Terraform archives, with its one file mode; return how that is known.
 
-    UnknownError when the repository does not say what is uploaded: then everything is copied.
+    NotProvenError when the repository does not say what is uploaded: then everything is copied.
     """
     source, why, ignored = repository.source, "", CACHES
     try:
         rule = upload_rule(repository, settings)
         ignored = leaving_out(rule, source)
-    except UnknownError as error:
+    except NotProvenError as error:
         why = str(error)
     shutil.copytree(source, copy, ignore=ignored, copy_function=shutil.copyfile)
     copied = sum(path.is_file() for path in copy.rglob("*"))
     if why:
-        raise UnknownError(f"{why}, so all of its {copied} files are built")
+        raise NotProvenError(f"{why}, so all of its {copied} files are built")
     return f"{copied} files, by the rule of terraform/function/source.tf"
 
 
@@ -48,14 +45,16 @@ def upload_rule(repository: Repository, settings: Json | None) -> re.Pattern[str
     text, _ = read_text(folder / "source.tf")
     found = RULE.search(text)
     if not found:
-        raise UnknownError("terraform/function/source.tf does not say what is uploaded")
+        raise NotProvenError("terraform/function/source.tf does not say what is uploaded")
     uploaded = text_at(settings or {}, "function.source_dir") or DEFAULT_SOURCE
     if (folder / uploaded).resolve() != repository.source.resolve():
-        raise UnknownError(f"function.source_dir is {uploaded}, not the folder of the requirements")
+        raise NotProvenError(
+            f"function.source_dir is {uploaded}, not the folder of the requirements"
+        )
     try:
         return re.compile(json.loads(found[1]))  # HCL escapes as JSON does
     except (ValueError, re.error):
-        raise UnknownError(f"{found[1]} in terraform/function/source.tf cannot be read") from None
+        raise NotProvenError(f"{found[1]} in terraform/function/source.tf cannot be read") from None
 
 
 def leaving_out(rule: re.Pattern[str], source: Path) -> Callable[[str, Iterable[str]], set[str]]:
@@ -84,8 +83,8 @@ def function_settings(repository: Repository, environment: str | None) -> Json |
 
 
 def build_environment(settings: Json | None) -> dict[str, str]:
-    """Return the variables that the settings give the build. UnknownError without settings."""
+    """Return the variables that the settings give the build. NotProvenError without settings."""
     if settings is None:
-        raise UnknownError("terraform/function has no settings that could set any")
+        raise NotProvenError("terraform/function has no settings that could set any")
     variables = as_mapping(as_mapping(settings.get("function")).get("build_environment"))
     return {name: as_string(value) for name, value in variables.items()}

@@ -40,6 +40,10 @@ class StageFailedError(Exception):
     """A stage deviated from what it must show; the text is a sentence for the user."""
 
 
+class NotProvenError(Exception):
+    """A claim cannot be shown here, or not yet; the text says why."""
+
+
 @dataclass(frozen=True)
 class Check:
     stage: str
@@ -150,6 +154,17 @@ class Report:
 
     def not_proven(self, claim: str, why: str) -> None:
         self.add(claim, NOT_PROVEN, why)
+
+    @contextmanager
+    def proving(self, *claims: str) -> Iterator[None]:
+        """Report those of `claims` as not proven that the block could not show here."""
+        try:
+            yield
+        except NotProvenError as error:
+            shown = {check.claim for check in self.checks if check.stage == self.stage_name}
+            for claim in claims:
+                if claim not in shown:
+                    self.not_proven(claim, str(error))
 
     @property
     def passed(self) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from closed_function.runtimes import RUNTIME_PLATFORM
 from closed_network import diagnosis, lock
 from closed_network.clients import BUILD_CHECK, BUILD_INSTALL
 from closed_network.deployment import (
-    UnknownError,
     build_environment,
     copy_upload,
     function_settings,
@@ -41,7 +38,7 @@ def copy_the_source(run: Run) -> None:
         settings = function_settings(repository, run.environment)
     except ValueError as error:
         raise StageFailedError(f"the settings cannot be read: {error}") from None
-    with shown_if_known(run, "what is built is what is uploaded"):
+    with run.report.proving("what is built is what is uploaded"):
         try:
             run.machine.prepare(repository.index)
             known = copy_upload(repository, settings, source)
@@ -49,7 +46,7 @@ def copy_the_source(run: Run) -> None:
         except OSError as error:
             raise StageFailedError(f"the source cannot be copied: {error}") from None
     shutil.copyfile(repository.requirements, run.requirements)
-    with shown_if_known(run, "the build gets the variables of the settings"):
+    with run.report.proving("the build gets the variables of the settings"):
         run.build_environment = build_environment(settings)
         named = ", ".join(f"{k}={v}" for k, v in run.build_environment.items())
         known = named or "function.build_environment sets none"
@@ -87,15 +84,6 @@ def read_the_requirements(run: Run) -> None:
         )
     else:
         run.report.proven(everywhere, "no marker names a machine's own release or version")
-
-
-@contextmanager
-def shown_if_known(run: Run, claim: str) -> Iterator[None]:
-    """Report `claim` as not proven when the repository does not say what the block needs."""
-    try:
-        yield
-    except UnknownError as error:
-        run.report.not_proven(claim, str(error))
 
 
 def show_the_denial(run: Run) -> None:

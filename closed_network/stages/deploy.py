@@ -12,8 +12,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from closed_network.clients import BUILD_CHECK, BUILD_INSTALL, DEPLOYMENT_DIFFER
 from closed_network.organisation import Json
 from closed_network.processes import Outcome
 from closed_network.receiver import Receiver, find_snmptrapd
-from closed_network.report import StageFailedError
+from closed_network.report import NotProvenError, StageFailedError
 from closed_network.terraform import configuration, first_error
 from cloud_stand_in.errors import build_failed
 from cloud_stand_in.server import StandIn, serve
@@ -47,10 +46,6 @@ UPLOADED = "what Terraform uploaded is built from Artifact Registry alone"
 STARTS = "the deployed function starts"
 RESOURCES = re.compile(r"Apply complete! Resources: (\d+) added")
 PROVIDER = re.compile(r"provider \S+/(\S+) v(\S+)")
-
-
-class NotHereError(Exception):
-    """The deployment cannot be shown on this machine, or not yet; the text says why."""
 
 
 @dataclass
@@ -83,7 +78,7 @@ class Deployment:
     def command(self, *arguments: str) -> str:
         """Run the repository's own tool, as make does, and return what it printed.
 
-        StageFailedError when it fails; NotHereError when that is not the repository's fault.
+        StageFailedError when it fails; NotProvenError when that is not the repository's fault.
         """
         words = [sys.executable, "-m", "closed_function", *arguments, "--yes", "1"]
         words += ["--env", self.run.environment] if self.run.environment else []
@@ -92,9 +87,9 @@ class Deployment:
             return outcome.output
         error = first_error(outcome.output)
         if re.search(r"^init of terraform/\w+ failed", outcome.output, re.MULTILINE):
-            raise NotHereError(f"Terraform has no providers here, run `make validate`: {error}")
+            raise NotProvenError(f"Terraform has no providers here, run `make validate`: {error}")
         if unknown := [each for each in self.stand_in.asked if each.status == 501]:
-            raise NotHereError(f"the stand-in has no answer to {unknown[0]}")
+            raise NotProvenError(f"the stand-in has no answer to {unknown[0]}")
         raise StageFailedError(self.why or error)
 
     def client(self, words: list[str], folder: Path, timeout: float) -> Outcome:
@@ -128,8 +123,8 @@ class Deployment:
 
 def apply_the_platform(run: Run) -> None:
     """`make platform` applies the repository's Terraform stack to a stand-in of Google Cloud."""
-    with shown_here(run, PLATFORM):
-        run.deployment = deployment = prepare(run)
+    with run.report.proving(PLATFORM):
+        deployment = prepare(run)
         check_that_terraform_runs(deployment)
         run.report.differences += DEPLOYMENT_DIFFERENCES
         if deployment.platform.get("functions"):  # only what exists can be listed
@@ -142,14 +137,15 @@ def apply_the_platform(run: Run) -> None:
         )
         policy = (switch or {}).get("vpcscPolicy", "DENY")
         run.report.proven(PLATFORM, f"{added} resources, {versions}; the switch is at {policy}")
+        run.deployment = deployment
 
 
 def deploy_the_function(run: Run) -> None:
     """`make deploy` uploads the source; it is built behind the gate as deployed, and starts."""
-    with shown_here(run, FUNCTION, UPLOADED, STARTS):
-        deployment = run.deployment
+    deployment, run.deployment = run.deployment, None
+    with run.report.proving(FUNCTION, UPLOADED, STARTS):
         if not isinstance(deployment, Deployment):
-            raise NotHereError("the platform was not applied")
+            raise NotProvenError("the platform was not applied")
         added = deployment.apply("function")
         deployed = deployment.deployed
         if not deployed:
@@ -169,19 +165,7 @@ def deploy_the_function(run: Run) -> None:
         if deployed.resource["serviceConfig"].get("secretVolumes"):
             why = "the files of function.secret_volumes are not there in a rehearsal"
             run.report.not_proven("the function reads the files of its secrets", why)
-
-
-@contextmanager
-def shown_here(run: Run, *claims: str) -> Iterator[None]:
-    """Report each of `claims` as not proven when the block cannot show them here."""
-    try:
-        yield
-    except NotHereError as error:
-        run.deployment = None
-        shown = {check.claim for check in run.report.checks}
-        for claim in claims:
-            if claim not in shown:
-                run.report.not_proven(claim, str(error))
+        run.deployment = deployment
 
 
 def prepare(run: Run) -> Deployment:
@@ -189,18 +173,18 @@ def prepare(run: Run) -> Deployment:
     try:
         terraform = str(Path(find_program()).resolve())
     except CommandError:
-        raise NotHereError("neither Terraform nor OpenTofu is installed") from None
+        raise NotProvenError("neither Terraform nor OpenTofu is installed") from None
     repository = run.repository
     for needed in ("closed_function", "terraform/function", "terraform/platform"):
         if not (repository.root / needed).is_dir():
-            raise NotHereError(f"{needed} is not in this repository")
+            raise NotProvenError(f"{needed} is not in this repository")
     try:
         platform, function = (
             organisation.read_settings(repository.root, stack, run.environment) for stack in WAITS
         )
         missing = list(dict.fromkeys(organisation.unfilled(platform, function)))
         if missing:
-            raise NotHereError(f"not filled in yet: {', '.join(missing)}")
+            raise NotProvenError(f"not filled in yet: {', '.join(missing)}")
         cloud = organisation.organisation(platform, function)
     except ValueError as error:
         raise StageFailedError(f"the settings cannot be read: {error}") from None
@@ -237,11 +221,11 @@ def shorten_waits(root: Path) -> None:
 
 
 def check_that_terraform_runs(deployment: Deployment) -> None:
-    """NotHereError if it does not, such as a script that chooses one by files of the user's."""
+    """NotProvenError if it does not, such as a script that chooses one by files of the user's."""
     tried = deployment.client([deployment.variables["TERRAFORM"], "version"], deployment.root, 60)
     if tried.status != 0:
         program = deployment.variables["TERRAFORM"]
-        raise NotHereError(f"{program} does not run in the closed network: {tried.last_line}")
+        raise NotProvenError(f"{program} does not run in the closed network: {tried.last_line}")
 
 
 def note_versions(deployment: Deployment) -> str:

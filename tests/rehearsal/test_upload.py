@@ -14,12 +14,12 @@ from closed_function.checks.source import BUILD_VARIABLE, LEFT_OUT, SELECTING_VA
 from closed_network.clients import BUILD_INSTALL
 from closed_network.deployment import (
     DEFAULT_SOURCE,
-    UnknownError,
     build_environment,
     copy_upload,
     function_settings,
     upload_rule,
 )
+from closed_network.report import NotProvenError
 from closed_network.repository import Repository, read_repository
 from tests.support.baking import Baked, bake
 from tests.support.rehearsals import rehearse
@@ -44,7 +44,7 @@ def write_all(folder: Path, *names: str) -> None:
 
 
 def copied(repository: Repository, folder: Path) -> set[str]:
-    """The files that are copied; UnknownError passes through when they are there."""
+    """The files that are copied; NotProvenError passes through when they are there."""
     try:
         copy_upload(repository, function_settings(repository, None), folder)
     finally:
@@ -98,7 +98,7 @@ def test_what_a_repository_does_not_say_is_not_proven(
     write_all(product.path / "function", "test_helper.py")
     repository = read_repository(product.path, None, None, None)
     change(product)
-    with pytest.raises(UnknownError, match=re.escape(why)):
+    with pytest.raises(NotProvenError, match=re.escape(why)):
         copied(repository, tmp_path / "copy")
     assert (tmp_path / "copy" / "test_helper.py").is_file()
 
@@ -114,7 +114,7 @@ def test_without_settings_the_builds_variables_are_not_known(tmp_path: Path) -> 
     merged = build_environment(function_settings(repository, "prod"))
     assert merged == {"PIP_VERBOSE": "2", "PIP_RETRIES": "1"}
     (product.path / SETTINGS).unlink()
-    with pytest.raises(UnknownError, match="no settings"):
+    with pytest.raises(NotProvenError, match="no settings"):
         build_environment(function_settings(repository, None))
 
 

@@ -84,6 +84,11 @@ def read_entries(content: str) -> list[str]:
     return [each for each in lines if not (INDEX_OPTION.match(each) or HARMLESS_OPTION.match(each))]
 
 
+def leads_elsewhere(entry: str) -> bool:
+    """Return whether an entry may lead pip past the index; --trusted-host has a check of its own."""
+    return bool(ELSEWHERE.match(entry)) and not TRUSTED_HOST.match(entry)
+
+
 def read_wanted(path: Path) -> Wanted:
     """Read `path` and, in its folder, what it includes with -r and -c."""
     wanted = Wanted([], [], [], None)
@@ -91,9 +96,7 @@ def read_wanted(path: Path) -> Wanted:
     for file, is_constraint, entry in read_included(path, seen):
         if isinstance(entry, OSError):
             return wanted._replace(unreadable=(file, str(entry)))
-        if TRUSTED_HOST.match(entry):  # has a check of its own
-            continue
-        if ELSEWHERE.match(entry):
+        if leads_elsewhere(entry):
             wanted.elsewhere.append((file.relative_to(path.parent).as_posix(), entry))
         elif not entry.startswith("-"):
             (wanted.constraints if is_constraint else wanted.requirements).append(entry)

@@ -7,13 +7,13 @@ from closed_function.checks.result import Check, Result
 from closed_function.files import read_text
 from closed_function.paths import REQUIREMENTS, REQUIREMENTS_IN, relative
 from closed_function.requirements import (
-    ELSEWHERE,
     TRUSTED_HOST,
     WHEELS_NOTE,
     Wanted,
     abbreviate,
     applies,
     is_locked,
+    leads_elsewhere,
     package_name,
     read_entries,
     read_wanted,
@@ -39,16 +39,12 @@ def check_requirements(runtime: str) -> Iterator[Result]:
         return
     entries = read_entries(content)
     wanted = read_wanted(REQUIREMENTS_IN)
-    elsewhere = [
-        ("requirements.txt", entry)
-        for entry in entries
-        if ELSEWHERE.match(entry) and not TRUSTED_HOST.match(entry)
-    ]
+    elsewhere = [("requirements.txt", entry) for entry in entries if leads_elsewhere(entry)]
     yield check_origin([*elsewhere, *wanted.elsewhere])
     yield check_certificate()
 
     packages = [line for line in entries if not line.startswith("-")]
-    loose = [line for line in packages if not ELSEWHERE.match(line) and not LOCKED.fullmatch(line)]
+    loose = [line for line in packages if not leads_elsewhere(line) and not LOCKED.fullmatch(line)]
     if loose:
         seen = f"{abbreviate(loose[0])} has no version with ==, or no complete hash."
         yield complete.problem("lock-incomplete", seen)

@@ -102,7 +102,7 @@ def function_remains(repository: Repository, known: Mapping[str, str]) -> Iterat
     if not repository.elsewhere:
         images = repository.docker_repository.rpartition("/")[2]
         yield f"The function's images remain in {images} of {repository.project}."
-    if repository.elsewhere:
+    else:
         yield (
             f"In {repository.project} the grant of {repository.build_account} on the Python "
             "repository remains, as deleted:serviceAccount:...: it permits nothing, and IAM "

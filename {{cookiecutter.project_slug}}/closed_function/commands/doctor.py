@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     repository = Repository(options.env)
     results = list(check_files(repository, time.strftime("%Y-%m-%d")))
     if not options.local:
-        results += results_from_cloud(repository, results)
-    results = [result.presentable() for result in results]
+        found = results_from_cloud(repository, results)
+        results += [result.presentable() for result in found]
     problems = [result for result in results if result.verdict == PROBLEM]
     unknown = [result for result in results if result.verdict == UNKNOWN and not result.optional]
     symptoms, known = load().symptoms, repository.placeholders()
