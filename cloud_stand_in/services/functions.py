@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud_stand_in.cloud import Cloud, now
+from cloud_stand_in.cloud import now
 from cloud_stand_in.errors import Json
 from cloud_stand_in.resources import Collection
 from cloud_stand_in.routing import Answer, Call, Service, page
@@ -83,8 +83,3 @@ class Functions(Collection):
 
 
 Functions()
-
-
-def sources_bucket(cloud: Cloud, project: str, location: str) -> str:
-    """Return the key of what every deployment leaves behind."""
-    return bucket_key(f"gcf-v2-sources-{cloud.number(project)}-{location}")

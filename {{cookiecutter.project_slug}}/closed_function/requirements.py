@@ -85,7 +85,7 @@ def read_entries(content: str) -> list[str]:
 
 
 def leads_elsewhere(entry: str) -> bool:
-    """Return whether an entry may lead pip past the index; --trusted-host has a check of its own."""
+    """Return whether an entry may lead pip past the index; --trusted-host is checked alone."""
     return bool(ELSEWHERE.match(entry)) and not TRUSTED_HOST.match(entry)
 
 

@@ -23,10 +23,6 @@ DETAILS = (
     *("exception", "stack_trace", "diagnostic.detail"),
 )
 TIMES = ("timestamp", "receiveTimestamp", "@timestamp", "time", "ts")
-RECORD_FIELDS = {
-    *("textPayload", "jsonPayload", "protoPayload", "insertId", "logName", "severity"),
-    *("httpRequest", "@message", "log", "error"),
-}
 START = re.compile(r'^(?=\[\s*\{|\{\s*")', re.MULTILINE)
 SEPARATORS = re.compile(r"[\s,\[]*")
 YAML_DOCUMENT = re.compile(r"^---[ \t]*\n", re.MULTILINE)
